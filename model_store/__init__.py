@@ -1,0 +1,42 @@
+"""Numbered, immutable, verified model versions: the contract between training and serving.
+
+Owns the layout on disk, the metadata and manifest formats and the atomic publish. Knows no model
+runtime: to this package a SavedModel is a set of files with digests.
+"""
+
+from model_store.errors import (
+    CorruptVersionError,
+    InvalidDocumentError,
+    StoreError,
+    VersionNotFoundError,
+)
+from model_store.golden import Golden
+from model_store.manifest import Manifest
+from model_store.metadata import (
+    Acceptance,
+    Dataset,
+    Description,
+    InputSpec,
+    Metadata,
+    Metrics,
+    OutputSpec,
+)
+from model_store.store import Draft, ModelStore
+
+__all__ = [
+    "Acceptance",
+    "CorruptVersionError",
+    "Dataset",
+    "Description",
+    "Draft",
+    "Golden",
+    "InputSpec",
+    "InvalidDocumentError",
+    "Manifest",
+    "Metadata",
+    "Metrics",
+    "ModelStore",
+    "OutputSpec",
+    "StoreError",
+    "VersionNotFoundError",
+]

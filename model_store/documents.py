@@ -1,0 +1,65 @@
+"""Read and write the JSON documents of a store: validated on the way in, durable on the way out."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from model_store.errors import InvalidDocumentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_DOCUMENT_BYTES = 4 * 2**20
+"""Bound on a document before it is parsed; real ones are a few KiB."""
+
+D = TypeVar("D", bound=BaseModel)
+
+
+def read_document(path: Path, kind: type[D]) -> D:
+    """Parse and validate a JSON document.
+
+    Raises:
+        InvalidDocumentError: If it is missing, too large, not JSON, or breaks the schema; the
+            error names the file and the first offending field.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_DOCUMENT_BYTES:
+            problem = f"is {size} bytes long; at most {MAX_DOCUMENT_BYTES} are read"
+            raise InvalidDocumentError(path, None, problem)
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as exc:
+        raise InvalidDocumentError(path, None, f"cannot be read: {exc.strerror}") from exc
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or None
+        raise InvalidDocumentError(path, field, _describe(first["msg"], first["input"])) from exc
+
+
+def write_document(path: Path, document: BaseModel) -> None:
+    """Replace a document atomically: a reader sees the old or the new one, whole."""
+    text = json.dumps(document.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text, encoding="utf-8")
+    sync(aside)
+    aside.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Force a file or a directory to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _describe(message: str, found: object) -> str:
+    if isinstance(found, (str, int, float, bool)) and len(repr(found)) <= 80:  # noqa: PLR2004
+        return f"{message} (found {found!r})"
+    return message

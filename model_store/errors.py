@@ -1,0 +1,53 @@
+"""What can go wrong with a store.
+
+StoreError
+├── VersionNotFoundError     no such model or version
+├── InvalidDocumentError     a JSON or golden file is malformed; names the file and the field
+├── CorruptVersionError      the files of a version are not those its manifest lists
+└── PublishError             a draft could not become a version
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class StoreError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class VersionNotFoundError(StoreError):
+    """Raised when the store holds no such model or version."""
+
+
+class InvalidDocumentError(StoreError):
+    """Raised when a document of a version cannot be read or breaks its schema."""
+
+    def __init__(self, path: Path, field: str | None, problem: str) -> None:
+        super().__init__(path, field, problem)
+        self.path = path
+        self.field = field
+        self.problem = problem
+
+    def __str__(self) -> str:
+        where = f"{self.path}: field {self.field}" if self.field else str(self.path)
+        return f"{where}: {self.problem}"
+
+
+class CorruptVersionError(StoreError):
+    """Raised when a file is missing, unexpected, or not what the manifest says."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+class PublishError(StoreError):
+    """Raised when a draft could not be made a version."""

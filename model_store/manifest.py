@@ -1,0 +1,97 @@
+"""The list of a version's files with their sizes and SHA-256: written last, checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Literal
+
+from model_store.documents import read_document
+from model_store.errors import CorruptVersionError
+from model_store.metadata import Document, Sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+class FileEntry(Document):
+    """One file of a version; the path is relative, with forward slashes."""
+
+    path: str
+    size: int
+    sha256: Sha256
+
+
+class Manifest(Document):
+    """Every file of a version but the manifest itself."""
+
+    schema_version: Literal[1] = 1
+    files: tuple[FileEntry, ...]
+    digest: Sha256
+    """SHA-256 over the lines "sha256 size path" of all files: the identity of the version."""
+
+    @classmethod
+    def of(cls, directory: Path) -> Manifest:
+        """Hash every file below a directory."""
+        files = tuple(_entry(directory, path) for path in sorted(_files(directory)))
+        return cls(files=files, digest=_digest(files))
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        """Read a version's manifest and check that it agrees with itself.
+
+        Raises:
+            InvalidDocumentError: If it breaks the schema.
+            CorruptVersionError: If its digest is not that of its entries.
+        """
+        path = directory / MANIFEST
+        manifest = read_document(path, cls)
+        if _digest(manifest.files) != manifest.digest:
+            raise CorruptVersionError(path, "the digest is not that of the listed files")
+        return manifest
+
+    def verify(self, directory: Path) -> None:
+        """Recompute every digest.
+
+        Raises:
+            CorruptVersionError: At the first file that is missing, not listed, or different.
+        """
+        listed = {entry.path: entry for entry in self.files}
+        present = {path.relative_to(directory).as_posix() for path in _files(directory)}
+        for missing in sorted(listed.keys() - present):
+            raise CorruptVersionError(directory / missing, "is listed in the manifest but missing")
+        for stranger in sorted(present - listed.keys()):
+            raise CorruptVersionError(directory / stranger, "is not listed in the manifest")
+        for path, entry in listed.items():
+            _check(directory / path, entry, _entry(directory, directory / path))
+
+
+def _check(path: Path, listed: FileEntry, found: FileEntry) -> None:
+    if found.size != listed.size:
+        problem = f"is {found.size} bytes long; the manifest says {listed.size}"
+        raise CorruptVersionError(path, problem)
+    if found.sha256 != listed.sha256:
+        problem = f"has SHA-256 {found.sha256[:12]}…; the manifest says {listed.sha256[:12]}…"
+        raise CorruptVersionError(path, problem)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for path in directory.rglob("*"):
+        if path.is_symlink():
+            raise CorruptVersionError(path, "is a symbolic link; a version holds plain files only")
+        if path.is_file() and path != directory / MANIFEST:
+            yield path
+
+
+def _entry(directory: Path, path: Path) -> FileEntry:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    relative = path.relative_to(directory).as_posix()
+    return FileEntry(path=relative, size=path.stat().st_size, sha256=digest)
+
+
+def _digest(files: Iterable[FileEntry]) -> str:
+    lines = "".join(f"{entry.sha256} {entry.size} {entry.path}\n" for entry in files)
+    return hashlib.sha256(lines.encode()).hexdigest()

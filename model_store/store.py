@@ -1,0 +1,249 @@
+"""A store of model versions in a local directory: <root>/<model>/<version>/."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model_store.documents import read_document, sync, write_document
+from model_store.errors import PublishError, VersionNotFoundError
+from model_store.labels import LABELS, Labels
+from model_store.manifest import MANIFEST, Manifest
+from model_store.metadata import MODEL_NAME_PATTERN, Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from model_store.metadata import Description
+
+METADATA = "metadata.json"
+_DRAFT_PREFIX = ".draft-"
+_LOCK = ".publish.lock"
+
+
+class ModelStore:
+    """Reads and publishes versions below a root directory.
+
+    A version is a directory with an integer name and a manifest; anything else is ignored. Several
+    processes may read and publish at once.
+    """
+
+    def __init__(self, root: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.root = root
+        self._now = now
+
+    def models(self) -> list[str]:
+        """Name every model that has at least one version."""
+        if not self.root.is_dir():
+            return []
+        names = (path.name for path in self.root.iterdir() if path.is_dir())
+        return sorted(n for n in names if re.match(MODEL_NAME_PATTERN, n) and self.versions(n))
+
+    def versions(self, model: str) -> list[int]:
+        """Number every whole version of a model, oldest first; a model unknown has none."""
+        return [n for n in self._numbers(model) if (self.path(model, n) / MANIFEST).is_file()]
+
+    def latest(self, model: str) -> int | None:
+        """Give the greatest version, or None where there is none."""
+        return max(self.versions(model), default=None)
+
+    def path(self, model: str, version: int) -> Path:
+        """Say where a version is or would be."""
+        if not re.match(MODEL_NAME_PATTERN, model):
+            problem = (
+                "may hold letters, digits, '_', '.' and '-', and starts with a letter or digit"
+            )
+            raise VersionNotFoundError(f"{model!r} is no model name: one {problem}")
+        return self.root / model / str(version)
+
+    def metadata(self, model: str, version: int) -> Metadata:
+        """Read what a version says about itself.
+
+        Raises:
+            VersionNotFoundError: If there is no such version.
+            InvalidDocumentError: If metadata.json is broken; names the field.
+        """
+        return read_document(self._existing(model, version) / METADATA, Metadata)
+
+    def verify(self, model: str, version: int) -> Manifest:
+        """Recompute every digest of a version.
+
+        Raises:
+            VersionNotFoundError: If there is no such version.
+            InvalidDocumentError: If the manifest is broken.
+            CorruptVersionError: If any file is missing, unexpected or different.
+        """
+        directory = self._existing(model, version)
+        manifest = Manifest.read(directory)
+        manifest.verify(directory)
+        return manifest
+
+    def labels(self, model: str) -> dict[str, int]:
+        """Give label -> version."""
+        path = self.root / model / LABELS
+        return dict(read_document(path, Labels).root) if path.exists() else {}
+
+    def set_label(self, model: str, label: str, version: int) -> None:
+        """Point a label at an existing version, atomically."""
+        self._existing(model, version)
+        with self._locked(model):
+            labels = self.labels(model) | {label: version}
+            write_document(self.root / model / LABELS, Labels(labels))
+
+    @contextlib.contextmanager
+    def draft(self, model: str) -> Iterator[Draft]:
+        """Open a draft: a directory aside that `commit` turns into the next version.
+
+        Leaving the block without a commit removes the draft. A draft whose publisher was killed is
+        removed by the next one.
+        """
+        directory = self.path(model, 0).parent
+        directory.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as held:
+            with self._locked(model):  # so that nobody takes the new draft for an abandoned one
+                _remove_abandoned_drafts(directory)
+                path = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=directory))
+                held.callback(shutil.rmtree, path, ignore_errors=True)
+                held.enter_context(_lock(path))
+            yield Draft(self, model, path)
+
+    def adopt(self, source: Path, model: str) -> int:
+        """Copy a published version from elsewhere, verified, under the number it has.
+
+        Raises:
+            CorruptVersionError: If the source is not what its manifest says.
+            PublishError: If another version has that number already.
+        """
+        Manifest.read(source).verify(source)
+        number = read_document(source / METADATA, Metadata).version
+        with self.draft(model) as draft:
+            shutil.copytree(source, draft.path, dirs_exist_ok=True)
+            _sync_tree(draft.path)
+            if not self._take(model, draft.path, number):
+                raise PublishError(f"{model} already has a version {number}")
+        return number
+
+    def remove(self, model: str, version: int) -> None:
+        """Delete a version; it vanishes for readers at once, then its files go."""
+        doomed = self._existing(model, version)
+        aside = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=doomed.parent))
+        doomed.rename(aside / doomed.name)
+        shutil.rmtree(aside)
+
+    def clean(self, model: str) -> int:
+        """Remove what killed publishers left; gives how many drafts went."""
+        with self._locked(model):
+            return _remove_abandoned_drafts(self.root / model)
+
+    def _commit(self, model: str, path: Path, description: Description) -> int:
+        with self._locked(model):
+            number = max(self._numbers(model), default=0) + 1
+            while True:
+                metadata = Metadata.of(description, model, number, self._now())
+                write_document(path / METADATA, metadata)
+                write_document(path / MANIFEST, Manifest.of(path))
+                _sync_tree(path)
+                if self._take(model, path, number):
+                    return number
+                number += 1
+
+    def _take(self, model: str, path: Path, number: int) -> bool:
+        """Move a finished draft to its number; False where another publisher has it."""
+        target = self.path(model, number)
+        try:
+            path.chmod(0o755)
+            path.rename(target)
+        except OSError as exc:
+            if exc.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                return False
+            raise PublishError(f"cannot move the draft to {target}: {exc.strerror}") from exc
+        sync(target.parent)
+        return True
+
+    def _numbers(self, model: str) -> list[int]:
+        directory = self.path(model, 0).parent
+        if not directory.is_dir():
+            return []
+        return sorted(
+            int(p.name) for p in directory.iterdir() if re.match(r"^[1-9]\d{0,17}$", p.name)
+        )
+
+    def _existing(self, model: str, version: int) -> Path:
+        directory = self.path(model, version)
+        if not (directory / MANIFEST).is_file():
+            have = ", ".join(map(str, self.versions(model))) or "none"
+            raise VersionNotFoundError(f"{model} has no version {version} (it has: {have})")
+        return directory
+
+    @contextlib.contextmanager
+    def _locked(self, model: str) -> Iterator[None]:
+        lock = self.root / model / _LOCK
+        lock.touch()
+        with _lock(lock):
+            yield
+
+
+class Draft:
+    """A version being made: put files below `path`, then `commit`."""
+
+    def __init__(self, store: ModelStore, model: str, path: Path) -> None:
+        self.path = path
+        self._store = store
+        self._model = model
+
+    def commit(self, description: Description) -> int:
+        """Write metadata and manifest, then move the whole into place under the next number.
+
+        Raises:
+            PublishError: If the move fails for another reason than a taken number.
+        """
+        return self._store._commit(self._model, self.path, description)  # noqa: SLF001
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock; the kernel gives it back when the process dies, however it dies."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned_drafts(directory: Path) -> int:
+    removed = 0
+    for path in directory.glob(f"{_DRAFT_PREFIX}*"):
+        if _is_abandoned(path):
+            shutil.rmtree(path, ignore_errors=True)
+            removed += 1
+    return removed
+
+
+def _is_abandoned(draft: Path) -> bool:
+    try:
+        descriptor = os.open(draft, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _sync_tree(directory: Path) -> None:
+    for path in directory.rglob("*"):
+        sync(path)
+    sync(directory)
