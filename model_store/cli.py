@@ -43,7 +43,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="glyph")
 def cli() -> None:
-    """Look at the model versions in a store.
+    r"""Look at the model versions in a store.
 
     \b
     Examples:
@@ -159,8 +159,8 @@ def _row(store: ModelStore, model: str, version: int) -> dict[str, Any]:
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table(box=None, header_style="bold")
-    for heading, justify in COLUMNS:
-        table.add_column(heading, justify=justify)
+    for heading in COLUMNS:
+        table.add_column(heading, justify="right" if heading in NUMERIC else "left")
     for row in rows:
         if row["problem"]:
             table.add_row(row["model"], str(row["version"]), f"[red]{row['problem']}[/red]")
@@ -178,16 +178,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-COLUMNS = (
-    ("model", "left"),
-    ("version", "right"),
-    ("recipe", "left"),
-    ("data set", "left"),
-    ("accuracy", "right"),
-    ("parameters", "right"),
-    ("created", "left"),
-    ("labels", "left"),
-)
+COLUMNS = ("model", "version", "recipe", "data set", "accuracy", "parameters", "created", "labels")
+NUMERIC = {"version", "accuracy", "parameters"}
 
 
 def _verdict(store: ModelStore, model: str, version: int) -> dict[str, Any]:
