@@ -1,0 +1,1 @@
+"""The online half: web workers that check requests, and one model host that answers them."""

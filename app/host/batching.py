@@ -1,0 +1,174 @@
+"""When is a batch a batch: admission, turns and deadlines of the work that waits.
+
+Policy only. It knows no socket, no model runtime, no thread and no metric; whoever owns a
+`BatchQueue` guards it with a lock and runs the batches.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_RATE_MEMORY = 0.95
+"""Weight of the past in the measured service rate: about the last twenty batches count."""
+
+
+class OverloadedError(Exception):
+    """Raised when a job is refused at the door."""
+
+    def __init__(self, sentence: str, retry_after_s: float) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """The images of one request, bound to the version that was serving when it came."""
+
+    images: NDArray[np.uint8]
+    """Shape (n, rows, columns, channels)."""
+    version: int
+    arrived: float
+    deadline: float
+    origin: Any
+    """Whoever asked; opaque here."""
+    started: float | None = None
+    taken: int = 0
+    answered: int = 0
+    inference_s: float = 0.0
+    pieces: list[NDArray[np.float32]] = field(default_factory=list)
+
+    @property
+    def remaining(self) -> int:
+        """Images that no batch has taken yet."""
+        return len(self.images) - self.taken
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Join the answers of all pieces, in order; shape (n, classes)."""
+        return self.pieces[0] if len(self.pieces) == 1 else np.concatenate(self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Consecutive images of one job."""
+
+    job: Job
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the runtime computes in one go: pieces that are all of one version."""
+
+    version: int
+    pieces: list[Piece]
+    size: int
+
+
+class BatchQueue:
+    """Waiting jobs, a lane per version; bounded in images.
+
+    Within a lane, jobs take turns: one larger than its share of a batch gives a piece and goes to
+    the back, so that bulk work cannot starve single images.
+    """
+
+    def __init__(self, capacity: int, max_batch: int) -> None:
+        self.capacity = capacity
+        self.max_batch = max_batch
+        self.waiting = 0
+        self._lanes: dict[int, deque[Job]] = {}
+        self._unfinished: dict[int, int] = {}
+        self._images = 0.0
+        self._busy_s = 0.0
+
+    def admit(self, job: Job, now: float) -> None:
+        """Let a job in.
+
+        Raises:
+            OverloadedError: If the queue is full, or the job's deadline cannot be met.
+        """
+        wait_s = self.wait_s()
+        if self.waiting + len(job.images) > self.capacity:
+            sentence = f"{self.waiting} images are waiting; the limit is {self.capacity}"
+            raise OverloadedError(sentence, wait_s)
+        if now + wait_s > job.deadline:
+            sentence = (
+                f"the wait is about {wait_s:.2f} s; the deadline is in {job.deadline - now:.2f} s"
+            )
+            raise OverloadedError(sentence, wait_s)
+        self._lanes.setdefault(job.version, deque()).append(job)
+        self._unfinished[job.version] = self._unfinished.get(job.version, 0) + 1
+        self.waiting += len(job.images)
+
+    def take(self, now: float) -> tuple[Batch | None, list[Job]]:
+        """Cut the next batch; also gives the jobs whose deadline passed while they waited."""
+        expired: list[Job] = []
+        while self._lanes:
+            version, lane = next(iter(self._lanes.items()))
+            pieces = self._fill(lane, now, expired)
+            del self._lanes[version]
+            if lane:
+                self._lanes[version] = lane  # to the back: versions take turns as well
+            if pieces:
+                size = sum(piece.stop - piece.start for piece in pieces)
+                return Batch(version, pieces, size), expired
+        return None, expired
+
+    def discard(self, job: Job) -> None:
+        """Take the rest of a failed job out of its lane."""
+        if job.remaining:
+            self._lanes[job.version].remove(job)
+            self.waiting -= job.remaining
+
+    def finish(self, job: Job) -> None:
+        """Note that a job has got its answer or refusal."""
+        self._unfinished[job.version] -= 1
+
+    def idle(self, version: int) -> bool:
+        """Say whether no admitted job of a version is left."""
+        return not self._unfinished.get(version)
+
+    def forget(self, version: int) -> None:
+        """Drop the books of a version that is gone."""
+        self._unfinished.pop(version, None)
+
+    def record(self, images: int, seconds: float) -> None:
+        """Feed the measured service rate."""
+        self._images = self._images * _RATE_MEMORY + images
+        self._busy_s = self._busy_s * _RATE_MEMORY + seconds
+
+    def wait_s(self) -> float:
+        """Estimate how long the work that waits now will take."""
+        return self.waiting * self._busy_s / self._images if self._images else 0.0
+
+    def _fill(self, lane: deque[Job], now: float, expired: list[Job]) -> list[Piece]:
+        pieces: list[Piece] = []
+        space = self.max_batch
+        for _ in range(len(lane)):
+            if space == 0:
+                break
+            job = lane.popleft()
+            if job.deadline < now:
+                self.waiting -= job.remaining
+                expired.append(job)
+                continue
+            piece = self._cut(job, space, alone=not lane and not pieces)
+            pieces.append(piece)
+            space -= piece.stop - piece.start
+            if job.remaining:
+                lane.append(job)
+        return pieces
+
+    def _cut(self, job: Job, space: int, *, alone: bool) -> Piece:
+        share = space if alone else min(space, max(1, self.max_batch // 2))
+        start = job.taken
+        job.taken = min(len(job.images), start + share)
+        self.waiting -= job.taken - start
+        return Piece(job, start, job.taken)

@@ -1,0 +1,110 @@
+"""The model host's metrics, all declared here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from prometheus_client import (
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from prometheus_client import CollectorRegistry
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
+_SIZES = tuple(1 << power for power in range(11))  # 1 to 1,024 images
+_DROPS = ("overloaded", "expired", "failed", "not_ready", "misfit")
+
+
+class HostMetrics:
+    """Counts what the host does; keeps the engine's and the loader's observer protocols."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        ProcessCollector(namespace="glyph_host", registry=registry)
+        self.batch_size = Histogram(
+            "glyph_batch_size_images", "Images per batch", registry=registry, buckets=_SIZES
+        )
+        self.inference = Histogram(
+            "glyph_inference_seconds", "Runtime per batch", registry=registry, buckets=_SECONDS
+        )
+        self.queue_wait = Histogram(
+            "glyph_queue_wait_seconds",
+            "From arrival at the host to the first batch",
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.queue_images = Gauge("glyph_queue_images", "Images that wait", registry=registry)
+        self.predictions = Counter(
+            "glyph_predictions", "Images answered", ["model", "class"], registry=registry
+        )
+        self.drops = Counter(
+            "glyph_requests_dropped",
+            "Requests that the host refused, by reason",
+            ["reason"],
+            registry=registry,
+        )
+        self.version = Gauge(
+            "glyph_model_version", "Version that new requests get", ["model"], registry=registry
+        )
+        self.loads = Counter(
+            "glyph_model_loads",
+            "Versions tried, by outcome",
+            ["model", "outcome"],
+            registry=registry,
+        )
+        self.load_seconds = Histogram(
+            "glyph_model_load_seconds",
+            "From finding a version to serving it",
+            registry=registry,
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+        )
+        self.restarts = Counter(
+            "glyph_host_restarts", "Times the model host was started again", registry=registry
+        )
+        for reason in _DROPS:
+            self.drops.labels(reason)
+
+    def exposition(self) -> bytes:
+        """Render everything in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def batch(self, size: int, seconds: float) -> None:
+        """Observe a computed batch."""
+        self.batch_size.observe(size)
+        self.inference.observe(seconds)
+
+    def waited(self, seconds: float, waiting: int) -> None:
+        """Observe that a request's first image entered a batch."""
+        self.queue_wait.observe(seconds)
+        self.queue_images.set(waiting)
+
+    def predicted(
+        self, model: str, classes: Sequence[str], probabilities: NDArray[np.float32]
+    ) -> None:
+        """Count the answers of a batch by class."""
+        counts = np.bincount(probabilities.argmax(axis=1), minlength=len(classes))
+        for index in counts.nonzero()[0]:
+            self.predictions.labels(model, classes[index]).inc(int(counts[index]))
+
+    def dropped(self, reason: str) -> None:
+        """Count a request that got no answer."""
+        self.drops.labels(reason).inc()
+
+    def loaded(self, model: str, version: int, seconds: float) -> None:
+        """Note that a version began to serve."""
+        self.loads.labels(model, "served").inc()
+        self.load_seconds.observe(seconds)
+        self.version.labels(model).set(version)
+
+    def refused(self, model: str) -> None:
+        """Count a version that failed its trial."""
+        self.loads.labels(model, "refused").inc()

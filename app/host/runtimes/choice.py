@@ -1,0 +1,68 @@
+"""Which runtime a version is tried with, best first."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from app.host.runtimes.base import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A way to run a model, not loaded yet."""
+
+    name: str
+    load: Callable[[Path], Model]
+    """Raises RuntimeUnavailableError."""
+
+
+def candidates(
+    runtime: str, precision: str, *, threads: int, max_batch: int
+) -> Iterator[Candidate]:
+    """Order the runtimes to try.
+
+    `auto` prefers TensorFlow where there is a GPU, else OpenVINO (in bf16 first where the precision
+    is auto too), and keeps TensorFlow, if installed, for what OpenVINO cannot do.
+    """
+    on_tensorflow = Candidate("tensorflow", partial(_load_tensorflow, threads, max_batch))
+    if runtime == "tensorflow" or (runtime == "auto" and _has_gpu() and _installed("tensorflow")):
+        yield on_tensorflow
+        return
+    for arithmetic in ("bf16", "f32") if precision == "auto" else (precision,):
+        load = partial(_load_openvino, arithmetic, threads, max_batch)
+        yield Candidate(f"openvino {arithmetic}", load)
+    if runtime == "auto" and _installed("tensorflow"):
+        yield on_tensorflow
+
+
+def _load_openvino(precision: str, threads: int, max_batch: int, version: Path) -> Model:
+    from app.host.runtimes.openvino_runtime import OpenVINOModel  # noqa: PLC0415 - only if chosen
+
+    return OpenVINOModel(version, precision=precision, threads=threads, max_batch=max_batch)
+
+
+def _load_tensorflow(threads: int, max_batch: int, version: Path) -> Model:
+    from app.host.runtimes.base import RuntimeUnavailableError  # noqa: PLC0415
+
+    if not _installed("tensorflow"):
+        raise RuntimeUnavailableError(
+            "TensorFlow is not installed; pip install 'glyph[tensorflow]'"
+        )
+    from app.host.runtimes.tensorflow_runtime import TensorFlowModel  # noqa: PLC0415
+
+    return TensorFlowModel(version, threads=threads, max_batch=max_batch)
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _has_gpu() -> bool:
+    return Path("/dev/nvidia0").exists()

@@ -1,0 +1,214 @@
+"""The host's end of the Unix socket: one thread reads every web worker's connection.
+
+Answers are written by whoever has them, without blocking; what a slow reader leaves is kept, up to a
+bound, and written when there is room.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import selectors
+import socket
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from app.frames import (
+    Answer,
+    FrameError,
+    FrameReader,
+    Kind,
+    Predict,
+    Refused,
+    encode,
+    encode_answer,
+    encode_refusal,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from app.frames import Frame
+    from app.host.engine import Delivery
+
+log = logging.getLogger(__name__)
+
+_READ_BYTES = 256 * 1024
+_UNSENT_LIMIT = 64 * 2**20
+"""Bytes kept for a reader that does not read; beyond it the connection is closed."""
+
+
+class Handler(Protocol):
+    """Who answers the frames."""
+
+    def predict(self, request: Predict, origin: object) -> Refused | None: ...
+
+    def metrics(self) -> bytes: ...
+
+
+class Connection:
+    """One web worker."""
+
+    def __init__(self, sock: socket.socket, largest_frame: int) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.reader = FrameReader(largest_frame)
+        self.unsent = bytearray()
+        self._lock = threading.Lock()
+
+    def send(self, data: bytes) -> bool:
+        """Write what the socket takes now and keep the rest; True if something was kept.
+
+        Raises:
+            OSError: If the connection is gone or its reader is too far behind.
+        """
+        with self._lock:
+            if not self.unsent:
+                with contextlib.suppress(BlockingIOError):
+                    data = data[self.sock.send(data) :]
+            self.unsent += data
+            if len(self.unsent) > _UNSENT_LIMIT:
+                raise OSError("the reader is too far behind")
+            return bool(self.unsent)
+
+    def flush(self) -> bool:
+        """Write kept bytes; True if some are left."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            del self.unsent[: self.sock.send(self.unsent)]
+        return bool(self.unsent)
+
+
+class HostServer:
+    """Accepts web workers, reads their requests and sends what others deliver."""
+
+    def __init__(self, path: Path, handler: Handler, largest_frame: int) -> None:
+        self._handler = handler
+        self._largest_frame = largest_frame
+        self._connections: set[Connection] = set()
+        self._status = b""
+        self._lock = threading.Lock()
+        self._closing = False
+        self._selector = selectors.DefaultSelector()
+        self._waker, self._wake = socket.socketpair()
+        self._wake.setblocking(False)
+        self._selector.register(self._waker, selectors.EVENT_READ)
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.setblocking(False)
+
+    def listen(self) -> None:
+        """Accept connections from now on."""
+        self._listener.listen(64)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+
+    @property
+    def connected(self) -> int:
+        """Number of web workers that are connected."""
+        return len(self._connections)
+
+    def run(self) -> None:
+        """Serve until closed."""
+        while not self._closing:
+            for key, events in self._selector.select():
+                if key.fileobj is self._listener:
+                    self._accept()
+                elif key.fileobj is self._waker:
+                    self._waker.recv(4096)
+                    self._watch_unsent()
+                else:
+                    self._serve(key.data, events)
+        self._shut()
+
+    def close(self) -> None:
+        """End `run`, which closes every connection."""
+        self._closing = True
+        self._awaken()
+
+    def announce(self, status: bytes) -> None:
+        """Tell every connected and every later web worker the host's status (JSON)."""
+        with self._lock:
+            self._status = status
+            connections = list(self._connections)
+        for connection in connections:
+            self._send(connection, encode(Kind.STATUS, 0, status))
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Send answers and refusals, in one write per connection."""
+        outgoing: dict[Connection, list[bytes]] = {}
+        for (connection, request_id), result in deliveries:
+            encoded = encode_answer if isinstance(result, Answer) else encode_refusal
+            outgoing.setdefault(connection, []).append(encoded(request_id, result))  # type: ignore[operator]
+        for connection, frames in outgoing.items():
+            self._send(connection, b"".join(frames))
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            sock, _ = self._listener.accept()
+            connection = Connection(sock, self._largest_frame)
+            with self._lock:
+                self._connections.add(connection)
+                status = self._status
+            self._selector.register(sock, selectors.EVENT_READ, connection)
+            self._send(connection, encode(Kind.STATUS, 0, status))
+
+    def _serve(self, connection: Connection, events: int) -> None:
+        try:
+            if events & selectors.EVENT_WRITE and not connection.flush():
+                self._selector.modify(connection.sock, selectors.EVENT_READ, connection)
+            if events & selectors.EVENT_READ:
+                self._read(connection)
+        except (OSError, FrameError) as exc:
+            self._drop(connection, exc)
+
+    def _read(self, connection: Connection) -> None:
+        data = connection.sock.recv(_READ_BYTES)
+        if not data:
+            raise ConnectionResetError("closed by the web worker")
+        for frame in connection.reader.feed(data):
+            self._handle(connection, frame)
+
+    def _handle(self, connection: Connection, frame: Frame) -> None:
+        if frame.kind == Kind.PREDICT:
+            origin = (connection, frame.request_id)
+            refused = self._handler.predict(Predict.decode(frame.body), origin)
+            if refused is not None:
+                self._send(connection, encode_refusal(frame.request_id, refused))
+        elif frame.kind == Kind.METRICS:
+            answer = encode(Kind.METRICS, frame.request_id, self._handler.metrics())
+            self._send(connection, answer)
+        else:
+            raise FrameError(f"a frame of kind {frame.kind}, which no web worker sends")
+
+    def _send(self, connection: Connection, data: bytes) -> None:
+        try:
+            kept = connection.send(data)
+        except OSError:
+            return  # the reading side sees the same and drops the connection
+        if kept:
+            self._awaken()
+
+    def _awaken(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # enough wake-ups are waiting
+            self._wake.send(b"\0")
+
+    def _watch_unsent(self) -> None:
+        for connection in self._connections:
+            if connection.unsent:
+                both = selectors.EVENT_READ | selectors.EVENT_WRITE
+                self._selector.modify(connection.sock, both, connection)
+
+    def _drop(self, connection: Connection, why: Exception) -> None:
+        log.info("a web worker's connection ended: %s", why)
+        with self._lock:
+            self._connections.discard(connection)
+        self._selector.unregister(connection.sock)
+        connection.sock.close()
+
+    def _shut(self) -> None:
+        for connection in self._connections:
+            connection.sock.close()
+        for sock in (self._listener, self._waker, self._wake):
+            sock.close()
+        self._selector.close()

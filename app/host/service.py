@@ -1,0 +1,120 @@
+"""Puts the model host together: server, engine and watcher, a thread each."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from app.host.batching import BatchQueue
+from app.host.engine import Engine
+from app.host.metrics import HostMetrics
+from app.host.runtimes.choice import candidates
+from app.host.server import HostServer
+from app.host.versions import VersionWatcher
+from app.run_dir import HOST_SOCKET, HOST_STARTS
+from model_store import ModelStore, StoreError
+from model_store.seeding import seed
+
+if TYPE_CHECKING:
+    from app.frames import Predict, Refused
+    from app.settings import Settings
+    from app.status import HostStatus
+
+log = logging.getLogger(__name__)
+
+
+class HostService:
+    """Everything of the model host but the process it runs in."""
+
+    def __init__(self, settings: Settings, run_dir: Path) -> None:
+        self._settings = settings
+        self._metrics = HostMetrics(CollectorRegistry())
+        self._metrics.restarts.inc(_count_start(run_dir / HOST_STARTS))
+        store = ModelStore(settings.store)
+        _seed(store, settings.model)
+        self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
+        self._engine = Engine(
+            BatchQueue(settings.queue_limit, settings.max_batch),
+            self._server.deliver,
+            self._metrics,
+            wait_s=settings.batch_wait_ms / 1000,
+        )
+        self._watcher = VersionWatcher(
+            store,
+            settings.model,
+            candidates=partial(
+                candidates,
+                settings.runtime,
+                settings.precision,
+                threads=settings.runtime_threads,
+                max_batch=settings.max_batch,
+            ),
+            max_batch=settings.max_batch,
+            serve=self._engine.serve,
+            announce=self._announce,
+            observer=self._metrics,
+        )
+        self._engine.on_retired = self._watcher.retired
+        self._announce(self._watcher.status())
+        self._threads = [
+            threading.Thread(target=self._server.run, name="server", daemon=True),
+            threading.Thread(target=self._engine.run, name="engine", daemon=True),
+            threading.Thread(
+                target=self._watcher.run,
+                name="watcher",
+                args=(settings.poll_interval_s,),
+                daemon=True,
+            ),
+        ]
+
+    def start(self) -> None:
+        """Listen, and begin to load."""
+        self._server.listen()
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Serve on until the web workers have gone, or the graceful time is over; then stop."""
+        deadline = time.monotonic() + self._settings.graceful_timeout_s
+        while self._server.connected and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self._watcher.stop()
+        self._engine.stop()
+        self._server.close()
+        for thread in self._threads:
+            thread.join(timeout=5)
+
+    def predict(self, request: Predict, origin: object) -> Refused | None:
+        """Admit a request, or say why not."""
+        return self._engine.submit(request.rows, request.pixels, request.deadline, origin)
+
+    def metrics(self) -> bytes:
+        """Render the host's metrics in Prometheus' text format."""
+        return self._metrics.exposition()
+
+    def _announce(self, status: HostStatus) -> None:
+        self._server.announce(status.model_dump_json().encode())
+
+
+def _seed(store: ModelStore, model: str) -> None:
+    try:
+        version = seed(store, model)
+    except (StoreError, OSError) as exc:
+        log.warning("the starter model could not be put into %s: %s", store.root, exc)
+        return
+    if version is not None:
+        log.info("%s was empty: the starter model is its version %d", store.root, version)
+
+
+def _count_start(path: Path) -> int:
+    """Add a byte to the file of starts; gives how many starts came before this one."""
+    with path.open("ab") as stream:
+        stream.write(b".")
+    return os.stat(path).st_size - 1

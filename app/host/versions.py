@@ -1,0 +1,203 @@
+"""Watches the store, tries new versions and hands the good ones to the engine.
+
+Loading is a trial: manifest, golden images, every batch size. A version that fails is refused with a
+sentence, and tried again only when its files change.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from app.host.engine import LoadedVersion
+from app.host.runtimes.base import RuntimeUnavailableError
+from app.host.trial import TrialFailedError, try_golden
+from app.status import HostStatus, VersionStatus
+from model_store import Golden, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from app.host.runtimes.base import Model
+    from app.host.runtimes.choice import Candidate
+    from model_store import Metadata, ModelStore
+
+log = logging.getLogger(__name__)
+
+Fingerprint = frozenset[tuple[str, int, int]]
+"""Name, size and change time of every file of a version."""
+
+
+class Observer(Protocol):
+    """Who is told about loads."""
+
+    def loaded(self, model: str, version: int, seconds: float) -> None: ...
+
+    def refused(self, model: str) -> None: ...
+
+
+class VersionWatcher:
+    """Keeps the newest good version of one model serving."""
+
+    def __init__(
+        self,
+        store: ModelStore,
+        model: str,
+        *,
+        candidates: Callable[[], Iterable[Candidate]],
+        max_batch: int,
+        serve: Callable[[LoadedVersion], None],
+        announce: Callable[[HostStatus], None],
+        observer: Observer,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._model = model
+        self._candidates = candidates
+        self._max_batch = max_batch
+        self._serve = serve
+        self._announce = announce
+        self._observer = observer
+        self._clock = clock
+        self._states: dict[int, VersionStatus] = {}
+        self._refused: dict[int, Fingerprint] = {}
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+
+    def run(self, interval_s: float) -> None:
+        """Look at the store until stopped."""
+        while not self._stopped.is_set():
+            try:
+                self.check()
+            except Exception:
+                log.exception("looking at the store failed; trying again in %s s", interval_s)
+            self._stopped.wait(interval_s)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()
+
+    def check(self) -> None:
+        """Try every version newer than the one that serves, newest first, until one is good."""
+        serving = self._serving()
+        for version in sorted(self._store.versions(self._model), reverse=True):
+            if serving is not None and version <= serving:
+                return
+            fingerprint = _fingerprint(self._store.path(self._model, version))
+            if self._refused.get(version) != fingerprint and self._try(version, fingerprint):
+                return
+        if serving is None:
+            self._tell()
+
+    def retired(self, version: int) -> None:
+        """Note that the engine has let a version go."""
+        with self._lock:
+            if self._states.get(version, None) and self._states[version].state == "retiring":
+                del self._states[version]
+        self._tell()
+
+    def status(self) -> HostStatus:
+        """Say what serves, and if nothing does, why."""
+        with self._lock:
+            versions = tuple(self._states[n] for n in sorted(self._states, reverse=True))
+        ready = any(v.state == "serving" for v in versions)
+        return HostStatus(
+            model=self._model,
+            ready=ready,
+            reason=None if ready else self._why_not(versions),
+            versions=versions,
+        )
+
+    def _try(self, version: int, fingerprint: Fingerprint) -> bool:
+        started = self._clock()
+        self._set(VersionStatus(version=version, state="loading"))
+        try:
+            loaded, status = self._load(version)
+        except (StoreError, RuntimeUnavailableError, TrialFailedError) as exc:
+            self._refuse(version, fingerprint, str(exc))
+            return False
+        self._promote(status)  # before the first answer, so that every web worker knows its labels
+        self._serve(loaded)
+        self._observer.loaded(self._model, version, self._clock() - started)
+        log.info(
+            "serving %s version %d with %s (%s)",
+            self._model,
+            version,
+            loaded.model.runtime,
+            loaded.model.precision,
+        )
+        return True
+
+    def _load(self, version: int) -> tuple[LoadedVersion, VersionStatus]:
+        manifest = self._store.verify(self._model, version)
+        metadata = self._store.metadata(self._model, version)
+        directory = self._store.path(self._model, version)
+        golden = Golden.read(directory)
+        model = self._first_good(directory, golden, metadata)
+        loaded = LoadedVersion(self._model, version, model, metadata.classes, metadata.input.shape)
+        return loaded, VersionStatus(
+            version=version,
+            state="serving",
+            runtime=model.runtime,
+            precision=model.precision,
+            digest=manifest.digest,
+            accuracy=metadata.metrics.accuracy,
+            classes=metadata.classes,
+            input_shape=metadata.input.shape,
+            example=base64.b64encode(golden.images[0].tobytes()).decode(),
+        )
+
+    def _first_good(self, directory: Path, golden: Golden, metadata: Metadata) -> Model:
+        problems = []
+        for candidate in self._candidates():
+            try:
+                model = candidate.load(directory)
+                try_golden(model, golden, metadata.classes, self._max_batch)
+            except (RuntimeUnavailableError, TrialFailedError) as exc:
+                log.info("version %d with %s: %s", metadata.version, candidate.name, exc)
+                problems.append(f"{candidate.name}: {exc}")
+            else:
+                return model
+        raise TrialFailedError("; ".join(problems) or "no runtime is installed")
+
+    def _promote(self, status: VersionStatus) -> None:
+        with self._lock:
+            for number, state in self._states.items():
+                if state.state == "serving":
+                    self._states[number] = state.model_copy(update={"state": "retiring"})
+        self._set(status)
+
+    def _refuse(self, version: int, fingerprint: Fingerprint, reason: str) -> None:
+        log.error("%s version %d is refused: %s", self._model, version, reason)
+        self._refused[version] = fingerprint
+        self._set(VersionStatus(version=version, state="refused", reason=reason))
+        self._observer.refused(self._model)
+
+    def _set(self, status: VersionStatus) -> None:
+        with self._lock:
+            self._states[status.version] = status
+        self._tell()
+
+    def _tell(self) -> None:
+        self._announce(self.status())
+
+    def _serving(self) -> int | None:
+        return next((n for n, v in self._states.items() if v.state == "serving"), None)
+
+    def _why_not(self, versions: tuple[VersionStatus, ...]) -> str:
+        if any(v.state == "loading" for v in versions):
+            return "the first version is being loaded"
+        refused = [f"version {v.version}: {v.reason}" for v in versions if v.state == "refused"]
+        if refused:
+            return "every version was refused. " + " ".join(refused)
+        return f"{self._store.root} holds no version of {self._model}; publish one with glyph-train"
+
+
+def _fingerprint(directory: Path) -> Fingerprint:
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    stats = [(path, path.stat()) for path in files]
+    return frozenset((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats)

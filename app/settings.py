@@ -1,0 +1,111 @@
+"""Every setting of the service, read once from GLYPH_* environment variables into a frozen value."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from model_store.metadata import ModelName  # noqa: TC001 - pydantic needs it at run time
+
+PREFIX = "GLYPH_"
+
+
+class Settings(BaseSettings):
+    """What an operator may set; every field is the variable GLYPH_<FIELD>."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    store: Path = Field(default=Path("models"), description="Directory that holds the models")
+    model: ModelName = Field(default="mnist", description="Model to serve")
+    bind: Annotated[str, StringConstraints(pattern=r"^[^\s:]+:\d{1,5}$")] = Field(
+        default="127.0.0.1:8000", description="Address and port to listen on"
+    )
+    web_workers: int = Field(default=2, ge=1, le=64, description="Web worker processes")
+    runtime: Literal["auto", "openvino", "tensorflow"] = Field(
+        default="auto", description="What runs the model"
+    )
+    precision: Literal["auto", "f32", "bf16"] = Field(
+        default="auto",
+        description="OpenVINO's arithmetic; auto takes bf16 where the golden check holds with it",
+    )
+    runtime_threads: int = Field(
+        default=1, ge=1, le=256, description="Threads that one batch is computed with"
+    )
+    max_batch: int = Field(default=64, ge=1, le=4096, description="Largest batch, in images")
+    batch_wait_ms: float = Field(
+        default=0, ge=0, le=1000, description="How long a batch waits for company; 0 is greedy"
+    )
+    queue_limit: int = Field(
+        default=4096, ge=1, le=1_000_000, description="Images that may wait before requests get 429"
+    )
+    max_images: int = Field(default=1024, ge=1, le=100_000, description="Images in one request")
+    max_body_bytes: int = Field(
+        default=8 * 2**20, ge=1024, le=2**30, description="Largest request body"
+    )
+    request_timeout_ms: int = Field(
+        default=5000, ge=1, le=600_000, description="Deadline of a request that names none"
+    )
+    poll_interval_s: float = Field(
+        default=0.5, ge=0.05, le=3600, description="How often the store is looked at"
+    )
+    host_timeout_s: int = Field(
+        default=10, ge=2, le=600, description="A model host silent for this long is replaced"
+    )
+    graceful_timeout_s: int = Field(
+        default=20, ge=1, le=600, description="How long requests in flight may finish at shutdown"
+    )
+    keepalive_s: int = Field(
+        default=5, ge=1, le=600, description="How long an idle connection is kept open"
+    )
+    run_dir: Path | None = Field(
+        default=None,
+        description="Directory for the socket and the counters; a fresh one by default",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged"
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto is text on a terminal and JSON elsewhere"
+    )
+    access_log: Literal["all", "errors"] = Field(
+        default="errors",
+        description="Which requests are logged: all, or those answered 4xx and 5xx",
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.max_images > self.queue_limit:
+            raise ValueError(
+                f"{PREFIX}MAX_IMAGES={self.max_images} is more than "
+                f"{PREFIX}QUEUE_LIMIT={self.queue_limit}: the largest request could never be queued"
+            )
+        return self
+
+    @property
+    def largest_frame_bytes(self) -> int:
+        """Bound on one frame between web worker and host: a full request and its header."""
+        return self.max_body_bytes + 4096
+
+
+def load_settings() -> Settings:
+    """Read the environment; a wrong value ends the process with one line that names it."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        print("\n".join(f"glyph: {line}" for line in _complaints(exc)), file=sys.stderr)  # noqa: T201
+        raise SystemExit(2) from None
+
+
+def _complaints(exc: ValidationError) -> list[str]:
+    lines = []
+    for error in exc.errors(include_url=False):
+        if not error["loc"]:
+            lines.append(error["msg"].removeprefix("Value error, "))
+            continue
+        name = f"{PREFIX}{str(error['loc'][0]).upper()}"
+        lines.append(f"{name}={str(error['input'])!r}: {error['msg'].lower()}")
+    return lines

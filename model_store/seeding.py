@@ -1,0 +1,23 @@
+"""The starter model that comes with the package, for a store that is still empty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from model_store.store import ModelStore
+
+STARTER = Path(__file__).parent / "starter"
+
+
+def seed(store: ModelStore, model: str) -> int | None:
+    """Copy the starter version into a store that has none of this model.
+
+    Returns:
+        The version's number, or None where the store has versions or no starter has that name.
+    """
+    starters = sorted((STARTER / model).glob("[0-9]*"))
+    if not starters or store.versions(model):
+        return None
+    return store.adopt(starters[-1], model)
