@@ -1,0 +1,127 @@
+"""Fits a network to images as a recipe says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import tensorflow as tf
+
+from training.augment import warp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from training.data.dataset import Split
+    from training.recipes import Recipe
+
+_SETTLING_STEPS = 400
+_SETTLING_MOMENTUM = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A recipe's length on a data set: rounds are epochs, or the stretches between two reports."""
+
+    rounds: int
+    steps_per_round: int
+
+    @classmethod
+    def of(cls, recipe: Recipe, images: int) -> Plan:
+        """Count the steps; a last, smaller batch of an epoch counts too."""
+        if recipe.steps is None:
+            return cls(recipe.epochs or 1, math.ceil(images / recipe.batch_size))
+        steps_per_round = min(recipe.steps, recipe.report_every or max(1, recipe.steps // 10))
+        return cls(math.ceil(recipe.steps / steps_per_round), steps_per_round)
+
+    @property
+    def steps(self) -> int:
+        """Count all steps."""
+        return self.rounds * self.steps_per_round
+
+
+def fit(
+    network: keras.Model,
+    recipe: Recipe,
+    train: Split,
+    validation: Split,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> dict[str, list[float]]:
+    """Train the network in place.
+
+    Returns:
+        The history: measure -> its value after every round.
+    """
+    plan = Plan.of(recipe, len(train))
+    network.compile(
+        optimizer=_optimizer(recipe, plan),
+        # Softmax and logarithm in one: on raw pixels the two apart overflow.
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    held_out = (validation.images, validation.labels) if len(validation) else None
+    history = network.fit(
+        batches(recipe, train),
+        epochs=plan.rounds,
+        steps_per_epoch=plan.steps_per_round,
+        validation_data=held_out,
+        validation_batch_size=500,
+        callbacks=list(callbacks),
+        shuffle=False,  # the batches are
+        verbose=0,
+    )
+    if recipe.average_decay is not None:
+        settle_batch_norm(network, batches(recipe, train))
+    return {name: [float(v) for v in values] for name, values in history.history.items()}
+
+
+def batches(recipe: Recipe, train: Split) -> tf.data.Dataset:
+    """Shuffle, batch and augment without end; every image comes once per pass."""
+    passes = tf.data.Dataset.from_tensor_slices((train.images, train.labels))
+    passes = passes.shuffle(len(train), reshuffle_each_iteration=True)
+    if recipe.steps is None:
+        stream = passes.batch(recipe.batch_size).repeat()
+    else:
+        stream = passes.repeat().batch(recipe.batch_size)  # batches go on across passes
+    ranges = recipe.augment
+    if ranges is not None:
+        stream = stream.map(lambda images, labels: (warp(images, ranges), labels))
+    return stream.prefetch(4)
+
+
+def settle_batch_norm(network: keras.Model, stream: tf.data.Dataset) -> None:
+    """Measure batch-norm statistics anew, since averaged weights give other activations."""
+    norms = [x for x in network.layers if isinstance(x, keras.layers.BatchNormalization)]
+    if not norms:
+        return
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = _SETTLING_MOMENTUM
+    forward = tf.function(lambda images: network(images, training=True))
+    for images, _ in stream.take(_SETTLING_STEPS):
+        forward(images)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _optimizer(recipe: Recipe, plan: Plan) -> keras.optimizers.Optimizer:
+    options: dict[str, Any] = {"learning_rate": _rate(recipe, plan)}
+    if recipe.average_decay is not None:
+        options |= {"use_ema": True, "ema_momentum": recipe.average_decay}
+    kinds = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
+    return kinds[recipe.optimizer.name](**options)
+
+
+def _rate(recipe: Recipe, plan: Plan) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    rate = recipe.optimizer.rate
+    if recipe.optimizer.schedule == "constant":
+        return rate
+    warmup = int(plan.steps * recipe.optimizer.warmup_share)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else rate,
+        decay_steps=plan.steps - warmup,
+        warmup_target=rate if warmup else None,
+        warmup_steps=warmup,
+    )

@@ -1,0 +1,141 @@
+"""One training run from data to a published version."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from model_store import Acceptance, Dataset, Description, InputSpec, OutputSpec
+from training.data.dataset import Split, stratified
+from training.errors import DataError
+from training.evaluation import evaluate
+from training.export import RULE, compare, export
+from training.fitting import fit
+from training.networks import build
+from training.report import write_report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from model_store import Metrics, ModelStore
+    from training.data.dataset import ImageData
+    from training.recipes import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run published."""
+
+    version: int
+    path: Path
+    metrics: Metrics
+    duration_s: float
+
+
+def run(
+    recipe: Recipe,
+    data: ImageData,
+    store: ModelStore,
+    model: str,
+    *,
+    seed: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Outcome:
+    """Fit, evaluate, export, compare and publish.
+
+    Raises:
+        DataError: If there are too few images for the recipe.
+        ComparisonError: If the export differs from Keras; nothing is published then.
+        StoreError: If the store refuses the version.
+    """
+    started = time.monotonic()
+    keras.utils.set_random_seed(seed)
+    train, validation = _split(recipe, data.train, seed)
+    network = build(recipe, data.train.images.shape[1:], len(data.classes))
+    history = fit(network, recipe, train, validation, callbacks)
+    evaluation = evaluate(network, data.test)
+    metrics = evaluation.metrics(data.classes)
+    with store.draft(model) as draft:
+        export(network, draft.path)
+        compare(network, draft.path, data.test.images)
+        evaluation.golden().write(draft.path)
+        write_report(draft.path / "report", network, history, evaluation, data.classes)
+        duration_s = time.monotonic() - started
+        version = draft.commit(
+            Description(
+                classes=data.classes,
+                input=InputSpec(name="images", dtype="uint8", shape=data.train.images.shape[1:]),
+                output=OutputSpec(
+                    name="probabilities", dtype="float32", shape=(len(data.classes),)
+                ),
+                recipe=recipe.name,
+                parameters=recipe.model_dump(exclude={"name", "summary"}, exclude_none=True),
+                seed=seed,
+                dataset=_dataset(data, train, validation),
+                metrics=metrics,
+                parameter_count=network.count_params(),
+                duration_s=round(duration_s, 3),
+                code_revision=_code_revision(),
+                versions=_versions(),
+                acceptance=_acceptance(store, model),
+            )
+        )
+    return Outcome(version, store.path(model, version), metrics, duration_s)
+
+
+def _split(recipe: Recipe, train: Split, seed: int) -> tuple[Split, Split]:
+    """Give the images to fit with and those to watch the fit with."""
+    if recipe.train_first is not None:
+        indices = np.arange(min(recipe.train_first, len(train)))
+        return train.pick(indices), train.pick(indices[:0])
+    aside = min(recipe.validation_images, len(train) // 10)
+    if aside and aside < len(np.unique(train.labels)):
+        raise DataError(
+            f"{len(train)} training images are too few to set some of every class aside"
+        )
+    fitted, watched = stratified(train.labels, aside, seed)
+    return train.pick(fitted), train.pick(watched)
+
+
+def _dataset(data: ImageData, train: Split, validation: Split) -> Dataset:
+    return Dataset(
+        name=data.name,
+        train_images=len(train),
+        validation_images=len(validation),
+        test_images=len(data.test),
+        digests=data.digests(),
+    )
+
+
+def _acceptance(store: ModelStore, model: str) -> Acceptance:
+    parent = store.latest(model)
+    accuracy = None if parent is None else store.metadata(model, parent).metrics.accuracy
+    return Acceptance(rule=RULE, parent=parent, parent_accuracy=accuracy)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _code_revision() -> str | None:
+    """Name the commit of the checkout this code runs from, if it runs from one."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
