@@ -34,7 +34,8 @@ class Evaluation:
     @property
     def predicted(self) -> NDArray[np.int64]:
         """The most probable class of every image."""
-        return self.probabilities.argmax(axis=1)
+        predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return predicted
 
     def confusion(self) -> NDArray[np.int64]:
         """Count (true class, predicted class)."""

@@ -69,9 +69,9 @@ def checked(data: ImageData) -> ImageData:
         if wrong.size:
             found = f"{part} label {wrong[0]} is {split.labels[wrong[0]]}"
             raise DataError(f"{data.name}: {found}; there are classes 0 to {len(data.classes) - 1}")
-    counts = np.bincount(data.train.labels, minlength=len(data.classes))
-    if not counts.all():
-        empty = data.classes[int(np.argmin(counts))]
+    per_class = np.bincount(data.train.labels, minlength=len(data.classes))
+    if not per_class.all():
+        empty = data.classes[int(np.argmin(per_class))]
         raise DataError(f"{data.name}: class {empty!r} has no training image")
     return data
 

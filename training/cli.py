@@ -1,0 +1,161 @@
+"""glyph-train: fit a network as a recipe says and publish it as the next version of a model.
+
+TensorFlow is imported only once the arguments and the data are known to be good.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from model_store import ModelStore, StoreError
+from training import recipes
+from training.data.sources import load
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from training.data.dataset import ImageData
+    from training.pipeline import Outcome
+    from training.recipes import Recipe
+
+FAILED = 1
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class _Terminated(BaseException):
+    """Raised where the process was when SIGTERM came."""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--recipe", required=True, type=click.Choice(recipes.names()), help="How to train.")
+@click.option(
+    "--data",
+    "source",
+    default="mnist",
+    show_default=True,
+    help="mnist, fashion-mnist, digits (needs no network), or a path: an IDX directory, "
+    "a directory with a folder of images per class, or an .npz file.",
+)
+@click.option(
+    "--data-dir",
+    envvar="GLYPH_DATA_DIR",
+    show_envvar=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory that holds the four files of mnist or fashion-mnist; else they are downloaded.",
+)
+@click.option(
+    "--store",
+    envvar="GLYPH_STORE",
+    show_envvar=True,
+    default="models",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory to publish into.",
+)
+@click.option(
+    "--model",
+    envvar="GLYPH_MODEL",
+    show_envvar=True,
+    default="mnist",
+    show_default=True,
+    help="Model to publish a version of.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**31 - 1),
+    help="Of all randomness.",
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Fit for so many batches instead.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Fit for so many passes instead.")
+def cli(
+    *,
+    recipe: str,
+    source: str,
+    data_dir: Path | None,
+    store: Path,
+    model: str,
+    seed: int,
+    steps: int | None,
+    epochs: int | None,
+) -> None:
+    r"""Train a network and publish it as the next version of a model.
+
+    Exit codes: 0 published, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated. Whenever
+    it is not 0, nothing was published.
+
+    \b
+    Examples:
+      glyph-train --recipe softmax --data digits       # seconds, no network
+      glyph-train --recipe compact                     # the starter model's recipe
+      glyph-train --recipe cnn --data ./my-images --model letters
+    """
+    if steps is not None and epochs is not None:
+        raise click.UsageError("give --steps or --epochs, not both")
+    chosen = recipes.read(recipe).lasting(steps=steps, epochs=epochs)
+    data = load(source, data_dir)
+    click.echo(f"{recipe}: {chosen.summary}")
+    click.echo(f"{data.name}: {len(data.train):,} training and {len(data.test):,} test images")
+    outcome = _train(chosen, data, ModelStore(store), model, seed)
+    _summarize(outcome, model)
+
+
+def main() -> None:
+    """Run the command line; an expected error is one line on stderr and its own exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        cli.main(standalone_mode=False)
+    except (TrainingError, StoreError) as exc:
+        _leave(str(exc), FAILED)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(exc.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _leave("interrupted; nothing was published", INTERRUPTED)
+    except _Terminated:
+        _leave("terminated; nothing was published", TERMINATED)
+
+
+def _train(recipe: Recipe, data: ImageData, store: ModelStore, model: str, seed: int) -> Outcome:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
+    click.echo("loading TensorFlow ...", err=True)
+    from training.pipeline import run  # noqa: PLC0415
+    from training.progress import Progress  # noqa: PLC0415
+
+    progress = Progress(recipe)
+    try:
+        return run(recipe, data, store, model, seed=seed, callbacks=[progress])
+    finally:
+        progress.close()
+
+
+def _summarize(outcome: Outcome, model: str) -> None:
+    metrics = outcome.metrics
+    low, high = metrics.interval_95
+    click.echo(
+        f"\npublished {model} version {outcome.version}\n"
+        f"  accuracy  {metrics.accuracy:.2%} of {metrics.total:,} test images"
+        f" (95 % interval {low:.2%} to {high:.2%})\n"
+        f"  duration  {time.strftime('%H:%M:%S', time.gmtime(outcome.duration_s))}\n"
+        f"  where     {outcome.path}\n"
+        f"  report    {outcome.path / 'report'}"
+    )
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def _leave(sentence: str, code: int) -> NoReturn:
+    click.echo(f"glyph-train: {sentence}", err=True)
+    sys.exit(code)
