@@ -57,7 +57,11 @@ REMOTES = {
         uncompressed=dict(zip(_FILES, _MNIST_SHA256, strict=True)),
     ),
     "fashion-mnist": Remote(
-        mirrors=("https://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+        mirrors=(
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            # S3 gives websites over plain HTTP only.
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        ),
         compressed=dict(zip(_FILES, _FASHION_MD5, strict=True)),
         uncompressed={},
     ),
