@@ -75,7 +75,7 @@ class Predict:
             FrameError: If it is shorter than its fixed part.
         """
         deadline, rows = _unpack(_PREDICT, body)
-        return cls(deadline, rows, body[_PREDICT.size :])
+        return cls(deadline, int(rows), body[_PREDICT.size :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Answer:
         """Take a body apart; the probabilities are a view of it."""
         version, rows, queue_s, inference_s = _unpack(_ANSWER, body)
         flat = np.frombuffer(body, np.float32, offset=_ANSWER.size)
-        return cls(version, queue_s, inference_s, flat.reshape(rows, -1))
+        return cls(int(version), queue_s, inference_s, flat.reshape(int(rows), -1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Refused:
     def decode(cls, body: bytes) -> Refused:
         """Take a body apart."""
         reason, retry_after_s = _unpack(_REFUSAL, body)
-        return cls(Refusal(reason), retry_after_s, body[_REFUSAL.size :].decode())
+        return cls(Refusal(int(reason)), retry_after_s, body[_REFUSAL.size :].decode())
 
 
 def encode(kind: Kind, request_id: int, body: bytes = b"") -> bytes:
@@ -139,6 +139,13 @@ def encode_refusal(request_id: int, refused: Refused) -> bytes:
     return encode(Kind.REFUSAL, request_id, fixed + refused.sentence.encode())
 
 
+def encode_outcome(request_id: int, outcome: Answer | Refused) -> bytes:
+    """Make the frame that ends a request."""
+    if isinstance(outcome, Answer):
+        return encode_answer(request_id, outcome)
+    return encode_refusal(request_id, outcome)
+
+
 class FrameReader:
     """Cuts a stream of bytes into frames, and holds at most one unfinished frame."""
 
@@ -167,7 +174,7 @@ class FrameReader:
         del buffer[:start]
 
 
-def _unpack(layout: struct.Struct, body: bytes) -> tuple[int | float, ...]:
+def _unpack(layout: struct.Struct, body: bytes) -> tuple[float, ...]:
     if len(body) < layout.size:
         raise FrameError(f"a body of {len(body)} bytes; at least {layout.size} expected")
     return layout.unpack_from(body)

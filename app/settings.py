@@ -1,4 +1,4 @@
-"""Every setting of the service, read once from GLYPH_* environment variables into a frozen value."""
+"""Every setting of the service, read once from GLYPH_* variables into a frozen value."""
 
 from __future__ import annotations
 

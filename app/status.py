@@ -36,7 +36,10 @@ class HostStatus(BaseModel):
 
     model: str
     ready: bool
+    starting: bool = False
+    """Not ready yet, but worth waiting for: the first version is being found or loaded."""
     reason: str | None
+    """Why it is not ready."""
     versions: tuple[VersionStatus, ...] = ()
 
     @property

@@ -36,7 +36,7 @@ class Observer(Protocol):
 
     def batch(self, size: int, seconds: float) -> None: ...
 
-    def waited(self, seconds: float, waiting: int) -> None: ...
+    def waited(self, seconds: float) -> None: ...
 
     def predicted(
         self, model: str, classes: Sequence[str], probabilities: NDArray[np.float32]
@@ -157,7 +157,7 @@ class Engine:
         for piece in batch.pieces:
             if piece.job.started is None:
                 piece.job.started = started
-                self._observer.waited(started - piece.job.arrived, self._queue.waiting)
+                self._observer.waited(started - piece.job.arrived)
         failed = self._compute(loaded, batch.pieces)
         seconds = self._clock() - started
         with self._work:

@@ -14,7 +14,7 @@ from prometheus_client import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
@@ -27,7 +27,7 @@ _DROPS = ("overloaded", "expired", "failed", "not_ready", "misfit")
 class HostMetrics:
     """Counts what the host does; keeps the engine's and the loader's observer protocols."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, waiting: Callable[[], int]) -> None:
         self._registry = registry
         ProcessCollector(namespace="glyph_host", registry=registry)
         self.batch_size = Histogram(
@@ -42,7 +42,8 @@ class HostMetrics:
             registry=registry,
             buckets=_SECONDS,
         )
-        self.queue_images = Gauge("glyph_queue_images", "Images that wait", registry=registry)
+        queue_images = Gauge("glyph_queue_images", "Images that wait", registry=registry)
+        queue_images.set_function(waiting)
         self.predictions = Counter(
             "glyph_predictions", "Images answered", ["model", "class"], registry=registry
         )
@@ -82,10 +83,9 @@ class HostMetrics:
         self.batch_size.observe(size)
         self.inference.observe(seconds)
 
-    def waited(self, seconds: float, waiting: int) -> None:
+    def waited(self, seconds: float) -> None:
         """Observe that a request's first image entered a batch."""
         self.queue_wait.observe(seconds)
-        self.queue_images.set(waiting)
 
     def predicted(
         self, model: str, classes: Sequence[str], probabilities: NDArray[np.float32]
@@ -93,7 +93,7 @@ class HostMetrics:
         """Count the answers of a batch by class."""
         counts = np.bincount(probabilities.argmax(axis=1), minlength=len(classes))
         for index in counts.nonzero()[0]:
-            self.predictions.labels(model, classes[index]).inc(int(counts[index]))
+            self.predictions.labels(model, classes[int(index)]).inc(int(counts[index]))
 
     def dropped(self, reason: str) -> None:
         """Count a request that got no answer."""

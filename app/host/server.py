@@ -1,7 +1,7 @@
 """The host's end of the Unix socket: one thread reads every web worker's connection.
 
-Answers are written by whoever has them, without blocking; what a slow reader leaves is kept, up to a
-bound, and written when there is room.
+Answers are written by whoever has them, without blocking; what a slow reader leaves is kept, up to
+a bound, and written when there is room.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from app.frames import (
-    Answer,
     FrameError,
     FrameReader,
     Kind,
     Predict,
     Refused,
     encode,
-    encode_answer,
+    encode_outcome,
     encode_refusal,
 )
 
@@ -51,7 +50,7 @@ class Connection:
     """One web worker."""
 
     def __init__(self, sock: socket.socket, largest_frame: int) -> None:
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003
         self.sock = sock
         self.reader = FrameReader(largest_frame)
         self.unsent = bytearray()
@@ -91,12 +90,12 @@ class HostServer:
         self._closing = False
         self._selector = selectors.DefaultSelector()
         self._waker, self._wake = socket.socketpair()
-        self._wake.setblocking(False)
+        self._wake.setblocking(False)  # noqa: FBT003
         self._selector.register(self._waker, selectors.EVENT_READ)
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
-        self._listener.setblocking(False)
+        self._listener.setblocking(False)  # noqa: FBT003
 
     def listen(self) -> None:
         """Accept connections from now on."""
@@ -128,18 +127,16 @@ class HostServer:
 
     def announce(self, status: bytes) -> None:
         """Tell every connected and every later web worker the host's status (JSON)."""
-        with self._lock:
+        with self._lock:  # held while sending, so that no connection sees an older one last
             self._status = status
-            connections = list(self._connections)
-        for connection in connections:
-            self._send(connection, encode(Kind.STATUS, 0, status))
+            for connection in self._connections:
+                self._send(connection, encode(Kind.STATUS, 0, status))
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Send answers and refusals, in one write per connection."""
         outgoing: dict[Connection, list[bytes]] = {}
-        for (connection, request_id), result in deliveries:
-            encoded = encode_answer if isinstance(result, Answer) else encode_refusal
-            outgoing.setdefault(connection, []).append(encoded(request_id, result))  # type: ignore[operator]
+        for (connection, request_id), outcome in deliveries:
+            outgoing.setdefault(connection, []).append(encode_outcome(request_id, outcome))
         for connection, frames in outgoing.items():
             self._send(connection, b"".join(frames))
 
@@ -147,11 +144,10 @@ class HostServer:
         with contextlib.suppress(BlockingIOError):
             sock, _ = self._listener.accept()
             connection = Connection(sock, self._largest_frame)
+            self._selector.register(sock, selectors.EVENT_READ, connection)
             with self._lock:
                 self._connections.add(connection)
-                status = self._status
-            self._selector.register(sock, selectors.EVENT_READ, connection)
-            self._send(connection, encode(Kind.STATUS, 0, status))
+                self._send(connection, encode(Kind.STATUS, 0, self._status))
 
     def _serve(self, connection: Connection, events: int) -> None:
         try:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -23,6 +21,8 @@ from model_store import ModelStore, StoreError
 from model_store.seeding import seed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.frames import Predict, Refused
     from app.settings import Settings
     from app.status import HostStatus
@@ -35,13 +35,14 @@ class HostService:
 
     def __init__(self, settings: Settings, run_dir: Path) -> None:
         self._settings = settings
-        self._metrics = HostMetrics(CollectorRegistry())
+        queue = BatchQueue(settings.queue_limit, settings.max_batch)
+        self._metrics = HostMetrics(CollectorRegistry(), waiting=lambda: queue.waiting)
         self._metrics.restarts.inc(_count_start(run_dir / HOST_STARTS))
         store = ModelStore(settings.store)
         _seed(store, settings.model)
         self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
         self._engine = Engine(
-            BatchQueue(settings.queue_limit, settings.max_batch),
+            queue,
             self._server.deliver,
             self._metrics,
             wait_s=settings.batch_wait_ms / 1000,
@@ -117,4 +118,4 @@ def _count_start(path: Path) -> int:
     """Add a byte to the file of starts; gives how many starts came before this one."""
     with path.open("ab") as stream:
         stream.write(b".")
-    return os.stat(path).st_size - 1
+    return path.stat().st_size - 1

@@ -31,7 +31,8 @@ def try_golden(model: Model, golden: Golden, classes: Sequence[str], max_batch: 
         for start in range(0, len(picks), size):
             part = picks[start : start + size]
             found = model.predict(golden.images[part])
-            _compare(found, golden.probabilities[part], part, golden.tolerance, classes, size)
+            expected = golden.probabilities[part]
+            _compare(found, expected, part, classes, size=size, tolerance=golden.tolerance)
 
 
 def batch_sizes(max_batch: int) -> list[int]:
@@ -44,9 +45,10 @@ def _compare(
     found: NDArray[np.float32],
     expected: NDArray[np.float32],
     picks: NDArray[np.int64],
-    tolerance: float,
     classes: Sequence[str],
+    *,
     size: int,
+    tolerance: float,
 ) -> None:
     if found.shape != expected.shape or found.shape[1] != len(classes):
         shapes = f"{found.shape}; {len(expected)} images of {len(classes)} classes were expected"
@@ -57,6 +59,6 @@ def _compare(
     if off[row, column] > tolerance:
         raise TrialFailedError(
             f"golden image {picks[row]} at batch size {size}: the probability of class "
-            f"{classes[column]!r} is {found[row, column]:.4f}, but it was published with "
+            f"{classes[int(column)]!r} is {found[row, column]:.4f}, but it was published with "
             f"{expected[row, column]:.4f} (tolerance {tolerance:g})"
         )

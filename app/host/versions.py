@@ -1,7 +1,7 @@
 """Watches the store, tries new versions and hands the good ones to the engine.
 
-Loading is a trial: manifest, golden images, every batch size. A version that fails is refused with a
-sentence, and tried again only when its files change.
+Loading is a trial: manifest, golden images, every batch size. A version that fails is refused with
+a sentence, and tried again only when its files change.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from app.host.engine import LoadedVersion
-from app.host.runtimes.base import RuntimeUnavailableError
 from app.host.trial import TrialFailedError, try_golden
 from app.status import HostStatus, VersionStatus
 from model_store import Golden, StoreError
@@ -65,8 +64,10 @@ class VersionWatcher:
         self._clock = clock
         self._states: dict[int, VersionStatus] = {}
         self._refused: dict[int, Fingerprint] = {}
+        self._looked = False
         self._stopped = threading.Event()
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
 
     def run(self, interval_s: float) -> None:
         """Look at the store until stopped."""
@@ -86,11 +87,12 @@ class VersionWatcher:
         serving = self._serving()
         for version in sorted(self._store.versions(self._model), reverse=True):
             if serving is not None and version <= serving:
-                return
+                break
             fingerprint = _fingerprint(self._store.path(self._model, version))
             if self._refused.get(version) != fingerprint and self._try(version, fingerprint):
-                return
-        if serving is None:
+                break
+        if not self._looked:
+            self._looked = True
             self._tell()
 
     def retired(self, version: int) -> None:
@@ -105,10 +107,12 @@ class VersionWatcher:
         with self._lock:
             versions = tuple(self._states[n] for n in sorted(self._states, reverse=True))
         ready = any(v.state == "serving" for v in versions)
+        starting = not self._looked or any(v.state == "loading" for v in versions)
         return HostStatus(
             model=self._model,
             ready=ready,
-            reason=None if ready else self._why_not(versions),
+            starting=starting and not ready,
+            reason=None if ready else self._why_not(versions, starting=starting),
             versions=versions,
         )
 
@@ -117,8 +121,12 @@ class VersionWatcher:
         self._set(VersionStatus(version=version, state="loading"))
         try:
             loaded, status = self._load(version)
-        except (StoreError, RuntimeUnavailableError, TrialFailedError) as exc:
+        except (StoreError, TrialFailedError) as exc:
             self._refuse(version, fingerprint, str(exc))
+            return False
+        except Exception as exc:  # whatever it is, the version is not fit to serve
+            log.debug("version %d", version, exc_info=True)
+            self._refuse(version, fingerprint, f"{type(exc).__name__}: {exc}")
             return False
         self._promote(status)  # before the first answer, so that every web worker knows its labels
         self._serve(loaded)
@@ -157,9 +165,9 @@ class VersionWatcher:
             try:
                 model = candidate.load(directory)
                 try_golden(model, golden, metadata.classes, self._max_batch)
-            except (RuntimeUnavailableError, TrialFailedError) as exc:
+            except Exception as exc:  # noqa: BLE001 - runtimes raise what they like
                 log.info("version %d with %s: %s", metadata.version, candidate.name, exc)
-                problems.append(f"{candidate.name}: {exc}")
+                problems.append(f"{candidate.name}: {_first_line(exc)}")
             else:
                 return model
         raise TrialFailedError("; ".join(problems) or "no runtime is installed")
@@ -183,18 +191,23 @@ class VersionWatcher:
         self._tell()
 
     def _tell(self) -> None:
-        self._announce(self.status())
+        with self._telling:  # two threads tell; the newer status must be told last
+            self._announce(self.status())
 
     def _serving(self) -> int | None:
         return next((n for n, v in self._states.items() if v.state == "serving"), None)
 
-    def _why_not(self, versions: tuple[VersionStatus, ...]) -> str:
-        if any(v.state == "loading" for v in versions):
+    def _why_not(self, versions: tuple[VersionStatus, ...], *, starting: bool) -> str:
+        if starting:
             return "the first version is being loaded"
         refused = [f"version {v.version}: {v.reason}" for v in versions if v.state == "refused"]
         if refused:
             return "every version was refused. " + " ".join(refused)
         return f"{self._store.root} holds no version of {self._model}; publish one with glyph-train"
+
+
+def _first_line(exc: Exception) -> str:
+    return next(iter(str(exc).splitlines()), type(exc).__name__)
 
 
 def _fingerprint(directory: Path) -> Fingerprint:

@@ -1,0 +1,38 @@
+"""How every process of the service logs: one JSON object per line, or text on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal
+
+LogFormat = Literal["auto", "json", "text"]
+
+
+def logging_config(level: str, log_format: LogFormat) -> dict[str, Any]:
+    """Build the dictConfig that the gunicorn master applies; what it forks inherits it."""
+    as_text = log_format == "text" or (log_format == "auto" and sys.stdout.isatty())
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": "pythonjsonlogger.orjson.OrjsonFormatter",
+                "fmt": ["levelname", "name", "process", "message"],
+                "rename_fields": {"levelname": "level", "name": "logger"},
+                "timestamp": "time",
+            },
+            "text": {"format": "%(asctime)s %(levelname)-7s %(message)s", "datefmt": "%H:%M:%S"},
+        },
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stdout",
+                "formatter": "text" if as_text else "json",
+            }
+        },
+        "root": {"level": level.upper(), "handlers": ["stdout"]},
+        "loggers": {
+            # gunicorn tells of every process it starts; people want to hear of trouble only.
+            "gunicorn.error": {"level": "WARNING", "handlers": ["stdout"], "propagate": False},
+        },
+    }
