@@ -134,7 +134,15 @@ def _train(recipe: Recipe, data: ImageData, store: ModelStore, model: str, seed:
 
     progress = Progress(recipe)
     try:
-        return run(recipe, data, store, model, seed=seed, callbacks=[progress])
+        return run(
+            recipe,
+            data,
+            store,
+            model,
+            seed=seed,
+            callbacks=[progress],
+            before_commit=_ignore_signals,
+        )
     finally:
         progress.close()
 
@@ -150,6 +158,15 @@ def _summarize(outcome: Outcome, model: str) -> None:
         f"  where     {outcome.path}\n"
         f"  report    {outcome.path / 'report'}"
     )
+
+
+def _ignore_signals() -> None:
+    """Make the commit the point of no return.
+
+    An interruption inside it would be reported as "nothing was published", which might be false.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -13,7 +13,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model_store import Acceptance, Dataset, Description, InputSpec, OutputSpec
+from model_store import (
+    Acceptance,
+    Dataset,
+    Description,
+    InputSpec,
+    Metrics,
+    OutputSpec,
+    StoreError,
+)
 from training.data.dataset import Split, stratified
 from training.errors import DataError
 from training.evaluation import evaluate
@@ -23,10 +31,11 @@ from training.networks import build
 from training.report import write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from model_store import Metrics, ModelStore
+    from model_store import ModelStore
     from training.data.dataset import ImageData
+    from training.evaluation import Evaluation
     from training.recipes import Recipe
 
 
@@ -48,8 +57,9 @@ def run(
     *,
     seed: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    before_commit: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Fit, evaluate, export, compare and publish.
+    """Fit, evaluate, export, compare, call `before_commit` and publish.
 
     Raises:
         DataError: If there are too few images for the recipe.
@@ -57,38 +67,40 @@ def run(
         StoreError: If the store refuses the version.
     """
     started = time.monotonic()
-    keras.utils.set_random_seed(seed)
-    train, validation = _split(recipe, data.train, seed)
-    network = build(recipe, data.train.images.shape[1:], len(data.classes))
-    history = fit(network, recipe, train, validation, callbacks)
-    evaluation = evaluate(network, data.test)
-    metrics = evaluation.metrics(data.classes)
-    with store.draft(model) as draft:
-        export(network, draft.path)
-        compare(network, draft.path, data.test.images)
-        evaluation.golden().write(draft.path)
-        write_report(draft.path / "report", network, history, evaluation, data.classes)
-        duration_s = time.monotonic() - started
-        version = draft.commit(
-            Description(
-                classes=data.classes,
-                input=InputSpec(name="images", dtype="uint8", shape=data.train.images.shape[1:]),
-                output=OutputSpec(
-                    name="probabilities", dtype="float32", shape=(len(data.classes),)
-                ),
-                recipe=recipe.name,
-                parameters=recipe.model_dump(exclude={"name", "summary"}, exclude_none=True),
-                seed=seed,
-                dataset=_dataset(data, train, validation),
-                metrics=metrics,
-                parameter_count=network.count_params(),
-                duration_s=round(duration_s, 3),
-                code_revision=_code_revision(),
-                versions=_versions(),
-                acceptance=_acceptance(store, model),
-            )
+    with store.draft(model) as draft:  # opened first: nobody fits for hours for a read-only store
+        keras.utils.set_random_seed(seed)
+        train, validation = _split(recipe, data.train, seed)
+        network = build(recipe, data.train.images.shape[1:], len(data.classes))
+        history = fit(network, recipe, train, validation, callbacks)
+        evaluation = evaluate(network, data.test)
+        _write(draft.path, network, history, evaluation, data.classes)
+        description = _describe(
+            recipe,
+            network,
+            data.classes,
+            seed=seed,
+            dataset=_dataset(data, train, validation),
+            metrics=evaluation.metrics(data.classes),
+            acceptance=_acceptance(store, model),
+            duration_s=time.monotonic() - started,
         )
-    return Outcome(version, store.path(model, version), metrics, duration_s)
+        before_commit()
+        version = draft.commit(description)
+    path = store.path(model, version)
+    return Outcome(version, path, description.metrics, description.duration_s)
+
+
+def _write(
+    directory: Path,
+    network: keras.Model,
+    history: dict[str, list[float]],
+    evaluation: Evaluation,
+    classes: tuple[str, ...],
+) -> None:
+    export(network, directory)
+    compare(network, directory, evaluation.test.images)
+    evaluation.golden().write(directory)
+    write_report(directory / "report", network, history, evaluation, classes)
 
 
 def _split(recipe: Recipe, train: Split, seed: int) -> tuple[Split, Split]:
@@ -117,8 +129,39 @@ def _dataset(data: ImageData, train: Split, validation: Split) -> Dataset:
 
 def _acceptance(store: ModelStore, model: str) -> Acceptance:
     parent = store.latest(model)
-    accuracy = None if parent is None else store.metadata(model, parent).metrics.accuracy
+    try:
+        accuracy = None if parent is None else store.metadata(model, parent).metrics.accuracy
+    except StoreError:  # a damaged version must not keep its successor out
+        accuracy = None
     return Acceptance(rule=RULE, parent=parent, parent_accuracy=accuracy)
+
+
+def _describe(
+    recipe: Recipe,
+    network: keras.Model,
+    classes: tuple[str, ...],
+    *,
+    seed: int,
+    dataset: Dataset,
+    metrics: Metrics,
+    acceptance: Acceptance,
+    duration_s: float,
+) -> Description:
+    return Description(
+        classes=classes,
+        input=InputSpec(name="images", dtype="uint8", shape=network.input_shape[1:]),
+        output=OutputSpec(name="probabilities", dtype="float32", shape=(len(classes),)),
+        recipe=recipe.name,
+        parameters=recipe.model_dump(exclude={"name", "summary"}, exclude_none=True),
+        seed=seed,
+        dataset=dataset,
+        metrics=metrics,
+        parameter_count=network.count_params(),
+        duration_s=round(duration_s, 3),
+        code_revision=_code_revision(),
+        versions=_versions(),
+        acceptance=acceptance,
+    )
 
 
 def _versions() -> dict[str, str]:
