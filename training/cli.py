@@ -18,6 +18,7 @@ from model_store import ModelStore, StoreError
 from training import recipes
 from training.data.sources import load
 from training.errors import TrainingError
+from training.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -128,9 +129,11 @@ def main() -> None:
 
 def _train(recipe: Recipe, data: ImageData, store: ModelStore, model: str, seed: int) -> Outcome:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says
     click.echo("loading TensorFlow ...", err=True)
-    from training.pipeline import run  # noqa: PLC0415
-    from training.progress import Progress  # noqa: PLC0415
+    with quiet_stderr():
+        from training.pipeline import run  # noqa: PLC0415
+        from training.progress import Progress  # noqa: PLC0415
 
     progress = Progress(recipe)
     try:
