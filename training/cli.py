@@ -116,7 +116,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         cli.main(standalone_mode=False)
-    except (TrainingError, StoreError) as exc:
+    except (TrainingError, StoreError, OSError) as exc:  # OSError: a full disk, a missing right
         _leave(str(exc), FAILED)
     except click.ClickException as exc:
         exc.show()

@@ -23,7 +23,6 @@ from model_store import (
     StoreError,
 )
 from training.data.dataset import Split, stratified
-from training.errors import DataError
 from training.evaluation import evaluate
 from training.export import RULE, compare, export
 from training.fitting import fit
@@ -108,13 +107,8 @@ def _split(recipe: Recipe, train: Split, seed: int) -> tuple[Split, Split]:
     if recipe.train_first is not None:
         indices = np.arange(min(recipe.train_first, len(train)))
         return train.pick(indices), train.pick(indices[:0])
-    aside = min(recipe.validation_images, len(train) // 10)
-    if aside and aside < len(np.unique(train.labels)):
-        raise DataError(
-            f"{len(train)} training images are too few to set some of every class aside"
-        )
-    fitted, watched = stratified(train.labels, aside, seed)
-    return train.pick(fitted), train.pick(watched)
+    at_most = max(len(train) // 10, len(np.unique(train.labels)))
+    return stratified(train, min(recipe.validation_images, at_most), seed)
 
 
 def _dataset(data: ImageData, train: Split, validation: Split) -> Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ def _fetch_from(mirror: str, remote: Remote, directory: Path) -> str | None:
     cache = pooch.create(
         path=directory, base_url=mirror, registry=remote.compressed, retry_if_failed=_RETRIES
     )
-    downloader = pooch.HTTPDownloader(progressbar=True, timeout=_TIMEOUT_S)
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=_TIMEOUT_S)
     for name in remote.compressed:
         try:
             cache.fetch(name, downloader=downloader)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.data.dataset import Split
+from training.data.dataset import Split, check_images
 from training.errors import DataError
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def read_pair(images_path: Path, labels_path: Path) -> Split:
         raise DataError(
             f"{labels_path}: {len(labels)} labels, but {images_path} has {len(images)} images"
         )
-    return Split(images[..., np.newaxis], labels.astype(np.int64))
+    check_images(images, str(images_path))
+    return Split(images[..., np.newaxis], labels.astype(np.int64), str(labels_path))
 
 
 def read_array(path: Path, magic: int) -> NDArray[np.uint8]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +10,8 @@ from training.data import idx
 from training.data.dataset import ImageData, Split, checked, stratified
 from training.data.download import fetch
 from training.data.folders import read_folders
+from training.data.npz import read_npz
 from training.errors import DataError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
@@ -53,12 +49,14 @@ def load(source: str, data_dir: Path | None) -> ImageData:
         train, test = idx.read_directory(data_dir or fetch(source))
         return checked(ImageData(source, NAMED[source], train, test))
     path = Path(source)
-    if path.suffix == ".npz" and path.is_file():
-        return checked(_npz(path))
     if path.is_dir():
         return checked(_directory(path))
+    if path.suffix == ".npz" and path.is_file():
+        return checked(read_npz(path))
+    if path.exists():
+        raise DataError(f"{path}: is neither a directory nor an .npz file")
     names = ", ".join([*NAMED, "digits"])
-    raise DataError(f"{source!r} is neither a data set ({names}) nor a directory nor an .npz file")
+    raise DataError(f"{path}: there is no such file, and no data set of that name ({names})")
 
 
 def _directory(path: Path) -> ImageData:
@@ -81,45 +79,5 @@ def _digits() -> ImageData:
         pixels = Image.fromarray(np.round(small * 255 / 16).astype(np.uint8))
         large = pixels.resize((_INK_SIDE, _INK_SIDE), Image.Resampling.BICUBIC)
         image[margin:-margin, margin:-margin, 0] = np.asarray(large)
-    whole = Split(images, bunch.target.astype(np.int64))
-    train, test = stratified(whole.labels, len(whole) // 5, seed=0)
-    return ImageData("digits", DIGITS, whole.pick(train), whole.pick(test))
-
-
-def _npz(path: Path) -> ImageData:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as exc:
-        raise DataError(f"{path}: cannot be read: {exc}") from exc
-    splits = []
-    for part in ("train", "test"):
-        images = _npz_images(path, f"x_{part}", arrays)
-        splits.append(Split(images, _npz_labels(path, f"y_{part}", arrays)))
-    most = max((int(split.labels.max(initial=0)) for split in splits), default=0)
-    names = arrays.get("class_names", np.arange(most + 1))
-    return ImageData(path.stem, tuple(map(str, names.tolist())), *splits)
-
-
-def _npz_images(path: Path, key: str, arrays: dict[str, NDArray[np.generic]]) -> NDArray[np.uint8]:
-    images = _npz_array(path, key, arrays)
-    if images.ndim == 3:  # noqa: PLR2004 - no channel axis
-        images = images[..., np.newaxis]
-    if images.ndim != 4 or images.dtype != np.uint8:  # noqa: PLR2004
-        found = f"{images.dtype} of shape {images.shape}"
-        raise DataError(f"{path}: {key} is {found}; uint8 of (n, rows, columns) is expected")
-    return images  # type: ignore[return-value]
-
-
-def _npz_labels(path: Path, key: str, arrays: dict[str, NDArray[np.generic]]) -> NDArray[np.int64]:
-    labels = _npz_array(path, key, arrays)
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        found = f"{labels.dtype} of shape {labels.shape}"
-        raise DataError(f"{path}: {key} is {found}; integers of shape (n,) are expected")
-    return labels.astype(np.int64)
-
-
-def _npz_array(path: Path, key: str, arrays: dict[str, NDArray[np.generic]]) -> NDArray[np.generic]:
-    if key not in arrays:
-        raise DataError(f"{path}: has no array {key!r}; it has {', '.join(arrays) or 'none'}")
-    return arrays[key]
+    whole = Split(images, bunch.target.astype(np.int64), "scikit-learn's digits")
+    return ImageData("digits", DIGITS, *stratified(whole, len(whole) // 5, seed=0))
