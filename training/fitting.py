@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from training.augment import warp
+from training.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,27 +18,6 @@ if TYPE_CHECKING:
 
 _SETTLING_STEPS = 400
 _SETTLING_MOMENTUM = 0.99
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A recipe's length on a data set: rounds are epochs, or the stretches between two reports."""
-
-    rounds: int
-    steps_per_round: int
-
-    @classmethod
-    def of(cls, recipe: Recipe, images: int) -> Plan:
-        """Count the steps; a last, smaller batch of an epoch counts too."""
-        if recipe.steps is None:
-            return cls(recipe.epochs or 1, math.ceil(images / recipe.batch_size))
-        steps_per_round = min(recipe.steps, recipe.report_every or max(1, recipe.steps // 10))
-        return cls(math.ceil(recipe.steps / steps_per_round), steps_per_round)
-
-    @property
-    def steps(self) -> int:
-        """Count all steps."""
-        return self.rounds * self.steps_per_round
 
 
 def fit(
@@ -68,7 +46,7 @@ def fit(
         steps_per_epoch=plan.steps_per_round,
         validation_data=held_out,
         validation_batch_size=500,
-        callbacks=list(callbacks),
+        callbacks=[_StopAfter(plan.steps), *callbacks],
         shuffle=False,  # the batches are
         verbose=0,
     )
@@ -104,6 +82,18 @@ def settle_batch_norm(network: keras.Model, stream: tf.data.Dataset) -> None:
         forward(images)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
+
+
+class _StopAfter(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+    """Ends the fit inside its last round."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self._left = steps
+
+    def on_train_batch_end(self, _batch: int, _logs: dict[str, Any] | None = None) -> None:
+        self._left -= 1
+        self.model.stop_training = self._left == 0
 
 
 def _optimizer(recipe: Recipe, plan: Plan) -> keras.optimizers.Optimizer:

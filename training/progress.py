@@ -17,13 +17,13 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no 
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        self._by_steps = recipe.steps is not None
+        self._steps = recipe.steps
         self._done = 0
         self._bar: tqdm[NoReturn] | None = None
 
     def on_train_begin(self, _logs: dict[str, Any] | None = None) -> None:
         """Open the bar; it hides itself where there is no terminal."""
-        total = self.params["epochs"] * self.params["steps"]
+        total = self._steps or self.params["epochs"] * self.params["steps"]
         self._bar = tqdm(total=total, unit="step", disable=None, dynamic_ncols=True)
 
     def on_train_batch_end(self, _batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -35,9 +35,9 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no 
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Print a line above the bar."""
-        where = (
-            f"step {self._done}" if self._by_steps else f"epoch {epoch + 1}/{self.params['epochs']}"
-        )
+        where = f"step {self._done}"
+        if self._steps is None:
+            where = f"epoch {epoch + 1}/{self.params['epochs']}"
         measures = ", ".join(f"{name} {value}" for name, value in _measures(logs or {}).items())
         if self._bar is not None:
             with self._bar.external_write_mode():
