@@ -88,10 +88,13 @@ def read(name: str) -> Recipe:
     """
     if name not in names():
         raise RecipeError(f"there is no recipe {name!r}; there are {', '.join(names())}")
-    values = tomllib.loads((DIRECTORY / f"{name}.toml").read_text(encoding="utf-8"))
     try:
+        values = tomllib.loads((DIRECTORY / f"{name}.toml").read_text(encoding="utf-8"))
         return Recipe.model_validate({"name": name, **values})
+    except tomllib.TOMLDecodeError as exc:
+        raise RecipeError(f"recipe {name}: is no TOML: {exc}") from exc
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"recipe {name}: field {field}: {first['msg']}") from exc
+        where = f"field {field}: " if field else ""
+        raise RecipeError(f"recipe {name}: {where}{first['msg']}") from exc
