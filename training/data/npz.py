@@ -54,12 +54,12 @@ def _split(path: Path, part: str, arrays: Arrays) -> Split:
 
 def _images(path: Path, key: str, arrays: Arrays) -> NDArray[np.uint8]:
     images = _array(path, key, arrays)
-    if images.ndim == 3:  # noqa: PLR2004 - no channel axis
-        images = images[..., np.newaxis]
-    if images.ndim != 4 or images.dtype != np.uint8:  # noqa: PLR2004
+    if images.ndim not in (3, 4) or images.dtype != np.uint8:
         found = f"{images.dtype} of shape {images.shape}"
         raise DataError(f"{path}: {key} is {found}; uint8 of (n, rows, columns) is expected")
     pixels: NDArray[np.uint8] = images.astype(np.uint8, copy=False)
+    if pixels.ndim == 3:  # noqa: PLR2004
+        pixels = pixels[..., np.newaxis]
     check_images(pixels, f"{path}: {key}")
     return pixels
 
