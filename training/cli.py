@@ -90,7 +90,7 @@ def cli(
     steps: int | None,
     epochs: int | None,
 ) -> None:
-    r"""Train a network and publish it as the next version of a model.
+    """Train a network and publish it as the next version of a model.
 
     Exit codes: 0 published, 1 failed, 2 wrong usage, 130 interrupted, 143 terminated. Whenever
     it is not 0, nothing was published.
@@ -100,7 +100,7 @@ def cli(
       glyph-train --recipe softmax --data digits       # seconds, no network
       glyph-train --recipe compact                     # the starter model's recipe
       glyph-train --recipe cnn --data ./my-images --model letters
-    """
+    """  # noqa: D301 - to click, the backspace character keeps the lines below apart
     if steps is not None and epochs is not None:
         raise click.UsageError("give --steps or --epochs, not both")
     chosen = recipes.read(recipe).lasting(steps=steps, epochs=epochs)
