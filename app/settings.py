@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_store.metadata import ModelName  # noqa: TC001 - pydantic needs it at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PREFIX = "GLYPH_"
 
@@ -93,8 +97,15 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Read the environment; a wrong value ends the process with one line that names it."""
-    try:
+    with exit_on_wrong_value():
         return Settings()
+
+
+@contextlib.contextmanager
+def exit_on_wrong_value() -> Iterator[None]:
+    """Turn a wrong setting into a line on stderr for each and exit code 2."""
+    try:
+        yield
     except ValidationError as exc:
         print("\n".join(f"glyph: {line}" for line in _complaints(exc)), file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None

@@ -9,6 +9,22 @@ from pydantic import BaseModel, ConfigDict
 State = Literal["loading", "serving", "retiring", "refused"]
 
 
+class LoadedModel(BaseModel):
+    """What is known of a version that passed its trial."""
+
+    model_config = ConfigDict(frozen=True)
+
+    runtime: str
+    precision: str
+    digest: str
+    accuracy: float
+    classes: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    """Rows, columns, channels."""
+    example: str
+    """One golden image, base64 of its uint8 pixels."""
+
+
 class VersionStatus(BaseModel):
     """One version, as the host sees it."""
 
@@ -18,15 +34,8 @@ class VersionStatus(BaseModel):
     state: State
     reason: str | None = None
     """Why it was refused."""
-    runtime: str | None = None
-    precision: str | None = None
-    digest: str | None = None
-    accuracy: float | None = None
-    classes: tuple[str, ...] = ()
-    input_shape: tuple[int, int, int] | None = None
-    """Rows, columns, channels."""
-    example: str | None = None
-    """One golden image, base64 of its uint8 pixels."""
+    loaded: LoadedModel | None = None
+    """Known of a version that serves or is retiring."""
 
 
 class HostStatus(BaseModel):
@@ -47,6 +56,6 @@ class HostStatus(BaseModel):
         """The version that new requests get."""
         return next((v for v in self.versions if v.state == "serving"), None)
 
-    def version(self, number: int) -> VersionStatus | None:
-        """Look a version up by its number."""
-        return next((v for v in self.versions if v.version == number), None)
+    def classes(self, version: int) -> tuple[str, ...]:
+        """Name the classes of a version that serves or is retiring."""
+        return next(v.loaded.classes for v in self.versions if v.loaded and v.version == version)

@@ -79,9 +79,16 @@ class Engine:
         self._stopped = False
         self.on_retired: Callable[[int], None] = lambda _version: None
 
-    def serve(self, version: LoadedVersion) -> None:
-        """Give every later job to this version; the earlier ones finish what they have."""
+    def serve(self, version: LoadedVersion, announce: Callable[[], None]) -> None:
+        """Give every later job to this version; the earlier ones finish what they have.
+
+        Args:
+            version: What serves from now on.
+            announce: Tells the web workers. It runs while no job is admitted, so that they know a
+                version before its first answer, and it serves before their first request for it.
+        """
         with self._work:
+            announce()
             self._versions[version.version] = version
             self._serving = version
             self._work.notify()

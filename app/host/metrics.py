@@ -10,6 +10,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
+
+# Else every counter exposes a second series that Prometheus does not need.
+# Else every counter exposes a second series that Prometheus does not need.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
 _SIZES = tuple(1 << power for power in range(11))  # 1 to 1,024 images

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from app.host.engine import LoadedVersion
 from app.host.trial import TrialFailedError, try_golden
-from app.status import HostStatus, VersionStatus
+from app.status import HostStatus, LoadedModel, VersionStatus
 from model_store import Golden, StoreError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class VersionWatcher:
         *,
         candidates: Callable[[], Iterable[Candidate]],
         max_batch: int,
-        serve: Callable[[LoadedVersion], None],
+        serve: Callable[[LoadedVersion, Callable[[], None]], None],
         announce: Callable[[HostStatus], None],
         observer: Observer,
         clock: Callable[[], float] = time.monotonic,
@@ -128,8 +128,7 @@ class VersionWatcher:
             log.debug("version %d", version, exc_info=True)
             self._refuse(version, fingerprint, f"{type(exc).__name__}: {exc}")
             return False
-        self._promote(status)  # before the first answer, so that every web worker knows its labels
-        self._serve(loaded)
+        self._serve(loaded, lambda: self._promote(status))
         self._observer.loaded(self._model, version, self._clock() - started)
         log.info(
             "serving %s version %d with %s (%s)",
@@ -147,9 +146,7 @@ class VersionWatcher:
         golden = Golden.read(directory)
         model = self._first_good(directory, golden, metadata)
         loaded = LoadedVersion(self._model, version, model, metadata.classes, metadata.input.shape)
-        return loaded, VersionStatus(
-            version=version,
-            state="serving",
+        known = LoadedModel(
             runtime=model.runtime,
             precision=model.precision,
             digest=manifest.digest,
@@ -158,6 +155,7 @@ class VersionWatcher:
             input_shape=metadata.input.shape,
             example=base64.b64encode(golden.images[0].tobytes()).decode(),
         )
+        return loaded, VersionStatus(version=version, state="serving", loaded=known)
 
     def _first_good(self, directory: Path, golden: Golden, metadata: Metadata) -> Model:
         problems = []

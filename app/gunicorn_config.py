@@ -1,0 +1,65 @@
+"""gunicorn's configuration, made from the settings: web workers, and the model host beside them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from app.logs import logging_config
+from app.run_dir import make_run_dir, remove_run_dir
+from app.settings import load_settings
+
+_settings = load_settings()
+make_run_dir(_settings.run_dir)
+
+bind = _settings.bind
+proc_name = f"glyph-{_settings.bind}"  # gunicorn keeps a pid file of this name: one per service
+workers = _settings.web_workers
+worker_class = "gevent"
+worker_connections = 1000
+backlog = 2048
+keepalive = _settings.keepalive_s
+timeout = 30
+graceful_timeout = _settings.graceful_timeout_s
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - heartbeats only
+limit_request_line = 4094
+limit_request_fields = 100
+limit_request_field_size = 8190
+control_socket_disable = True  # nothing needs it, and it could stop the service
+
+dirty_apps = ["app.host.process:ModelHost"]
+dirty_workers = 1
+dirty_timeout = _settings.host_timeout_s
+# The host outlives the web workers, which may take all of their time to finish.
+dirty_graceful_timeout = _settings.graceful_timeout_s + 5
+
+accesslog = None  # the application logs requests itself
+logconfig_dict = logging_config(_settings.log_level, _settings.log_format)
+
+
+def when_ready(_server: Any) -> None:
+    """Greet people who started the service on a terminal."""
+    if not sys.stdout.isatty():
+        return
+    host, port = bind.rsplit(":", 1)
+    address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
+    print(  # noqa: T201
+        f"\nGlyph listens on {address}\n\n"
+        f"  curl -s {address}/example |\n"
+        f"    curl -s -H 'Content-Type: application/json' --data-binary @- {address}/predict\n\n"
+        "Ctrl-C ends it.\n",
+        flush=True,
+    )
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take a dead worker's gauges out of the metrics."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    """Remove the socket and the counters."""
+    remove_run_dir()

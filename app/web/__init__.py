@@ -1,0 +1,1 @@
+"""The web worker: checks requests, turns them into pixels, and writes what the host answers."""

@@ -1,0 +1,59 @@
+"""Reads request bodies: the kind is checked first, size and time are bounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gevent
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.web.errors import BadInputError, SlowBodyError, TooLargeError, UnsupportedMediaTypeError
+
+if TYPE_CHECKING:
+    from flask import Request
+
+TIMEOUT_HEADER = "X-Request-Timeout-Ms"
+LONGEST_TIMEOUT_MS = 600_000
+
+
+def request_timeout_s(request: Request, default_ms: int) -> float:
+    """Give how long the caller wants to wait, in seconds.
+
+    Raises:
+        BadInputError: If the header is not a whole number of milliseconds within bounds.
+    """
+    text = request.headers.get(TIMEOUT_HEADER)
+    if text is None:
+        return default_ms / 1000
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= LONGEST_TIMEOUT_MS:
+        raise BadInputError(
+            f"header {TIMEOUT_HEADER} is {text[:40]!r}; "
+            f"whole milliseconds from 1 to {LONGEST_TIMEOUT_MS} are expected"
+        )
+    return int(text) / 1000
+
+
+def read_json_body(request: Request, timeout_s: float) -> bytes:
+    """Read the body of a JSON request.
+
+    Raises:
+        UnsupportedMediaTypeError: If it says that it is something else, or compressed.
+        TooLargeError: If it is over the bound that the application sets.
+        SlowBodyError: If it is not there in time.
+    """
+    if request.mimetype != "application/json":
+        found = f"is {request.mimetype[:80]}" if request.mimetype else "is missing"
+        raise UnsupportedMediaTypeError(f"Content-Type {found}; application/json is expected")
+    if encoding := request.headers.get("Content-Encoding"):
+        raise UnsupportedMediaTypeError(
+            f"Content-Encoding is {encoding[:40]}; compressed bodies are not read"
+        )
+    try:
+        with gevent.Timeout(timeout_s):
+            return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        limit = request.max_content_length
+        sentence = f"the body is larger than {limit} bytes; send fewer images per request"
+        raise TooLargeError(sentence, limit=limit) from None
+    except gevent.Timeout:
+        raise SlowBodyError(f"the body did not arrive within {timeout_s:g} s") from None

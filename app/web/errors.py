@@ -1,0 +1,138 @@
+"""What callers are told when they get no prediction; every one is `{"error": "<sentence>"}`.
+
+ServiceError
+├── BadInputError              400  the request is malformed; the sentence says where
+├── TooLargeError              413  the body or the number of images is over its bound
+├── UnsupportedMediaTypeError  415  the body is of a kind that is not read
+├── SlowBodyError              408  the body did not arrive before the deadline
+├── OverloadedError            429  the queue is full, or the deadline could not be met
+├── ModelFailedError           500  the model raised on these images
+├── NotReadyError              503  no version serves
+├── HostLostError              503  the model host died twice on this request
+└── DeadlineError              504  no answer before the deadline
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any, ClassVar
+
+import orjson
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+log = logging.getLogger(__name__)
+
+
+class ServiceError(Exception):
+    """Base of every refusal; the sentence is shown to the caller, the details go beside it."""
+
+    status: ClassVar[int]
+
+    def __init__(
+        self, sentence: str, *, retry_after_s: float | None = None, **details: object
+    ) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s
+        self.details = details
+
+    def response(self) -> Response:
+        """Render as JSON, with Retry-After in whole seconds where another try may help."""
+        response = json_response({"error": str(self), **self.details}, self.status)
+        if self.retry_after_s is not None:
+            response.headers["Retry-After"] = str(max(1, math.ceil(self.retry_after_s)))
+        return response
+
+
+class BadInputError(ServiceError):
+    """Raised when a request cannot be understood."""
+
+    status = 400
+
+
+class SlowBodyError(ServiceError):
+    """Raised when a body is not there in time."""
+
+    status = 408
+
+
+class TooLargeError(ServiceError):
+    """Raised when a request is over a bound."""
+
+    status = 413
+
+
+class UnsupportedMediaTypeError(ServiceError):
+    """Raised when a body is of a kind that is not read."""
+
+    status = 415
+
+
+class OverloadedError(ServiceError):
+    """Raised when a request is refused at the door."""
+
+    status = 429
+
+
+class ModelFailedError(ServiceError):
+    """Raised when the model could not answer."""
+
+    status = 500
+
+
+class NotReadyError(ServiceError):
+    """Raised when no version serves."""
+
+    status = 503
+
+
+class HostLostError(ServiceError):
+    """Raised when the model host went away, again, before it answered."""
+
+    status = 503
+
+
+class DeadlineError(ServiceError):
+    """Raised when the answer did not come in time."""
+
+    status = 504
+
+
+def json_response(document: dict[str, Any], status: int = 200) -> Response:
+    """Make a JSON answer."""
+    body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+    return Response(body, status, mimetype="application/json")
+
+
+def register_errors(app: Flask) -> None:
+    """Answer every error, on every path, in the one shape."""
+    app.register_error_handler(ServiceError, lambda exc: exc.response())
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _http_error(exc: HTTPException) -> Response:
+    status = exc.code or 500
+    response = json_response({"error": _sentence(exc)}, status)
+    for name, value in exc.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value
+    return response
+
+
+def _sentence(exc: HTTPException) -> str:
+    if isinstance(exc, NotFound):
+        return f"there is no {request.path}; GET / lists what is here"
+    if isinstance(exc, MethodNotAllowed):
+        allowed = ", ".join(sorted(exc.valid_methods or ()))
+        return f"{request.method} is not allowed on {request.path}; allowed: {allowed}"
+    return exc.description or exc.name
+
+
+def _unexpected(exc: Exception) -> Response:
+    log.error(
+        "unexpected failure on %s", request.path, exc_info=exc, extra={"request_id": g.request_id}
+    )
+    sentence = "something unexpected went wrong; the log has it under this request id"
+    return json_response({"error": sentence, "request_id": g.request_id}, 500)

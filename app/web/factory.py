@@ -1,0 +1,46 @@
+"""Builds the Flask application out of parts that are handed in."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from app.web.errors import register_errors
+from app.web.observing import observe_requests
+from app.web.operations import operations_blueprint
+from app.web.predict import predict_blueprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.settings import Settings
+    from app.web.channel import HostChannel
+    from app.web.metrics import WebMetrics
+
+
+def create_app(
+    settings: Settings,
+    channel: HostChannel,
+    metrics: WebMetrics,
+    clock: Callable[[], float] = time.monotonic,
+) -> Flask:
+    """Make the application.
+
+    Args:
+        settings: Bounds and defaults.
+        channel: Asks the model host; whoever made it starts and closes it.
+        metrics: Counts requests.
+        clock: Monotonic seconds; the channel's deadlines are readings of the same clock.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    observe_requests(app, metrics, clock, log_all=settings.access_log == "all")
+    register_errors(app)
+    timeout_ms = settings.request_timeout_ms
+    app.register_blueprint(
+        predict_blueprint(channel, timeout_ms=timeout_ms, max_images=settings.max_images)
+    )
+    app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))
+    return app

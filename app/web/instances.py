@@ -1,0 +1,199 @@
+"""Turns the JSON of `/predict` into pixels, and says exactly what is wrong where it cannot.
+
+Good input takes a short way: `bytes()` of a list checks that every number is an integer from 0 to
+255. Unusual but right input (28 x 28 x 1, 255.0) goes through numpy. Only what is left is looked at
+number by number, to name the place.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, NoReturn
+
+import numpy as np
+import orjson
+
+from app.web.errors import BadInputError, TooLargeError
+
+Shape = tuple[int, int, int]
+"""Rows, columns, channels of one image."""
+
+_INK = 255
+_RANGE = "pixels are whole numbers from 0 (background) to 255 (ink)"
+_NOT_JSON_NUMBER = re.compile("-?(NaN|Infinity)")
+_QUOTE_LENGTH = 40
+
+
+def decode_instances(body: bytes, shape: Shape, max_images: int) -> tuple[int, bytes]:
+    """Decode a JSON body.
+
+    Args:
+        body: `{"instances": [...]}`; an instance is a list of rows, a flat list, or rows of columns
+            of channels.
+        shape: Rows, columns and channels that the model takes.
+        max_images: Bound on the instances.
+
+    Returns:
+        The number of images, and their uint8 pixels, row-major, image after image.
+
+    Raises:
+        BadInputError: If anything is malformed; names the instance, row and column.
+        TooLargeError: If there are too many instances.
+    """
+    instances = _instances(body)
+    if len(instances) > max_images:
+        sentence = f"{len(instances)} images in one request; at most {max_images} are taken"
+        raise TooLargeError(sentence, found=len(instances), limit=max_images)
+    # bytes() and numpy take booleans for 0 and 1.
+    plain = b"true" not in body and b"false" not in body
+    pixels = [
+        (plain and (_pack(instance, shape) or _convert(instance, shape)))
+        or _examine(index, instance, shape)
+        for index, instance in enumerate(instances)
+    ]
+    return len(instances), b"".join(pixels)
+
+
+def _instances(body: bytes) -> list[Any]:
+    document = _parse(body)
+    if not isinstance(document, dict):
+        raise BadInputError(
+            f'the body is {_describe(document)}; an object {{"instances": [...]}} is expected'
+        )
+    if "instances" not in document:
+        keys = ", ".join(sorted(document)[:5]) or "none"
+        raise BadInputError(f'the body has no key "instances" (its keys: {keys})')
+    instances = document["instances"]
+    if not isinstance(instances, list):
+        raise BadInputError(
+            f"instances is {_describe(instances)}; a list of images is expected", field="instances"
+        )
+    if not instances:
+        raise BadInputError("instances is empty; give at least one image", field="instances")
+    return instances
+
+
+def _parse(body: bytes) -> Any:
+    if not body:
+        raise BadInputError('the body is empty; {"instances": [...]} is expected')
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        if "depth limit" in exc.msg:
+            raise BadInputError("the JSON is nested too deep; an image has 3 levels") from None
+        start = exc.pos - 1 if exc.msg.startswith("no digit") else exc.pos
+        token = _NOT_JSON_NUMBER.match(exc.doc, start)
+        if token or "infinity" in exc.msg:
+            found = token.group() if token else "a number beyond all bounds"
+            raise BadInputError(f"{found} at character {start}: {_RANGE}") from None
+        where = f"line {exc.lineno}, column {exc.colno}"
+        raise BadInputError(f"the body is not valid JSON: {exc.msg} ({where})") from None
+
+
+def _pack(instance: Any, shape: Shape) -> bytes | None:
+    """Take the short way; None where the instance needs a closer look."""
+    rows, columns, channels = shape
+    try:
+        if len(instance) == rows * columns * channels:
+            return bytes(instance)
+        if channels == 1 and len(instance) == rows and all(len(r) == columns for r in instance):
+            return b"".join(map(bytes, instance))
+    except (TypeError, ValueError):
+        return None
+    return None
+
+
+def _convert(instance: Any, shape: Shape) -> bytes | None:
+    """Take the way through numpy; None where something is wrong."""
+    try:
+        pixels = np.array(instance)
+    except (ValueError, OverflowError):
+        return None
+    layouts = (shape, (math.prod(shape),), *([shape[:2]] if shape[2] == 1 else []))
+    if pixels.dtype.kind not in "iuf" or pixels.shape not in layouts:
+        return None
+    if (pixels % 1).any() or pixels.min() < 0 or pixels.max() > _INK:
+        return None
+    return pixels.astype(np.uint8).tobytes()
+
+
+def _examine(index: int, instance: Any, shape: Shape) -> bytes:
+    """Look at every number, and say what is wrong and where."""
+    where = f"instance {index}"
+    dimensions = _dimensions(where, instance, shape)
+    flat = _flatten(where, instance, dimensions, _UNITS[len(dimensions)])
+    for position, value in enumerate(flat):
+        if type(value) not in (int, float) or value % 1 or not 0 <= value <= _INK:
+            _refuse_pixel(_place(where, position, dimensions), value)
+    return np.array(flat).astype(np.uint8).tobytes()
+
+
+def _dimensions(where: str, instance: Any, shape: Shape) -> tuple[int, ...]:
+    """Tell how the caller meant the instance by how deep it is nested."""
+    rows, columns, channels = shape
+    total = rows * columns * channels
+    expected = f"{rows} rows of {columns}, or {total} numbers, are expected"
+    if not isinstance(instance, list):
+        hint = '; one image alone is still a list of one: {"instances": [image]}'
+        raise BadInputError(f"{where} is {_describe(instance)}; {expected}{hint}")
+    if not instance:
+        raise BadInputError(f"{where} is empty; {expected}")
+    if not isinstance(instance[0], list):
+        if len(instance) != total:
+            hint = "; is this one image, not in a list?" if len(instance) == columns else ""
+            raise BadInputError(f"{where} has {len(instance)} numbers; {expected}{hint}")
+        return (total,)
+    if channels == 1 and not (instance[0] and isinstance(instance[0][0], list)):
+        return (rows, columns)
+    return shape
+
+
+_UNITS = {1: ("pixel",), 2: ("row", "column"), 3: ("row", "column", "channel")}
+"""Number of dimensions -> what each counts."""
+
+
+def _flatten(
+    where: str, value: Any, dimensions: tuple[int, ...], units: tuple[str, ...]
+) -> list[Any]:
+    """Give the numbers of a nested list, which must have these dimensions."""
+    if not isinstance(value, list):
+        expected = f"a list of {dimensions[0]} {units[0]}s"
+        raise BadInputError(f"{where} is {_describe(value)}; {expected} is expected")
+    if len(value) != dimensions[0]:
+        counted = f"{len(value)} {units[0]}s"
+        raise BadInputError(f"{where} has {counted}; {dimensions[0]} are expected")
+    if len(dimensions) == 1:
+        return value
+    flat = []
+    for position, inner in enumerate(value):
+        flat += _flatten(f"{where}, {units[0]} {position}", inner, dimensions[1:], units[1:])
+    return flat
+
+
+def _place(where: str, position: int, dimensions: tuple[int, ...]) -> str:
+    places = np.unravel_index(position, dimensions)
+    names = zip(_UNITS[len(dimensions)], places, strict=True)
+    return ", ".join([where, *(f"{unit} {place}" for unit, place in names)])
+
+
+def _refuse_pixel(where: str, value: Any) -> NoReturn:
+    if isinstance(value, float) and value % 1:
+        hint = " and are not scaled to 0..1" if 0 < value < 1 else ""
+        raise BadInputError(f"{where}: {value!r} is a fraction; {_RANGE}{hint}")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise BadInputError(f"{where}: {value!r} is out of range; {_RANGE}")
+    raise BadInputError(f"{where} is {_describe(value)}; {_RANGE}")
+
+
+def _describe(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, str):
+        shown = value if len(value) <= _QUOTE_LENGTH else f"{value[:_QUOTE_LENGTH]}…"
+        return f"the string {shown!r}"
+    if isinstance(value, int | float):
+        return f"the number {value!r}"
+    return f"a list of {len(value)}" if isinstance(value, list) else "an object"

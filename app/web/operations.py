@@ -1,0 +1,125 @@
+"""What operators and the curious ask: is it alive, is it ready, how does it do, what is here."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from flask import Blueprint, Response, g, render_template, request
+from PIL import Image
+
+from app.web.errors import NotReadyError, ServiceError, json_response
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.status import HostStatus, LoadedModel
+    from app.web.channel import HostChannel
+    from app.web.metrics import WebMetrics
+
+_METRICS_TIMEOUT_S = 2.0
+_EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+_PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"
+
+ROUTES = {
+    "POST /predict": "classify images",
+    "GET /example": "a body for /predict that works as it is",
+    "GET /healthz": "200 while this process answers",
+    "GET /readyz": "200 once a version serves, else 503 with the reason; lists the versions",
+    "GET /metrics": "metrics in Prometheus' text format",
+}
+
+
+def operations_blueprint(
+    channel: HostChannel, metrics: WebMetrics, *, timeout_ms: int
+) -> Blueprint:
+    """Build the routes.
+
+    Args:
+        channel: Asks the model host.
+        metrics: Of the web workers.
+        timeout_ms: How long `/example` waits for the first version.
+    """
+    blueprint = Blueprint("operations", __name__, template_folder="templates")
+
+    @blueprint.get("/healthz")
+    def healthz() -> Response:
+        return json_response({"status": "alive"})
+
+    @blueprint.get("/readyz")
+    def readyz() -> Response:
+        status = channel.status
+        versions = [_public(v.model_dump(exclude_none=True)) for v in status.versions]
+        about = {"model": status.model, "versions": versions}
+        if not status.ready:
+            raise NotReadyError(status.reason or "no version serves", retry_after_s=1, **about)
+        return json_response({"status": "ready", **about})
+
+    @blueprint.get("/metrics")
+    def exposition() -> Response:
+        try:
+            of_host = channel.metrics(g.started + _METRICS_TIMEOUT_S)
+        except ServiceError:
+            of_host = b""
+        up = b"# HELP glyph_host_up Whether the model host answered\n# TYPE glyph_host_up gauge\n"
+        up += b"glyph_host_up %d\n" % bool(of_host)
+        return Response(metrics.exposition() + of_host + up, content_type=_EXPOSITION)
+
+    @blueprint.get("/example")
+    def example() -> Response:
+        pixels = _example(channel.serving(g.started + timeout_ms / 1000))
+        grey = pixels.shape[-1] == 1
+        return json_response({"instances": [(pixels[..., 0] if grey else pixels).tolist()]})
+
+    @blueprint.get("/")
+    def index() -> Response:
+        status = channel.status
+        if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+            page = Response(render_template("index.html", **_page(status)))
+            page.headers["Content-Security-Policy"] = _PAGE_POLICY
+            return page
+        serving = status.serving.version if status.serving else None
+        return json_response(
+            {
+                "service": "glyph",
+                "model": {"name": status.model, "version": serving},
+                "routes": ROUTES,
+            }
+        )
+
+    return blueprint
+
+
+def _public(version: dict[str, object]) -> dict[str, object]:
+    """Leave out what only the front page wants."""
+    loaded = version.pop("loaded", None)
+    if isinstance(loaded, dict):
+        loaded.pop("example")
+        version |= loaded
+    return version
+
+
+def _page(status: HostStatus) -> dict[str, object]:
+    serving = status.serving
+    picture = _picture(serving.loaded) if serving and serving.loaded else None
+    return {
+        "status": status,
+        "serving": serving,
+        "picture": picture,
+        "routes": ROUTES,
+        "address": request.host_url.rstrip("/"),
+    }
+
+
+def _example(model: LoadedModel) -> NDArray[np.uint8]:
+    pixels = np.frombuffer(base64.b64decode(model.example), np.uint8)
+    return pixels.reshape(model.input_shape)
+
+
+def _picture(model: LoadedModel) -> str:
+    """Draw the example as a data URI."""
+    stream = io.BytesIO()
+    Image.fromarray(255 - _example(model)[..., 0]).save(stream, "PNG")  # dark ink on white
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,0 +1,16 @@
+"""The application as gunicorn finds it, put together once in every web worker."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry
+
+from app.run_dir import HOST_SOCKET, current_run_dir
+from app.settings import load_settings
+from app.web.channel import HostChannel
+from app.web.factory import create_app
+from app.web.metrics import WebMetrics
+
+settings = load_settings()
+channel = HostChannel(current_run_dir() / HOST_SOCKET, settings.largest_frame_bytes)
+channel.start()
+app = create_app(settings, channel, WebMetrics(CollectorRegistry()))
