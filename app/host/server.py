@@ -196,7 +196,8 @@ class HostServer:
                 self._selector.modify(connection.sock, both, connection)
 
     def _drop(self, connection: Connection, why: Exception) -> None:
-        log.info("a web worker's connection ended: %s", why)
+        level = logging.WARNING if isinstance(why, FrameError) else logging.DEBUG
+        log.log(level, "a web worker's connection ended: %s", why)
         with self._lock:
             self._connections.discard(connection)
         self._selector.unregister(connection.sock)

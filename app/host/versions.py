@@ -164,7 +164,7 @@ class VersionWatcher:
                 model = candidate.load(directory)
                 try_golden(model, golden, metadata.classes, self._max_batch)
             except Exception as exc:  # noqa: BLE001 - runtimes raise what they like
-                log.info("version %d with %s: %s", metadata.version, candidate.name, exc)
+                log.info("version %d not with %s: %s", metadata.version, candidate.name, exc)
                 problems.append(f"{candidate.name}: {_first_line(exc)}")
             else:
                 return model
