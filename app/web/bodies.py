@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import gevent
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.web.errors import BadInputError, SlowBodyError, TooLargeError, UnsupportedMediaTypeError
 
@@ -33,12 +32,12 @@ def request_timeout_s(request: Request, default_ms: int) -> float:
     return int(text) / 1000
 
 
-def read_json_body(request: Request, timeout_s: float) -> bytes:
+def read_json_body(request: Request, timeout_s: float, max_bytes: int) -> bytes:
     """Read the body of a JSON request.
 
     Raises:
         UnsupportedMediaTypeError: If it says that it is something else, or compressed.
-        TooLargeError: If it is over the bound that the application sets.
+        TooLargeError: If it is over the bound.
         SlowBodyError: If it is not there in time.
     """
     if request.mimetype != "application/json":
@@ -48,12 +47,19 @@ def read_json_body(request: Request, timeout_s: float) -> bytes:
         raise UnsupportedMediaTypeError(
             f"Content-Encoding is {encoding[:40]}; compressed bodies are not read"
         )
+    if (request.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
     try:
         with gevent.Timeout(timeout_s):
-            return request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        limit = request.max_content_length
-        sentence = f"the body is larger than {limit} bytes; send fewer images per request"
-        raise TooLargeError(sentence, limit=limit) from None
+            # Not by werkzeug, which cuts a chunked body at the bound and says nothing.
+            body: bytes = request.environ["wsgi.input"].read(max_bytes + 1)
     except gevent.Timeout:
         raise SlowBodyError(f"the body did not arrive within {timeout_s:g} s") from None
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+def _too_large(max_bytes: int) -> TooLargeError:
+    sentence = f"the body is larger than {max_bytes} bytes; send fewer images per request"
+    return TooLargeError(sentence, limit=max_bytes)

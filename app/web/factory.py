@@ -35,12 +35,15 @@ def create_app(
         clock: Monotonic seconds; the channel's deadlines are readings of the same clock.
     """
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     observe_requests(app, metrics, clock, log_all=settings.access_log == "all")
     register_errors(app)
     timeout_ms = settings.request_timeout_ms
-    app.register_blueprint(
-        predict_blueprint(channel, timeout_ms=timeout_ms, max_images=settings.max_images)
+    predict = predict_blueprint(
+        channel,
+        timeout_ms=timeout_ms,
+        max_images=settings.max_images,
+        max_body_bytes=settings.max_body_bytes,
     )
+    app.register_blueprint(predict)
     app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))
     return app

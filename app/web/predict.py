@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from app.web.channel import HostChannel
 
 
-def predict_blueprint(channel: HostChannel, *, timeout_ms: int, max_images: int) -> Blueprint:
+def predict_blueprint(
+    channel: HostChannel, *, timeout_ms: int, max_images: int, max_body_bytes: int
+) -> Blueprint:
     """Build the route.
 
     Args:
         channel: Asks the model host.
         timeout_ms: Deadline of a request that names none.
         max_images: Bound on the images of one request.
+        max_body_bytes: Bound on its body.
     """
     blueprint = Blueprint("predict", __name__)
 
@@ -29,7 +32,7 @@ def predict_blueprint(channel: HostChannel, *, timeout_ms: int, max_images: int)
     def predict() -> Response:
         timeout_s = request_timeout_s(request, timeout_ms)
         deadline = g.started + timeout_s
-        body = read_json_body(request, timeout_s)
+        body = read_json_body(request, timeout_s, max_body_bytes)
         model = channel.serving(deadline)
         rows, pixels = decode_instances(body, model.input_shape, max_images)
         prediction = channel.predict(rows, pixels, deadline)
