@@ -41,12 +41,18 @@ def read_document(path: Path, kind: type[D]) -> D:
 
 
 def write_document(path: Path, document: BaseModel) -> None:
-    """Replace a document atomically: a reader sees the old or the new one, whole."""
+    """Replace a document atomically: a reader sees the old or the new one, whole.
+
+    There must be one writer at a time: it holds the store's lock, or the draft is its own.
+    """
     text = json.dumps(document.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text, encoding="utf-8")
-    sync(aside)
-    aside.replace(path)
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        sync(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
     sync(path.parent)
 
 
@@ -57,6 +63,13 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(directory: Path) -> None:
+    """Force a directory and everything below it to the disk."""
+    for path in directory.rglob("*"):
+        sync(path)
+    sync(directory)
 
 
 def _describe(message: str, found: object) -> str:

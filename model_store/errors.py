@@ -9,9 +9,11 @@ StoreError
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -51,3 +53,13 @@ class CorruptVersionError(StoreError):
 
 class PublishError(StoreError):
     """Raised when a draft could not be made a version."""
+
+
+@contextlib.contextmanager
+def explained(action: str) -> Iterator[None]:
+    """Turn the operating system's refusal into a StoreError that says what could not be done."""
+    try:
+        yield
+    except OSError as exc:
+        where = f"{exc.filename}: " if exc.filename else ""
+        raise StoreError(f"cannot {action}: {where}{exc.strerror or exc}") from exc

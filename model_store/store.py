@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import os
 import re
 import shutil
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_store.documents import read_document, sync, write_document
-from model_store.errors import PublishError, VersionNotFoundError
+from model_store import drafts
+from model_store.documents import read_document, sync, sync_tree, write_document
+from model_store.errors import PublishError, StoreError, VersionNotFoundError, explained
 from model_store.labels import LABELS, Labels
 from model_store.manifest import MANIFEST, Manifest
 from model_store.metadata import MODEL_NAME_PATTERN, Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from model_store.metadata import Description
 
 METADATA = "metadata.json"
-_DRAFT_PREFIX = ".draft-"
 _LOCK = ".publish.lock"
 
 
@@ -40,16 +37,23 @@ class ModelStore:
         self.root = root
         self._now = now
 
+    @explained("list the models")
     def models(self) -> list[str]:
         """Name every model that has at least one version."""
         if not self.root.is_dir():
             return []
         names = (path.name for path in self.root.iterdir() if path.is_dir())
-        return sorted(n for n in names if re.match(MODEL_NAME_PATTERN, n) and self.versions(n))
+        return sorted(n for n in names if re.fullmatch(MODEL_NAME_PATTERN, n) and self.versions(n))
 
+    @explained("list the versions")
     def versions(self, model: str) -> list[int]:
         """Number every whole version of a model, oldest first; a model unknown has none."""
-        return [n for n in self._numbers(model) if (self.path(model, n) / MANIFEST).is_file()]
+        return [n for n in self._numbers(model) if self._is_whole(model, n)]
+
+    @explained("list the versions")
+    def unfinished(self, model: str) -> list[int]:
+        """Number what looks like a version but has no manifest: no reader takes it for one."""
+        return [n for n in self._numbers(model) if not self._is_whole(model, n)]
 
     def latest(self, model: str) -> int | None:
         """Give the greatest version, or None where there is none."""
@@ -57,7 +61,7 @@ class ModelStore:
 
     def path(self, model: str, version: int) -> Path:
         """Say where a version is or would be."""
-        if not re.match(MODEL_NAME_PATTERN, model):
+        if not re.fullmatch(MODEL_NAME_PATTERN, model):
             problem = (
                 "may hold letters, digits, '_', '.' and '-', and starts with a letter or digit"
             )
@@ -86,15 +90,17 @@ class ModelStore:
         manifest.verify(directory)
         return manifest
 
+    @explained("read the labels")
     def labels(self, model: str) -> dict[str, int]:
         """Give label -> version."""
-        path = self.root / model / LABELS
+        path = self.path(model, 0).parent / LABELS
         return dict(read_document(path, Labels).root) if path.exists() else {}
 
+    @explained("set the label")
     def set_label(self, model: str, label: str, version: int) -> None:
         """Point a label at an existing version, atomically."""
-        self._existing(model, version)
         with self._locked(model):
+            self._existing(model, version)
             labels = self.labels(model) | {label: version}
             write_document(self.root / model / LABELS, Labels(labels))
 
@@ -106,13 +112,14 @@ class ModelStore:
         removed by the next one.
         """
         directory = self.path(model, 0).parent
-        directory.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as held:
-            with self._locked(model):  # so that nobody takes the new draft for an abandoned one
-                _remove_abandoned_drafts(directory)
-                path = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=directory))
-                held.callback(shutil.rmtree, path, ignore_errors=True)
-                held.enter_context(_lock(path))
+            with explained("open a draft"):
+                directory.mkdir(parents=True, exist_ok=True)
+                with self._locked(model):  # so that nobody takes the new draft for an abandoned one
+                    drafts.remove_abandoned(directory)
+                    path = drafts.create(directory)
+                    held.callback(shutil.rmtree, path, ignore_errors=True)
+                    held.enter_context(drafts.lock(path))
             yield Draft(self, model, path)
 
     def adopt(self, source: Path, model: str) -> int:
@@ -124,25 +131,35 @@ class ModelStore:
         """
         Manifest.read(source).verify(source)
         number = read_document(source / METADATA, Metadata).version
-        with self.draft(model) as draft:
+        with self.draft(model) as draft, explained("copy the version"):
             shutil.copytree(source, draft.path, dirs_exist_ok=True)
-            _sync_tree(draft.path)
+            sync_tree(draft.path)
             if not self._take(model, draft.path, number):
                 raise PublishError(f"{model} already has a version {number}")
         return number
 
+    @explained("remove the version")
     def remove(self, model: str, version: int) -> None:
-        """Delete a version; it vanishes for readers at once, then its files go."""
-        doomed = self._existing(model, version)
-        aside = Path(tempfile.mkdtemp(prefix=_DRAFT_PREFIX, dir=doomed.parent))
-        doomed.rename(aside / doomed.name)
-        shutil.rmtree(aside)
+        """Delete a version; it vanishes for readers at once, then its files go.
 
+        Raises:
+            StoreError: If a label points at it.
+        """
+        with self._locked(model):
+            doomed = self._existing(model, version)
+            for label in (name for name, n in self.labels(model).items() if n == version):
+                raise StoreError(f"{model} version {version} is labelled {label}; it stays")
+            aside = drafts.create(doomed.parent)
+            doomed.rename(aside / doomed.name)
+            shutil.rmtree(aside)
+
+    @explained("clean up")
     def clean(self, model: str) -> int:
         """Remove what killed publishers left; gives how many drafts went."""
         with self._locked(model):
-            return _remove_abandoned_drafts(self.root / model)
+            return drafts.remove_abandoned(self.path(model, 0).parent)
 
+    @explained("publish the version")
     def _commit(self, model: str, path: Path, description: Description) -> int:
         with self._locked(model):
             number = max(self._numbers(model), default=0) + 1
@@ -150,7 +167,7 @@ class ModelStore:
                 metadata = Metadata.of(description, model, number, self._now())
                 write_document(path / METADATA, metadata)
                 write_document(path / MANIFEST, Manifest.of(path))
-                _sync_tree(path)
+                sync_tree(path)
                 if self._take(model, path, number):
                     return number
                 number += 1
@@ -173,21 +190,31 @@ class ModelStore:
         if not directory.is_dir():
             return []
         return sorted(
-            int(p.name) for p in directory.iterdir() if re.match(r"^[1-9]\d{0,17}$", p.name)
+            int(p.name) for p in directory.iterdir() if re.fullmatch("[1-9][0-9]{0,17}", p.name)
         )
 
+    def _is_whole(self, model: str, version: int) -> bool:
+        return (self.path(model, version) / MANIFEST).is_file()
+
+    @explained("read the version")
     def _existing(self, model: str, version: int) -> Path:
         directory = self.path(model, version)
-        if not (directory / MANIFEST).is_file():
-            have = ", ".join(map(str, self.versions(model))) or "none"
-            raise VersionNotFoundError(f"{model} has no version {version} (it has: {have})")
-        return directory
+        if self._is_whole(model, version):
+            return directory
+        if directory.is_dir():
+            raise VersionNotFoundError(f"{directory}: has no {MANIFEST}, so it is no version")
+        have = ", ".join(map(str, self.versions(model))) or "none"
+        raise VersionNotFoundError(f"{model} has no version {version} (it has: {have})")
 
     @contextlib.contextmanager
     def _locked(self, model: str) -> Iterator[None]:
-        lock = self.root / model / _LOCK
-        lock.touch()
-        with _lock(lock):
+        directory = self.path(model, 0).parent
+        if not directory.is_dir():
+            raise VersionNotFoundError(f"{self.root} has no model {model!r}")
+        lock = directory / _LOCK
+        if not lock.exists():  # another user's lock can be held, but not touched
+            lock.touch()
+        with drafts.lock(lock):
             yield
 
 
@@ -206,44 +233,3 @@ class Draft:
             PublishError: If the move fails for another reason than a taken number.
         """
         return self._store._commit(self._model, self.path, description)  # noqa: SLF001
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock; the kernel gives it back when the process dies, however it dies."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove_abandoned_drafts(directory: Path) -> int:
-    removed = 0
-    for path in directory.glob(f"{_DRAFT_PREFIX}*"):
-        if _is_abandoned(path):
-            shutil.rmtree(path, ignore_errors=True)
-            removed += 1
-    return removed
-
-
-def _is_abandoned(draft: Path) -> bool:
-    try:
-        descriptor = os.open(draft, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
-
-
-def _sync_tree(directory: Path) -> None:
-    for path in directory.rglob("*"):
-        sync(path)
-    sync(directory)

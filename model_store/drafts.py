@@ -1,0 +1,65 @@
+"""The directories in which versions are made; each is locked as long as its publisher lives."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model_store.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PREFIX = ".draft-"
+
+
+def create(directory: Path) -> Path:
+    """Make an empty draft."""
+    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=directory))
+
+
+def remove_abandoned(directory: Path) -> int:
+    """Remove the drafts whose publisher was killed; gives their number."""
+    abandoned = [path for path in directory.glob(f"{_PREFIX}*") if _is_abandoned(path)]
+    for path in abandoned:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(abandoned)
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock; the kernel gives it back when the process dies, however it dies."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        _flock(path, descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_abandoned(draft: Path) -> bool:
+    try:
+        descriptor = os.open(draft, os.O_RDONLY)
+    except OSError:  # gone already, or not ours to remove
+        return False
+    try:
+        _flock(draft, descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _flock(path: Path, descriptor: int, operation: int) -> None:
+    try:
+        fcntl.flock(descriptor, operation)
+    except BlockingIOError:
+        raise
+    except OSError as exc:  # some network file systems have no locks
+        raise StoreError(f"cannot lock {path}: {exc.strerror}") from exc

@@ -1,0 +1,239 @@
+"""Publishing, reading back and removing versions."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+
+import pytest
+
+from model_store import ModelStore, StoreError, VersionNotFoundError, documents
+from model_store.errors import PublishError
+
+
+class FullDisk:
+    """Stands in for fsync: the disk is full at the nth call, and has room again after it."""
+
+    def __init__(self, nth: int) -> None:
+        self._left = nth
+
+    def __call__(self, _descriptor: int) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def entries(store, model="mnist") -> set[str]:
+    """Name all that lies in a model's directory, but for the lock."""
+    return {path.name for path in (store.root / model).iterdir()} - {".publish.lock"}
+
+
+def test_a_published_version_reads_back(store, publish):
+    """What the publisher said comes back, with the number, the model and the time."""
+    number = publish()
+
+    metadata = store.metadata("mnist", number)
+    assert (1, "mnist", 1) == (number, metadata.model, metadata.version)
+    assert "2026-06-01T12:00:00+00:00" == metadata.created.isoformat()
+    assert publish.description.model_dump().items() <= metadata.model_dump().items()
+
+
+def test_a_published_version_verifies(store, publish):
+    """The manifest lists every file but itself."""
+    manifest = store.verify("mnist", publish())
+
+    directory = store.path("mnist", 1)
+    expected = {str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file()}
+    assert expected - {"manifest.json"} == {entry.path for entry in manifest.files}
+
+
+def test_numbers_go_up(store, publish):
+    """Every publish takes the number after the greatest, even where older ones are gone."""
+    assert [1, 2, 3] == [publish() for _ in range(3)]
+    store.remove("mnist", 2)
+
+    assert 4 == publish()
+    assert ([1, 3, 4], 4) == (store.versions("mnist"), store.latest("mnist"))
+
+
+def test_an_empty_store_has_nothing(store):
+    """A store whose directory is not there yet is empty, not an error."""
+    found = store.models(), store.versions("mnist"), store.latest("mnist"), store.labels("mnist")
+    assert ([], [], None, {}) == found
+
+
+def test_models_are_apart(store, publish):
+    """Each model counts its own versions."""
+    publish("letters")
+
+    assert 1 == publish("digits")
+    assert ["digits", "letters"] == store.models()
+
+
+def test_only_whole_versions_are_listed(store, publish):
+    """Foreign names, files and directories without a manifest are no versions."""
+    publish()
+    for name in ("02", "0", "-3", "v4", "5", ".draft-x", "٦"):  # the last is a digit, too
+        (store.root / "mnist" / name).mkdir()
+
+    assert ([1], [5]) == (store.versions("mnist"), store.unfinished("mnist"))
+    assert 6 == publish()
+
+
+@pytest.mark.parametrize("name", ["", "..", ".", "a/b", "-x", "mnist\n", "x" * 65])
+def test_a_model_name_cannot_leave_the_store(store, name):
+    """A name that is no plain file name is refused before it is used as a path."""
+    with pytest.raises(VersionNotFoundError, match="is no model name"):
+        store.metadata(name, 1)
+
+
+def test_a_missing_version_is_answered_with_the_present_ones(store, publish):
+    """The sentence says what there is."""
+    publish()
+    publish()
+
+    with pytest.raises(VersionNotFoundError, match=r"mnist has no version 7 \(it has: 1, 2\)"):
+        store.verify("mnist", 7)
+
+
+def test_a_failed_publisher_leaves_nothing(store, publish):
+    """An exception inside the block removes the draft."""
+
+    def fail():
+        with store.draft("mnist") as draft:
+            publish.fill(draft.path)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+
+    assert set() == entries(store)
+
+
+def test_a_draft_without_a_commit_leaves_nothing(store, publish):
+    """Leaving the block is not publishing."""
+    with store.draft("mnist") as draft:
+        publish.fill(draft.path)
+
+    assert set() == entries(store)
+
+
+def test_a_living_publishers_draft_is_left_alone(store, publish):
+    """A second publisher does not take the first one's draft for an abandoned one."""
+    with store.draft("mnist") as slow:
+        publish.fill(slow.path)
+        assert 1 == publish()
+        assert 2 == slow.commit(publish.description)
+
+    store.verify("mnist", 2)
+
+
+def test_an_abandoned_draft_is_removed_by_the_next_publisher(store, publish):
+    """A draft that nobody holds a lock on is what a killed publisher left."""
+    publish()
+    abandoned = store.root / "mnist" / ".draft-killed"
+    publish.fill(abandoned)
+
+    publish()
+
+    assert {"1", "2"} == entries(store)
+
+
+@pytest.mark.parametrize("nth", range(1, 15))
+def test_a_full_disk_is_a_sentence_and_the_commit_can_be_tried_again(
+    store, publish, monkeypatch, nth
+):
+    """Whatever could not be written, no half file stays in the draft for the next manifest."""
+    with store.draft("mnist") as draft:
+        publish.fill(draft.path)
+        monkeypatch.setattr(documents.os, "fsync", FullDisk(nth))
+        with pytest.raises(StoreError, match="cannot publish the version: No space left"):
+            draft.commit(publish.description)
+        assert [] == store.versions("mnist")
+        number = draft.commit(publish.description)
+
+    assert {"1"} == entries(store)
+    assert not any(e.path.startswith(".") for e in store.verify("mnist", number).files)
+
+
+def test_a_number_taken_by_a_stranger_is_passed_over(store, publish, monkeypatch):
+    """A version that appears between counting and renaming is not overwritten."""
+    publish()
+    monkeypatch.setattr(store, "_numbers", lambda _model: [])
+
+    assert 2 == publish()
+    assert 2 == store.metadata("mnist", 2).version
+    store.verify("mnist", 2)
+
+
+def test_a_removed_version_is_gone(store, publish):
+    """Neither the version nor what it was moved aside to stays."""
+    store.remove("mnist", publish())
+
+    assert set() == entries(store)
+
+
+def test_removing_waits_for_the_lock(store, publish, monkeypatch):
+    """A version on its way out is not swept away as an abandoned draft by a publisher."""
+    publish()
+    held = []
+    monkeypatch.setattr(fcntl, "flock", lambda *_: held.append(sorted(entries(store))))
+
+    store.remove("mnist", 1)
+
+    assert [["1"]] == held
+
+
+def test_an_adopted_version_keeps_its_number(store, publish, tmp_path):
+    """A copy from another store is verified and stays what it was."""
+    publish()
+    publish()
+    other = ModelStore(tmp_path / "other")
+
+    assert 2 == other.adopt(store.path("mnist", 2), "mnist")
+    assert store.verify("mnist", 2) == other.verify("mnist", 2)
+
+
+def test_a_taken_number_is_not_adopted(store, publish):
+    """The version that is there stays."""
+    publish()
+
+    with pytest.raises(PublishError, match="mnist already has a version 1"):
+        store.adopt(store.path("mnist", 1), "mnist")
+
+    assert {"1"} == entries(store)
+
+
+def test_a_store_below_a_file_is_a_sentence(tmp_path):
+    """What the operating system refuses names the path."""
+    (tmp_path / "file").touch()
+    store = ModelStore(tmp_path / "file" / "models")
+
+    with pytest.raises(StoreError, match=r"cannot open a draft: .*file/models/mnist: Not a dir"):
+        store.draft("mnist").__enter__()
+
+
+def test_a_store_that_may_not_be_read_is_a_sentence(store, publish, monkeypatch):
+    """A missing right is neither an empty store nor a traceback."""
+    publish()
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+
+    with pytest.raises(StoreError, match=r"cannot list the versions: .*mnist: Permission denied"):
+        store.versions("mnist")
+
+
+def test_a_file_system_without_locks_is_a_sentence(store, monkeypatch):
+    """Some network file systems refuse flock."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+    with pytest.raises(StoreError, match=r"cannot lock .*\.publish\.lock: No locks available"):
+        store.draft("mnist").__enter__()
