@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Literal
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator
 
 from model_store.documents import read_document
 from model_store.errors import CorruptVersionError
@@ -16,10 +19,17 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 
 
+def _check_relative(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or path != "/".join(parts) or path.startswith("/"):
+        raise ValueError("must be a relative path that stays inside the version")
+    return path
+
+
 class FileEntry(Document):
     """One file of a version; the path is relative, with forward slashes."""
 
-    path: str
+    path: Annotated[str, AfterValidator(_check_relative)]
     size: int
     sha256: Sha256
 
@@ -56,7 +66,8 @@ class Manifest(Document):
         """Recompute every digest.
 
         Raises:
-            CorruptVersionError: At the first file that is missing, not listed, or different.
+            CorruptVersionError: At the first file that is missing, not listed, different, or not
+                to be read.
         """
         listed = {entry.path: entry for entry in self.files}
         present = {path.relative_to(directory).as_posix() for path in _files(directory)}
@@ -79,17 +90,20 @@ def _check(path: Path, listed: FileEntry, found: FileEntry) -> None:
 
 def _files(directory: Path) -> Iterator[Path]:
     for path in directory.rglob("*"):
-        if path.is_symlink():
-            raise CorruptVersionError(path, "is a symbolic link; a version holds plain files only")
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise CorruptVersionError(path, "is neither a plain file nor a directory")
         if path.is_file() and path != directory / MANIFEST:
             yield path
 
 
 def _entry(directory: Path, path: Path) -> FileEntry:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    relative = path.relative_to(directory).as_posix()
-    return FileEntry(path=relative, size=path.stat().st_size, sha256=digest)
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            size = stream.tell()
+    except OSError as exc:
+        raise CorruptVersionError(path, f"cannot be read: {exc.strerror}") from exc
+    return FileEntry(path=path.relative_to(directory).as_posix(), size=size, sha256=digest)
 
 
 def _digest(files: Iterable[FileEntry]) -> str:
