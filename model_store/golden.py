@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GOLDEN = Path("assets.extra/golden.npz")
+_DAMAGE = (zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +50,17 @@ class Golden:
         """
         path = version / GOLDEN
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                golden = cls(
-                    images=stored["images"],
-                    probabilities=stored["probabilities"],
-                    tolerance=float(stored["tolerance"]),
-                )
-        except KeyError as exc:
-            raise InvalidDocumentError(path, str(exc.args[0]), "is missing") from exc
-        except (OSError, ValueError, TypeError, zipfile.BadZipFile) as exc:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+                arrays = dict(stored)
+            missing = {"images", "probabilities", "tolerance"} - arrays.keys()
+            if missing:
+                raise InvalidDocumentError(path, min(missing), "is missing")
+            golden = cls(
+                images=arrays["images"],
+                probabilities=arrays["probabilities"],
+                tolerance=float(arrays["tolerance"]),
+            )
+        except (OSError, ValueError, TypeError, EOFError, *_DAMAGE) as exc:
             raise InvalidDocumentError(path, None, f"cannot be read: {exc}") from exc
         golden._check(path)
         return golden
@@ -66,5 +70,10 @@ class Golden:
             raise InvalidDocumentError(
                 path, "images", "must be uint8 of shape (n, rows, columns, channels)"
             )
-        if self.probabilities.shape[:1] != self.images.shape[:1] or len(self.images) == 0:
-            raise InvalidDocumentError(path, "probabilities", "must have one row per image")
+        rows = self.probabilities.shape[0] if self.probabilities.ndim == 2 else 0  # noqa: PLR2004
+        if self.probabilities.dtype != np.float32 or rows == 0 or rows != len(self.images):
+            problem = "must be float32 of shape (n, classes) with one row per image"
+            raise InvalidDocumentError(path, "probabilities", problem)
+        if not 0 < self.tolerance < 1:
+            problem = f"must be between 0 and 1 (found {self.tolerance})"
+            raise InvalidDocumentError(path, "tolerance", problem)

@@ -36,8 +36,8 @@ def _arrays(path: Path) -> Arrays:
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: is no .npz file, or is truncated")
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            return dict(stored)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
         raise DataError(f"{path}: cannot be read: {exc}") from exc
 
