@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model_store.errors import PublishError
+
 if TYPE_CHECKING:
     from model_store.store import ModelStore
 
@@ -17,7 +19,12 @@ def seed(store: ModelStore, model: str) -> int | None:
     Returns:
         The version's number, or None where the store has versions or no starter has that name.
     """
-    starters = sorted((STARTER / model).glob("[0-9]*"))
+    starters = sorted((STARTER / model).glob("[0-9]*"), key=lambda path: int(path.name))
     if not starters or store.versions(model):
         return None
-    return store.adopt(starters[-1], model)
+    try:
+        return store.adopt(starters[-1], model)
+    except PublishError:
+        if store.versions(model):  # another process was faster
+            return None
+        raise
