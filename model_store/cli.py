@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from model_store.errors import StoreError
+from model_store.errors import StoreError, VersionNotFoundError
 from model_store.store import ModelStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
 FAILED = 1
 
@@ -43,7 +42,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="glyph")
 def cli() -> None:
-    r"""Look at the model versions in a store.
+    """Look at the model versions in a store.
 
     \b
     Examples:
@@ -51,7 +50,7 @@ def cli() -> None:
       glyph-models show 3
       glyph-models verify            # recompute every digest of every version
       glyph-models gc --keep 5
-    """
+    """  # noqa: D301 - to click, the backspace character keeps the lines below apart
 
 
 @cli.command("list")
@@ -60,13 +59,13 @@ def cli() -> None:
 def list_versions(root: Path, *, as_json: bool) -> None:
     """List every version of every model, with its accuracy."""
     store = ModelStore(root)
-    rows = [_row(store, model, n) for model in store.models() for n in store.versions(model)]
+    rows = [_row(store, model, n) for model in store.models() for n in _numbers(store, model)]
     if as_json:
         _print_json(rows)
     elif not rows:
         click.echo(f"No versions in {root}. Train one: glyph-train --recipe softmax --data digits")
     else:
-        _print_table(rows)
+        _print_table([HEADINGS, *map(_cells, rows)], NUMERIC)
 
 
 @cli.command()
@@ -80,10 +79,7 @@ def show(version: int, root: Path, model: str, *, as_json: bool) -> None:
     if as_json:
         _print_json(metadata)
         return
-    table = Table(show_header=False, box=None)
-    for field, value in _flat(metadata):
-        table.add_row(field, value)
-    Console().print(table)
+    _print_table(list(_flat(metadata)))
 
 
 @cli.command()
@@ -95,6 +91,8 @@ def verify(version: int | None, root: Path, model: str, *, as_json: bool) -> Non
     """Recompute every digest of VERSION, or of all versions; exits 1 if one is damaged."""
     store = ModelStore(root)
     numbers = store.versions(model) if version is None else [version]
+    if not numbers:
+        raise VersionNotFoundError(f"{root} has no version of {model}")
     results = [_verdict(store, model, number) for number in numbers]
     if as_json:
         _print_json(results)
@@ -123,7 +121,7 @@ def gc(keep: int, root: Path, model: str, *, as_json: bool) -> None:
     doomed = [n for n in store.versions(model)[:-keep] if n not in labelled]
     for number in doomed:
         store.remove(model, number)
-    drafts = store.clean(model) if (root / model).is_dir() else 0
+    drafts = store.clean(model)
     if as_json:
         _print_json({"removed": doomed, "abandoned_drafts": drafts})
     else:
@@ -135,16 +133,20 @@ def main() -> None:
     """Run the command line; an expected error is one line on stderr and exit code 1."""
     try:
         cli()
-    except StoreError as exc:
+    except (StoreError, OSError) as exc:
         click.echo(f"glyph-models: {exc}", err=True)
         sys.exit(FAILED)
 
 
+def _numbers(store: ModelStore, model: str) -> list[int]:
+    return sorted(store.versions(model) + store.unfinished(model))
+
+
 def _row(store: ModelStore, model: str, version: int) -> dict[str, Any]:
-    names = sorted(label for label, n in store.labels(model).items() if n == version)
-    row: dict[str, Any] = {"model": model, "version": version, "labels": names}
+    row: dict[str, Any] = {"model": model, "version": version}
     try:
         metadata = store.metadata(model, version)
+        names = sorted(label for label, n in store.labels(model).items() if n == version)
     except StoreError as exc:
         return row | {"problem": str(exc)}
     return row | {
@@ -153,33 +155,40 @@ def _row(store: ModelStore, model: str, version: int) -> dict[str, Any]:
         "accuracy": metadata.metrics.accuracy,
         "parameters": metadata.parameter_count,
         "created": metadata.created.isoformat(timespec="seconds"),
+        "labels": names,
         "problem": None,
     }
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    table = Table(box=None, header_style="bold")
-    for heading in COLUMNS:
-        table.add_column(heading, justify="right" if heading in NUMERIC else "left")
+HEADINGS = ("MODEL", "VERSION", "RECIPE", "DATA", "ACCURACY", "PARAMETERS", "CREATED (UTC)", "")
+NUMERIC = {1, 4, 5}
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """Give the texts of a row; the last says the labels or what is wrong."""
+    if row["problem"]:
+        return (row["model"], str(row["version"]), *5 * ("-",), row["problem"])
+    return (
+        row["model"],
+        str(row["version"]),
+        row["recipe"],
+        row["dataset"],
+        f"{row['accuracy']:.2%}",
+        f"{row['parameters']:,}",
+        f"{datetime.fromisoformat(row['created']).astimezone(UTC):%Y-%m-%d %H:%M}",
+        ", ".join(row["labels"]),
+    )
+
+
+def _print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> None:
+    """Print aligned columns, each on one line however long, so that grep and cut can be used."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        if row["problem"]:
-            table.add_row(row["model"], str(row["version"]), f"[red]{row['problem']}[/red]")
-            continue
-        table.add_row(
-            row["model"],
-            str(row["version"]),
-            row["recipe"],
-            row["dataset"],
-            f"{row['accuracy']:.2%}",
-            f"{row['parameters']:,}",
-            row["created"],
-            ", ".join(row["labels"]),
+        texts = (
+            text.rjust(width) if index in right else text.ljust(width)
+            for index, (text, width) in enumerate(zip(row, widths, strict=True))
         )
-    Console().print(table)
-
-
-COLUMNS = ("model", "version", "recipe", "data set", "accuracy", "parameters", "created", "labels")
-NUMERIC = {"version", "accuracy", "parameters"}
+        click.echo("  ".join(texts).rstrip())
 
 
 def _verdict(store: ModelStore, model: str, version: int) -> dict[str, Any]:
