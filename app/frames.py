@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct("<IBxxxQ")
 _PREDICT = struct.Struct("<dI")
-_ANSWER = struct.Struct("<IIff")
+_ANSWER = struct.Struct("<QIff")  # a version may have eighteen digits: some count in dates
 _REFUSAL = struct.Struct("<If")
 
 
