@@ -90,8 +90,15 @@ class Answer:
 
     @classmethod
     def decode(cls, body: bytes) -> Answer:
-        """Take a body apart; the probabilities are a view of it."""
+        """Take a body apart; the probabilities are a view of it.
+
+        Raises:
+            FrameError: If they do not fill their rows.
+        """
         version, rows, queue_s, inference_s = _unpack(_ANSWER, body)
+        size = len(body) - _ANSWER.size
+        if not size or not rows or size % (4 * rows):
+            raise FrameError(f"{size} bytes are not probabilities of {int(rows)} images")
         flat = np.frombuffer(body, np.float32, offset=_ANSWER.size)
         return cls(int(version), queue_s, inference_s, flat.reshape(int(rows), -1))
 
@@ -106,9 +113,16 @@ class Refused:
 
     @classmethod
     def decode(cls, body: bytes) -> Refused:
-        """Take a body apart."""
+        """Take a body apart.
+
+        Raises:
+            FrameError: If the reason is unknown or the sentence is no text.
+        """
         reason, retry_after_s = _unpack(_REFUSAL, body)
-        return cls(Refusal(int(reason)), retry_after_s, body[_REFUSAL.size :].decode())
+        try:
+            return cls(Refusal(int(reason)), retry_after_s, body[_REFUSAL.size :].decode())
+        except ValueError as exc:
+            raise FrameError(f"not a refusal: {exc}") from exc
 
 
 def encode(kind: Kind, request_id: int, body: bytes = b"") -> bytes:

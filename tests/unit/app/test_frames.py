@@ -168,3 +168,25 @@ def test_a_body_shorter_than_its_fixed_part_is_refused(kind, size):
     for length in range(size):
         with pytest.raises(FrameError, match=f"^a body of {length} bytes; at least {size}"):
             kind.decode(bytes(length))
+
+
+@pytest.mark.parametrize(
+    ("rows", "values"),
+    [(2, bytes(12)), (1, bytes(3)), (0, b""), (0, bytes(8)), (3, b"")],
+    ids=["half a row", "half a number", "no rows", "numbers of no row", "rows of nothing"],
+)
+def test_an_answer_whose_numbers_do_not_fill_its_rows_is_refused(rows, values):
+    """The probabilities must make whole rows."""
+    with pytest.raises(FrameError, match=f"^{len(values)} bytes are not probabilities of {rows} "):
+        Answer.decode(struct.pack("<QIff", 1, rows, 0, 0) + values)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [struct.pack("<If", 99, 0), struct.pack("<If", 1, 0) + b"\xff"],
+    ids=["unknown reason", "no UTF-8"],
+)
+def test_a_refusal_that_means_nothing_is_refused(body):
+    """An unknown reason or a garbled sentence is no frame either."""
+    with pytest.raises(FrameError, match=r"^not a refusal: "):
+        Refused.decode(body)
