@@ -1,0 +1,343 @@
+"""The queue's policy: what is let in, and what makes up the next batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from app.host.batching import BatchQueue, Job, OverloadedError
+
+NEVER = 1e9
+"""A deadline that no test reaches."""
+
+
+def make_job(images: int = 1, *, name: str = "", version: int = 1, deadline: float = NEVER) -> Job:
+    return Job(np.zeros((images, 1, 1, 1), np.uint8), version, 0.0, deadline, name)
+
+
+def make_queue(*jobs: Job, capacity: int = 1000, max_batch: int = 4) -> BatchQueue:
+    queue = BatchQueue(capacity, max_batch)
+    for job in jobs:
+        queue.admit(job, now=0.0)
+    return queue
+
+
+def batches(queue: BatchQueue) -> list[str]:
+    """Empty the queue; a batch reads as its pieces: the job's name and its range of images."""
+    written = []
+    while (batch := queue.take(now=0.0)[0]) is not None:
+        written.append(" ".join(f"{p.job.origin}{p.start}-{p.stop}" for p in batch.pieces))
+    return written
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ({}, []),
+        ({"a": 1}, ["a0-1"]),
+        ({"a": 1, "b": 1, "c": 1}, ["a0-1 b0-1 c0-1"]),
+        ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}, ["a0-1 b0-1 c0-1 d0-1", "e0-1"]),
+        ({"a": 4}, ["a0-4"]),
+        ({"a": 10}, ["a0-4", "a4-8", "a8-10"]),
+        ({"a": 2, "b": 2}, ["a0-2 b0-2"]),
+        ({"a": 1, "b": 2, "c": 2}, ["a0-1 b0-2 c0-1", "c1-2"]),
+        ({"a": 6, "b": 1}, ["a0-2 b0-1", "a2-6"]),
+        ({"a": 1, "b": 6}, ["a0-1 b0-2", "b2-6"]),
+        ({"a": 6, "b": 6}, ["a0-2 b0-2", "a2-4 b2-4", "a4-6 b4-6"]),
+        ({"a": 3, "b": 3, "c": 3}, ["a0-2 b0-2", "c0-2 a2-3 b2-3", "c2-3"]),
+    ],
+    ids=lambda value: ", ".join(map(str, value.values())) if isinstance(value, dict) else "",
+)
+def test_everything_that_waits_becomes_the_next_batch(sizes, expected):
+    """With room for four: first come first served, and a job may fill half where others wait."""
+    queue = make_queue(*(make_job(size, name=name) for name, size in sizes.items()))
+
+    assert expected == batches(queue)
+
+
+@pytest.mark.parametrize("waiting", [1, 2, 5], ids="{} wait".format)
+def test_a_batch_may_be_one_image(waiting):
+    """Where the largest batch is one, every image is a batch of its own."""
+    jobs = [make_job(name=name) for name in "abcde"[:waiting]]
+
+    assert [f"{job.origin}0-1" for job in jobs] == batches(make_queue(*jobs, max_batch=1))
+
+
+def test_bulk_and_singles_take_turns():
+    """A single image that comes while 256 are computed is in the very next batch."""
+    queue = make_queue(make_job(256, name="bulk"), max_batch=64)
+    first, _ = queue.take(now=0.0)
+    queue.admit(make_job(name="single"), now=0.0)
+    second, _ = queue.take(now=0.0)
+
+    assert [("bulk", 0, 64)] == [(p.job.origin, p.start, p.stop) for p in first.pieces]
+    assert [("bulk", 64, 96), ("single", 0, 1)] == [
+        (p.job.origin, p.start, p.stop) for p in second.pieces
+    ]
+    assert 256 - 96 == queue.waiting
+
+
+def test_versions_take_turns_and_never_meet():
+    """A swap does not hold the older version's work up, and no batch mixes the two."""
+    jobs = [
+        make_job(12, name="old", version=1),
+        make_job(6, name="new", version=2),
+        make_job(1, name="newer", version=2),
+    ]
+    queue = make_queue(*jobs)
+
+    assert ["old0-4", "new0-2 newer0-1", "old4-8", "new2-6", "old8-12"] == batches(queue)
+
+
+def test_a_batch_says_its_version_and_size():
+    """The engine need not add up the pieces."""
+    queue = make_queue(make_job(3, version=7), make_job(9, version=7))
+    batch, expired = queue.take(now=0.0)
+
+    assert (7, 4, []) == (batch.version, batch.size, expired)
+
+
+def test_an_empty_queue_gives_no_batch():
+    """Nothing waits, nothing is taken."""
+    assert (None, []) == make_queue().take(now=0.0)
+
+
+def test_the_bound_counts_images():
+    """What fits exactly is let in; one image more is refused, with what waits and the limit."""
+    queue = make_queue(make_job(6), make_job(4), capacity=10)
+
+    with pytest.raises(OverloadedError, match=r"^10 images are waiting; the limit is 10$"):
+        queue.admit(make_job(1), now=0.0)
+    assert 10 == queue.waiting
+
+
+def test_a_batch_makes_room():
+    """The bound counts images that wait, not those that are being computed."""
+    queue = make_queue(make_job(10), capacity=10)
+    queue.take(now=0.0)
+
+    queue.admit(make_job(4), now=0.0)
+    assert 10 == queue.waiting
+
+
+def test_nothing_is_measured_at_first():
+    """Before the first batch the wait is taken for nothing, and no deadline is refused for it."""
+    queue = make_queue(make_job(900, deadline=0.0))
+
+    assert (900, 0.0) == (queue.waiting, queue.wait_s())
+
+
+def test_the_wait_follows_from_the_measured_rate():
+    """A hundred images at fifty a second wait two seconds."""
+    queue = make_queue(make_job(100))
+    queue.record(images=10, seconds=0.2)
+
+    assert pytest.approx(2.0) == queue.wait_s()
+
+
+def test_the_measured_rate_follows_the_present():
+    """After twenty batches at another pace, most of the estimate is the new pace."""
+    queue = make_queue(make_job(100))
+    queue.record(images=10, seconds=0.2)
+    for _ in range(20):
+        queue.record(images=10, seconds=0.1)
+
+    assert 1.0 < queue.wait_s() < 1.05
+
+
+def test_a_deadline_that_cannot_be_met_is_refused():
+    """The sentence gives the wait and the time left; the wait is when to come again."""
+    queue = make_queue(make_job(100))
+    queue.record(images=10, seconds=0.2)
+
+    with pytest.raises(
+        OverloadedError, match=r"^the wait is about 2\.00 s; the deadline is in 1\.50 s$"
+    ) as caught:
+        queue.admit(make_job(deadline=11.5), now=10.0)
+    assert pytest.approx(2.0) == caught.value.retry_after_s
+    queue.admit(make_job(deadline=12.5), now=10.0)
+
+
+def test_a_full_queue_says_when_to_come_again():
+    """The wait of what is in it is the time after which there is room."""
+    queue = make_queue(make_job(10), capacity=10)
+    queue.record(images=1, seconds=0.3)
+
+    with pytest.raises(OverloadedError) as caught:
+        queue.admit(make_job(), now=0.0)
+    assert pytest.approx(3.0) == caught.value.retry_after_s
+
+
+def test_expired_jobs_are_given_back_and_never_taken():
+    """Work that nobody waits for any more makes room for work that somebody does."""
+    late, later, live = (make_job(3, deadline=deadline) for deadline in (1, 2, 3))
+    queue = make_queue(late, later, live)
+    batch, expired = queue.take(now=2.5)
+
+    assert [late, later] == expired
+    assert [live] == [piece.job for piece in batch.pieces]
+    assert 0 == queue.waiting
+
+
+def test_a_job_is_alive_at_its_deadline():
+    """Only when the deadline has passed is a job dropped."""
+    queue = make_queue(make_job(deadline=5.0))
+
+    assert 1 == queue.take(now=5.0)[0].size
+
+
+def test_a_job_may_expire_between_its_pieces():
+    """The rest of a job that got half its answers in time is dropped as well."""
+    job = make_job(6, deadline=1.0)
+    queue = make_queue(job)
+    queue.take(now=0.0)
+
+    assert (None, [job]) == queue.take(now=2.0)
+    assert 0 == queue.waiting
+
+
+def test_the_jobs_of_every_lane_expire():
+    """Two versions whose jobs are all late give no batch, and all of the jobs."""
+    jobs = [make_job(version=version, deadline=1.0) for version in (1, 2)]
+
+    assert (None, jobs) == make_queue(*jobs).take(now=2.0)
+
+
+def test_a_discarded_job_leaves_the_queue():
+    """The pieces that a failed job still had waiting are never taken."""
+    failed, other = make_job(6, name="a"), make_job(2, name="b")
+    queue = make_queue(failed, other)
+    queue.take(now=0.0)
+    queue.discard(failed)
+
+    assert 0 == queue.waiting
+    assert [] == batches(queue)
+
+
+def test_a_job_taken_to_the_end_is_discarded_without_a_trace():
+    """A job that failed on its last piece has nothing waiting."""
+    job = make_job(2)
+    queue = make_queue(job)
+    queue.take(now=0.0)
+    queue.admit(make_job(3), now=0.0)
+    queue.discard(job)
+
+    assert 3 == queue.waiting
+
+
+def test_a_version_is_idle_when_its_last_job_is_finished():
+    """Jobs that are being computed count, until their answer is noted."""
+    jobs = [make_job(version=1), make_job(version=1), make_job(version=2)]
+    queue = make_queue(*jobs)
+    batches(queue)
+    queue.finish(jobs[0])
+    idle_too_soon = queue.idle(1)
+    queue.finish(jobs[1])
+
+    assert (False, True, False) == (idle_too_soon, queue.idle(1), queue.idle(2))
+
+
+def test_a_version_that_never_had_a_job_is_idle():
+    """So is one whose books were dropped, twice if need be."""
+    queue = make_queue()
+    queue.forget(3)
+
+    assert queue.idle(3)
+
+
+def test_answers_are_joined_in_order():
+    """The pieces' answers make one array, and a lone piece's is given as it is."""
+    first, second = np.array([[1], [2]], np.float32), np.array([[3]], np.float32)
+    cut, whole = make_job(3), make_job(2)
+    cut.pieces += [first, second]
+    whole.pieces.append(first)
+
+    assert [[1], [2], [3]] == cut.probabilities().tolist()
+    assert whole.probabilities() is first
+
+
+class Traffic(RuleBasedStateMachine):
+    """Jobs come, time passes, batches are cut and models fail, in any order.
+
+    The machine keeps simple books of its own: every image of an admitted job is taken once and in
+    order, or its job has failed or expired, which happens once and ends it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = BatchQueue(capacity=30, max_batch=5)
+        self.now = 0.0
+        self.taken: dict[Job, int] = {}
+        """How many images of each unfinished job were taken."""
+
+    @rule(size=st.integers(1, 20), version=st.integers(1, 3), patience=st.integers(0, 9))
+    def come(self, size, version, patience):
+        job = make_job(size, version=version, deadline=self.now + patience)
+        full = self.waiting() + size > self.queue.capacity
+        late = self.now + self.queue.wait_s() > job.deadline
+        try:
+            self.queue.admit(job, self.now)
+        except OverloadedError:
+            assert full or late
+        else:
+            assert (False, False) == (full, late)
+            self.taken[job] = 0
+
+    @rule(seconds=st.integers(1, 4))
+    def pass_time(self, seconds):
+        self.now += seconds
+
+    @rule(seconds=st.integers(0, 2), fails=st.booleans())
+    def compute(self, seconds, fails):
+        batch, expired = self.queue.take(self.now)
+        for job in expired:
+            assert job.deadline < self.now
+            self.end(job)
+        if batch is None:
+            assert 0 == self.waiting()
+            return
+        assert batch.size == sum(p.stop - p.start for p in batch.pieces) <= self.queue.max_batch
+        for piece in batch.pieces:
+            self.take(piece, batch.version)
+        self.queue.record(batch.size, seconds)
+        failed = batch.pieces[0].job if fails else None
+        if failed is not None:
+            self.queue.discard(failed)
+        for job in {piece.job for piece in batch.pieces}:
+            if job is failed or self.taken[job] == len(job.images):
+                self.end(job)
+
+    def take(self, piece, version):
+        job = piece.job
+        assert version == job.version
+        assert self.now <= job.deadline
+        assert self.taken[job] == piece.start < piece.stop <= len(job.images)
+        self.taken[job] = piece.stop
+
+    def end(self, job):
+        del self.taken[job]  # fails where the job has ended before
+        self.queue.finish(job)
+
+    def waiting(self):
+        return sum(len(job.images) - taken for job, taken in self.taken.items())
+
+    @invariant()
+    def books_agree(self):
+        assert self.waiting() == self.queue.waiting
+        for version in (1, 2, 3):
+            unfinished = any(job.version == version for job in self.taken)
+            assert self.queue.idle(version) is not unfinished
+
+    def teardown(self):
+        for _ in range(31):
+            self.compute(seconds=0, fails=False)
+        assert {} == self.taken
+
+
+class TestTraffic(Traffic.TestCase):
+    """Whatever happens, every image is answered or refused exactly once and in order."""
+
+    settings = settings(max_examples=40, stateful_step_count=30)
