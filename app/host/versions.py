@@ -142,6 +142,9 @@ class VersionWatcher:
     def _load(self, version: int) -> tuple[LoadedVersion, VersionStatus]:
         manifest = self._store.verify(self._model, version)
         metadata = self._store.metadata(self._model, version)
+        if (metadata.model, metadata.version) != (self._model, version):
+            itself = f"version {metadata.version} of {metadata.model}"
+            raise TrialFailedError(f"its metadata.json says that it is {itself}")
         directory = self._store.path(self._model, version)
         golden = Golden.read(directory)
         model = self._first_good(directory, golden, metadata)

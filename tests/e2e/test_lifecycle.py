@@ -1,0 +1,106 @@
+"""Processes that die, hang or are told to stop while clients are there."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.service import Clients, wait_until
+
+
+def test_a_killed_host_costs_no_answer(start):
+    """What was in flight is sent again to the next host, three times in a row."""
+    service = start()
+
+    with Clients(service, 16) as clients:
+        for restarts in (1, 2, 3):
+            clients.wait_for_more()
+            os.kill(service.host_pid(), signal.SIGKILL)
+            clients.wait_for_more()
+            assert restarts == service.metric("glyph_host_restarts_total")
+
+    assert [] == clients.failures
+
+
+def test_a_frozen_host_is_replaced(start):
+    """A host that stops answering is killed after its timeout, and requests go on."""
+    service = start(host_timeout_s=2, request_timeout_ms=30_000)
+    frozen = service.host_pid()
+
+    with Clients(service, 4) as clients:
+        clients.wait_for_more(20)
+        os.kill(frozen, signal.SIGSTOP)
+        wait_until(lambda: not _lives(frozen), "the frozen host is gone")
+        clients.wait_for_more(20)
+
+    assert [] == clients.failures
+
+
+def test_a_killed_worker_is_replaced_and_its_counts_stay(start):
+    """Requests go on, and no counter goes down."""
+    service = start()
+    for _ in range(20):
+        service.version()
+    counted = service.metric("glyph_http_requests_total", route="/predict", status="200")
+    doomed = service.worker_pids()
+
+    for pid in doomed:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(set(service.worker_pids()) - set(doomed)) == 2, "two new workers")
+    service.alive()
+
+    assert 1 == service.version()
+    assert counted + 1 == service.metric(
+        "glyph_http_requests_total", route="/predict", status="200"
+    )
+
+
+def test_a_killed_arbiter_is_replaced_and_leaves_no_host_behind(start):
+    """The host's supervisor may die too: requests go on, and the orphaned host ends."""
+    service = start()
+    orphan = service.host_pid()
+
+    with Clients(service, 4) as clients:
+        clients.wait_for_more(20)
+        os.kill(service.arbiter_pid(), signal.SIGKILL)
+        wait_until(lambda: not _lives(orphan), "the orphan is gone")
+        clients.wait_for_more(20)
+
+    assert [] == clients.failures
+
+
+def test_sigterm_finishes_what_was_begun(start, tmp_path):
+    """Every connection gets its last answer, the exit code is 0, and nothing is left behind."""
+    run_dir = tmp_path / "run"
+    service = start(run_dir=run_dir)
+
+    with Clients(service, 16, leave_when_closed=True) as clients:
+        clients.wait_for_more()
+        code = service.stop()
+
+    assert 0 == code
+    assert not run_dir.exists()
+    assert [] == clients.failures
+
+
+def test_sighup_loses_no_request(start):
+    """Every web worker is replaced while clients go on; the host stays."""
+    service = start()
+    host, before = service.host_pid(), service.worker_pids()
+
+    with Clients(service, 16) as clients:
+        clients.wait_for_more()
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: not any(map(_lives, before)), "every worker was replaced")
+        clients.wait_for_more()
+
+    assert [] == clients.failures
+    assert host == service.host_pid()
+
+
+def _lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,193 @@
+"""A real service in a process of its own, and clients that put it under load."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+SERVE = (sys.executable, "-m", "app")
+GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app.wsgi:app")
+ROOT = Path(__file__).parent.parent
+PATIENCE_S = 60
+
+
+def free_port():
+    """Find a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, what, patience_s=PATIENCE_S):
+    """Ask again and again until a condition holds; gives what it gave."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        if result := condition():
+            return result
+        time.sleep(0.02)
+    raise AssertionError(f"not within {patience_s} s: {what}")
+
+
+class Service:
+    """One running glyph-serve; leaving the block stops it."""
+
+    def __init__(self, store, log, command=SERVE, **settings):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.store = store
+        self.log = log
+        self._command = command
+        values = {"store": store, "bind": f"127.0.0.1:{self.port}", "graceful_timeout_s": 10}
+        self._env = {f"GLYPH_{k.upper()}": str(v) for k, v in (values | settings).items()}
+
+    def __enter__(self):
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                self._command, cwd=ROOT, env=os.environ | self._env, stdout=out, stderr=out
+            )
+        return self
+
+    def __exit__(self, *_exc):
+        if self.process.poll() is None:
+            self.stop()
+
+    def stop(self):
+        """End the service as an orchestrator does; gives its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
+
+    def alive(self):
+        """Wait until requests are answered."""
+        wait_until(lambda: self._answers("/healthz"), "alive")
+        return self
+
+    def ready(self):
+        """Wait until a version serves."""
+        wait_until(lambda: self._answers("/readyz"), "ready")
+        return self
+
+    def get(self, path, **options):
+        """GET a path."""
+        return requests.get(self.url + path, timeout=PATIENCE_S, **options)
+
+    def predict(self, body, **options):
+        """POST a document to /predict."""
+        return requests.post(f"{self.url}/predict", json=body, timeout=PATIENCE_S, **options)
+
+    def version(self):
+        """Give the version that answers the example."""
+        return self.predict(self.get("/example").json()).json()["model"]["version"]
+
+    def metric(self, name, **labels):
+        """Read one sample from /metrics; None where there is none."""
+        for family in text_string_to_metric_families(self.get("/metrics").text):
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    return sample.value
+        return None
+
+    def host_pid(self):
+        """Find the model host: the only process of the service that holds the runtime."""
+        return next(pid for pid in self._family() if b"openvino" in _maps(pid))
+
+    def arbiter_pid(self):
+        """Find gunicorn's dirty arbiter, which supervises the host."""
+        return _parent(self.host_pid())
+
+    def worker_pids(self):
+        """Find the web workers: the master's children that are not the arbiter."""
+        return [pid for pid in _children(self.process.pid) if pid != self.arbiter_pid()]
+
+    def log_lines(self):
+        """Parse the log."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def _answers(self, path):
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return self.get(path).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def _family(self, pid=None):
+        children = _children(pid or self.process.pid)
+        return children + [pid for child in children for pid in self._family(child)]
+
+
+class Clients:
+    """Clients that predict without pause, each over a connection of its own.
+
+    With `leave_when_closed` a client ends when the service closes its connection after an answer,
+    as a load balancer moves on from a service that is going down.
+    """
+
+    def __init__(self, service, count, *, leave_when_closed=False):
+        self._leave_when_closed = leave_when_closed
+        self._service = service
+        self._body = service.get("/example").json()
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(count)]
+        self.versions = Counter()
+        self.failures = []
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_exc):
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def answered(self, version=None):
+        """Count the answers, of one version or of all."""
+        return self.versions.total() if version is None else self.versions[version]
+
+    def wait_for_more(self, count=200):
+        """Wait until so many more answers have come."""
+        target = self.answered() + count
+        wait_until(lambda: self.answered() >= target, f"{count} more answers")
+
+    def _run(self):
+        url = f"{self._service.url}/predict"
+        with requests.Session() as session:
+            while not self._stopping.is_set():
+                try:
+                    answer = session.post(url, json=self._body, timeout=PATIENCE_S)
+                    answer.raise_for_status()
+                    self.versions[answer.json()["model"]["version"]] += 1
+                    if self._leave_when_closed and answer.headers["Connection"] == "close":
+                        return
+                except requests.RequestException as exc:
+                    self.failures.append(exc)
+
+
+def _children(pid):
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(c) for task in tasks for c in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _maps(pid):
+    try:
+        return Path(f"/proc/{pid}/maps").read_bytes()
+    except OSError:
+        return b""
