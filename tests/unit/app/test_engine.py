@@ -1,0 +1,395 @@
+"""The engine: every admitted job is answered exactly once, whatever the model does."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from app.frames import Answer, Refusal, Refused
+from app.host.batching import BatchQueue
+from app.host.engine import Engine, LoadedVersion
+
+CLASSES = ("circle", "square", "star")
+SHAPE = (2, 2, 1)
+NEVER = 1e9
+"""A deadline that no test reaches."""
+SAFETY_S = 10
+"""How long a thread may take before a test gives up; none takes that long."""
+
+
+class FakeObserver:
+    """Remembers what it was told, and can be told to fail at everything."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple] = []
+        self.problem: Exception | None = None
+
+    def batch(self, size, seconds):
+        self._note("batch", size, seconds)
+
+    def waited(self, seconds):
+        self._note("waited", seconds)
+
+    def predicted(self, model, classes, probabilities):
+        self._note("predicted", model, classes, probabilities[:, 0].tolist())
+
+    def dropped(self, reason):
+        self._note("dropped", reason)
+
+    def _note(self, *event):
+        self.events.append(event)
+        if self.problem is not None:
+            raise self.problem
+
+
+class Bench:
+    """An engine with everything around it in reach; room for four images in a batch."""
+
+    def __init__(self, clock, make_model) -> None:
+        self.clock = clock
+        self.make_model = make_model
+        self.observer = FakeObserver()
+        self.delivered: list[tuple] = []
+        self.retired: list[int] = []
+        self.engine = self.make_engine()
+
+    def make_engine(self, *, wait_s: float = 0.0, capacity: int = 100) -> Engine:
+        queue = BatchQueue(capacity, max_batch=4)
+        engine = Engine(
+            queue, self.delivered.extend, self.observer, wait_s=wait_s, clock=self.clock
+        )
+        engine.on_retired = self.retired.append
+        return engine
+
+    def serve(self, number: int = 1):
+        """Let a new version serve; gives its model."""
+        model = self.make_model()
+        version = LoadedVersion("shapes", number, model, CLASSES, SHAPE)
+        self.engine.serve(version, announce=lambda: None)
+        return model
+
+    def ask(self, origin: str, *marks: int, deadline: float = NEVER) -> Refused | None:
+        """Submit images that are told apart by their first pixel."""
+        images = np.zeros((len(marks), *SHAPE), np.uint8)
+        images[:, 0, 0, 0] = marks
+        return self.engine.submit(len(marks), images.tobytes(), deadline, origin)
+
+    def steps(self, number: int) -> None:
+        for _ in range(number):
+            assert self.engine._wanted(), "a step would wait for ever"
+            assert self.engine.step()
+
+    @property
+    def outcomes(self) -> dict[str, object]:
+        """Tell who got what: the marks that the answer is about, or why there is none."""
+        assert len(self.delivered) == len({origin for origin, _ in self.delivered})
+        return {
+            origin: outcome.probabilities[:, 0].tolist()
+            if isinstance(outcome, Answer)
+            else outcome.reason
+            for origin, outcome in self.delivered
+        }
+
+
+@pytest.fixture
+def bench(clock, make_model) -> Bench:
+    return Bench(clock, make_model)
+
+
+def test_every_job_gets_its_own_answer(bench):
+    """Jobs that were computed in one batch are told apart again."""
+    model = bench.serve()
+    for origin, marks in {"a": [1], "b": [2, 3], "c": [4]}.items():
+        assert bench.ask(origin, *marks) is None
+    bench.steps(1)
+
+    assert [[1, 2, 3, 4]] == model.batches
+    assert {"a": [1], "b": [2, 3], "c": [4]} == bench.outcomes
+
+
+def test_an_answer_tells_version_and_times(bench):
+    """The wait ends with the first batch; the inference time is the batch's."""
+    bench.serve(7).before = lambda: bench.clock.tick(0.5)
+    bench.ask("a", 1)
+    bench.clock.tick(2)
+    bench.steps(1)
+
+    ((_, answer),) = bench.delivered
+    assert (7, 2.0, 0.5) == (answer.version, answer.queue_s, answer.inference_s)
+
+
+def test_a_request_larger_than_a_batch_comes_back_whole_and_in_order(bench):
+    """Its pieces are joined, its inference times added, and it is answered once."""
+    bench.serve().before = lambda: bench.clock.tick(0.5)
+    bench.ask("bulk", *range(1, 11))
+    bench.ask("single", 99)
+    bench.steps(2)
+    too_soon = bench.outcomes
+    bench.steps(1)
+
+    assert {"single": [99]} == too_soon
+    assert {"single": [99], "bulk": list(range(1, 11))} == bench.outcomes
+    assert 1.5 == dict(bench.delivered)["bulk"].inference_s
+
+
+def test_a_poisonous_request_fails_alone(bench, caplog):
+    """A batch that raises is halved until only the request that the model cannot answer fails."""
+    model = bench.serve()
+    model.poison = 3
+    for mark in (1, 2, 3, 4):
+        bench.ask(f"job {mark}", mark)
+    bench.steps(1)
+
+    expected = {"job 1": [1], "job 2": [2], "job 3": Refusal.FAILED, "job 4": [4]}
+    assert expected == bench.outcomes
+    assert [[1, 2, 3, 4], [1, 2], [3, 4], [3], [4]] == model.batches
+    assert ["version 1 failed on a request"] == caplog.messages
+
+
+def test_a_failure_tells_no_internals(bench):
+    """The caller learns that it was the model, and nothing of the exception."""
+    bench.serve().poison = 1
+    bench.ask("a", 1)
+    bench.steps(1)
+
+    failed = Refused(Refusal.FAILED, 0.0, "the model failed on this request")
+    assert [("a", failed)] == bench.delivered
+
+
+def test_the_rest_of_a_failed_request_is_not_run(bench):
+    """A large request is refused at its first bad piece, and only once."""
+    model = bench.serve()
+    model.poison = 2
+    bench.ask("bulk", *range(1, 11))
+    bench.steps(1)
+    bench.ask("next", 50)
+    bench.steps(1)
+
+    assert {"bulk": Refusal.FAILED, "next": [50]} == bench.outcomes
+    assert [[1, 2, 3, 4], [50]] == model.batches
+
+
+def test_a_request_may_fail_at_its_last_piece(bench):
+    """What was answered of it before is not delivered."""
+    bench.serve().poison = 6
+    bench.ask("bulk", *range(1, 7))
+    bench.steps(2)
+
+    assert {"bulk": Refusal.FAILED} == bench.outcomes
+
+
+def test_an_answer_of_the_wrong_shape_is_a_failure(bench, caplog):
+    """The loop lives on, and a version with the right shape answers."""
+    bench.serve(1).classes = 2
+    bench.ask("a", 1)
+    bench.steps(1)
+    bench.serve(2)
+    bench.ask("b", 2)
+    bench.steps(1)
+
+    assert {"a": Refusal.FAILED, "b": [2]} == bench.outcomes
+    assert "the model gave (1, 2) for 1 images" in caplog.text
+
+
+def test_expired_jobs_are_refused_and_never_run(bench):
+    """Work whose deadline passed in the queue costs the model nothing."""
+    model = bench.serve()
+    bench.ask("late", 1, deadline=bench.clock.now + 1)
+    bench.ask("live", 2)
+    bench.clock.tick(1.5)
+    bench.steps(1)
+
+    assert {"late": Refusal.EXPIRED, "live": [2]} == bench.outcomes
+    assert [[2]] == model.batches
+
+
+def test_a_step_may_find_only_expired_jobs(bench):
+    """They are answered although there is nothing to run."""
+    model = bench.serve()
+    bench.ask("late", 1, deadline=bench.clock.now + 1)
+    bench.clock.tick(1.5)
+    bench.steps(1)
+
+    assert [("late", Refused(Refusal.EXPIRED, 0.0, "the deadline passed"))] == bench.delivered
+    assert [] == model.batches
+
+
+def test_a_swap_divides_the_jobs(bench):
+    """Jobs that came before it are the old version's, later ones the new one's."""
+    old = bench.serve(1)
+    bench.ask("early", *range(1, 7))
+    new = bench.serve(2)
+    bench.ask("after", 50)
+    bench.steps(3)
+
+    assert {"early": 1, "after": 2} == {o: answer.version for o, answer in bench.delivered}
+    assert ([[1, 2, 3, 4], [5, 6]], [[50]]) == (old.batches, new.batches)
+
+
+def test_the_old_version_goes_with_its_last_answer(bench):
+    """It is kept while any of its jobs is unanswered, and let go once."""
+    bench.serve(1)
+    bench.ask("early", *range(1, 7))
+    bench.serve(2)
+    bench.ask("after", 50)
+    bench.steps(2)
+    too_soon = list(bench.retired)
+    bench.steps(1)
+
+    assert ([], [1]) == (too_soon, bench.retired)
+
+
+def test_an_idle_version_goes_at_the_swap(bench):
+    """No request is needed to let go of a version that has nothing to do."""
+    bench.serve(1)
+    bench.serve(2)
+    bench.steps(1)
+
+    assert [1] == bench.retired
+
+
+@pytest.mark.parametrize("end", ["fails", "expires"])
+def test_a_refusal_lets_the_old_version_go_as_well(bench, end):
+    """Its last job need not have succeeded."""
+    bench.serve(1).poison = 1
+    bench.ask("early", 1, deadline=bench.clock.now + 1)
+    bench.serve(2)
+    if end == "expires":
+        bench.clock.tick(2)
+    bench.steps(1)
+
+    assert [1] == bench.retired
+
+
+def test_versions_may_come_faster_than_they_go(bench):
+    """Three versions are in memory where two of them still have work; all of it is answered."""
+    for number in (1, 2, 3):
+        bench.serve(number)
+        bench.ask(f"job {number}", number)
+    bench.steps(3)
+
+    assert {"job 1": [1], "job 2": [2], "job 3": [3]} == bench.outcomes
+    assert [1, 2] == bench.retired
+
+
+def test_a_swap_is_announced_before_it_happens(bench):
+    """While it is announced the new version has no job, so nobody gets an answer of a stranger."""
+    bench.serve(1)
+    versions = []
+    version = LoadedVersion("shapes", 2, bench.make_model(), CLASSES, SHAPE)
+    bench.engine.serve(version, announce=lambda: versions.append(bench.engine._serving.version))
+
+    assert [1] == versions
+
+
+def test_without_a_version_nothing_is_admitted(bench):
+    """The caller is told to come again."""
+    expected = Refused(Refusal.NOT_READY, 1.0, "no version is loaded yet")
+
+    assert expected == bench.ask("a", 1)
+    assert [("dropped", "not_ready")] == bench.observer.events
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"), [(2, 4), (1, 5), (0, 0), (2**32 - 1, 4)], ids="{}".format
+)
+def test_pixels_that_do_not_fit_are_not_admitted(bench, rows, size):
+    """The host does not trust the web worker's count: the shape is the serving version's."""
+    bench.serve()
+    expected = Refused(Refusal.MISFIT, 0.0, f"{size} bytes are not {rows} images of (2, 2, 1)")
+
+    assert expected == bench.engine.submit(rows, bytes(size), NEVER, "a")
+    assert [("dropped", "misfit")] == bench.observer.events
+
+
+def test_a_full_queue_refuses(bench):
+    """The queue's sentence and its estimate are handed on."""
+    bench.engine = bench.make_engine(capacity=2)
+    bench.serve().before = lambda: bench.clock.tick(0.5)
+    bench.ask("measured", 1)
+    bench.steps(1)
+    bench.ask("fits", 1, 2)
+
+    expected = Refused(Refusal.OVERLOADED, 1.0, "2 images are waiting; the limit is 2")
+    assert expected == bench.ask("refused", 3)
+    assert ("dropped", "overloaded") == bench.observer.events[-1]
+
+
+def test_the_observer_is_told_of_every_batch(bench):
+    """Its size, its time, how long each request waited for its first batch, and the answers."""
+    bench.serve().before = lambda: bench.clock.tick(0.5)
+    bench.ask("bulk", *range(1, 6))
+    bench.clock.tick(1)
+    bench.steps(2)
+
+    assert [
+        ("waited", 1.0),
+        ("predicted", "shapes", CLASSES, [1, 2, 3, 4]),
+        ("batch", 4, 0.5),
+        ("predicted", "shapes", CLASSES, [5]),
+        ("batch", 1, 0.5),
+    ] == bench.observer.events
+
+
+def test_the_observer_is_told_of_refusals(bench):
+    """By their reason, so that they can be counted."""
+    bench.serve().poison = 1
+    bench.ask("late", 2, deadline=bench.clock.now + 1)
+    bench.clock.tick(2)
+    bench.ask("poisonous", 1)
+    bench.steps(1)
+
+    dropped = [event for event in bench.observer.events if event[0] == "dropped"]
+    assert [("dropped", "expired"), ("dropped", "failed")] == dropped
+
+
+def test_a_full_batch_does_not_wait_for_company(bench):
+    """The window is for batches that have room."""
+    bench.engine = bench.make_engine(wait_s=3600)
+    bench.serve()
+    bench.ask("a", 1, 2, 3, 4)
+    bench.steps(1)
+
+    assert {"a": [1, 2, 3, 4]} == bench.outcomes
+
+
+def test_the_window_ends_when_the_batch_is_full(bench):
+    """Jobs that come within the window are in the same batch as the one that opened it."""
+    bench.engine = bench.make_engine(wait_s=3600)
+    model = bench.serve()
+    bench.ask("first", 1)
+    thread = threading.Thread(target=bench.engine.step)
+    thread.start()
+    for mark in (2, 3, 4):
+        bench.ask(f"job {mark}", mark)
+    thread.join(SAFETY_S)
+
+    assert [[1, 2, 3, 4]] == model.batches
+
+
+def test_the_window_ends_when_its_time_is_over(bench):
+    """A lone job is computed alone after the wait."""
+    bench.engine = bench.make_engine(wait_s=0.001)
+    model = bench.serve()
+    bench.ask("lone", 1)
+    bench.steps(1)
+
+    assert [[1]] == model.batches
+
+
+def test_the_loop_runs_until_stopped(bench):
+    """A thread that waits for work computes what comes, and ends when it is told to."""
+    answered = threading.Event()
+    bench.engine._deliver = lambda deliveries: (bench.delivered.extend(deliveries), answered.set())
+    thread = threading.Thread(target=bench.engine.run)
+    thread.start()
+    bench.serve()
+    bench.ask("a", 1)
+    assert answered.wait(SAFETY_S)
+    bench.engine.stop()
+    thread.join(SAFETY_S)
+
+    assert not thread.is_alive()
+    assert {"a": [1]} == bench.outcomes
