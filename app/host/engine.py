@@ -106,7 +106,7 @@ class Engine:
             refused = self._admit(rows, pixels, deadline, origin)
             self._work.notify()
         if refused is not None:
-            self._observer.dropped(refused.reason.name.lower())
+            self._tell(self._observer.dropped, refused.reason.name.lower())
         return refused
 
     def stop(self) -> None:
@@ -164,12 +164,12 @@ class Engine:
         for piece in batch.pieces:
             if piece.job.started is None:
                 piece.job.started = started
-                self._observer.waited(started - piece.job.arrived)
+                self._tell(self._observer.waited, started - piece.job.arrived)
         failed = self._compute(loaded, batch.pieces)
         seconds = self._clock() - started
         with self._work:
             self._queue.record(batch.size, seconds)
-        self._observer.batch(batch.size, seconds)
+        self._tell(self._observer.batch, batch.size, seconds)
         deliveries = [self._fail(job) for job in failed]
         for piece in batch.pieces:
             job = piece.job
@@ -196,7 +196,7 @@ class Engine:
                 return [pieces[0].job]
             middle = len(pieces) // 2
             return self._compute(loaded, pieces[:middle]) + self._compute(loaded, pieces[middle:])
-        self._observer.predicted(loaded.name, loaded.classes, probabilities)
+        self._tell(self._observer.predicted, loaded.name, loaded.classes, probabilities)
         start = 0
         for piece in pieces:
             stop = start + piece.stop - piece.start
@@ -219,8 +219,15 @@ class Engine:
     def _refuse(self, job: Job, reason: Refusal, sentence: str) -> Delivery:
         with self._work:
             self._queue.finish(job)
-        self._observer.dropped(reason.name.lower())
+        self._tell(self._observer.dropped, reason.name.lower())
         return job.origin, Refused(reason, 0.0, sentence)
+
+    def _tell(self, event: Callable[..., None], *facts: object) -> None:
+        """Report to the observer, whose failure costs a line in the log and not the loop."""
+        try:
+            event(*facts)
+        except Exception:
+            log.exception("the observer failed")
 
     def _retire(self) -> None:
         """Drop versions that no longer serve once their last job is answered."""

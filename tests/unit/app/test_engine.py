@@ -345,6 +345,17 @@ def test_the_observer_is_told_of_refusals(bench):
     assert [("dropped", "expired"), ("dropped", "failed")] == dropped
 
 
+def test_an_observer_cannot_end_the_loop(bench, caplog):
+    """One that raises at everything costs a line in the log; the answers are delivered."""
+    bench.observer.problem = ZeroDivisionError()
+    bench.serve()
+    bench.ask("a", 1)
+    bench.steps(1)
+
+    assert {"a": [1]} == bench.outcomes
+    assert {"the observer failed"} == set(caplog.messages)
+
+
 def test_a_full_batch_does_not_wait_for_company(bench):
     """The window is for batches that have room."""
     bench.engine = bench.make_engine(wait_s=3600)
