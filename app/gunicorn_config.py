@@ -47,7 +47,8 @@ def when_ready(_server: Any) -> None:
     print(  # noqa: T201
         f"\nGlyph listens on {address}\n\n"
         f"  curl -s {address}/example |\n"
-        f"    curl -s -H 'Content-Type: application/json' --data-binary @- {address}/predict\n\n"
+        "    curl -s -H 'Content-Type: application/json' --data-binary @- "
+        f"{address}/predict\n\n"
         "Ctrl-C ends it.\n",
         flush=True,
     )
