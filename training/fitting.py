@@ -91,7 +91,7 @@ class _StopAfter(keras.callbacks.Callback):  # type: ignore[misc]  # keras has n
         super().__init__()
         self._left = steps
 
-    def on_train_batch_end(self, _batch: int, _logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras passes them by name
         self._left -= 1
         self.model.stop_training = self._left == 0
 
