@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -101,12 +102,18 @@ class Publisher:
 
     def damage(self, version: int) -> Path:
         """Change a byte of a version; gives the file."""
-        graph = self.store.path("shapes", version) / "saved_model.pb"
-        graph.write_bytes(b"a grapH")
-        return graph
+        return self._rewrite(version, b"a grapH")
 
     def mend(self, version: int) -> None:
-        (self.store.path("shapes", version) / "saved_model.pb").write_bytes(b"a graph")
+        self._rewrite(version, b"a graph")
+
+    def _rewrite(self, version: int, content: bytes) -> Path:
+        """Change a file, and its time even on a file system with a coarse clock."""
+        path = self.store.path("shapes", version) / "saved_model.pb"
+        changed_ns = path.stat().st_mtime_ns + 10**9
+        path.write_bytes(content)
+        os.utime(path, ns=(changed_ns, changed_ns))
+        return path
 
 
 def description(shape: tuple[int, int, int]) -> Description:
