@@ -147,6 +147,9 @@ class VersionWatcher:
             raise TrialFailedError(f"its metadata.json says that it is {itself}")
         directory = self._store.path(self._model, version)
         golden = Golden.read(directory)
+        if golden.images.shape[1:] != metadata.input.shape:
+            shapes = f"{golden.images.shape[1:]}; its metadata.json says {metadata.input.shape}"
+            raise TrialFailedError(f"its golden images have shape {shapes}")
         model = self._first_good(directory, golden, metadata)
         loaded = LoadedVersion(self._model, version, model, metadata.classes, metadata.input.shape)
         known = LoadedModel(

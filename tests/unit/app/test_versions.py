@@ -374,6 +374,15 @@ def test_a_version_that_says_it_is_another_is_refused(watch, publisher):
     assert "its metadata.json says that it is version 1 of shapes" == watch.reason(2)
 
 
+def test_golden_images_of_another_shape_are_refused(watch, publisher):
+    """Requests would be checked against a shape that the model was never tried with."""
+    publisher.publish(shape=(4, 1, 1))
+    watch.check()
+
+    expected = "its golden images have shape (2, 2, 1); its metadata.json says (4, 1, 1)"
+    assert expected == watch.reason(1)
+
+
 def test_loads_are_counted_by_outcome(watch, publisher, runtime, clock):
     """With the time from finding a version to serving it."""
     publisher.publish()
