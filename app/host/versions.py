@@ -18,7 +18,7 @@ from app.status import HostStatus, LoadedModel, VersionStatus
 from model_store import Golden, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from app.host.runtimes.base import Model
@@ -84,6 +84,8 @@ class VersionWatcher:
 
     def check(self) -> None:
         """Try every version newer than the one that serves, newest first, until one is good."""
+        versions = self._store.versions(self._model)
+        self._forget_removed(versions)
         serving = self._serving()
         for version in sorted(self._store.versions(self._model), reverse=True):
             if serving is not None and version <= serving:
@@ -175,6 +177,25 @@ class VersionWatcher:
             else:
                 return model
         raise TrialFailedError("; ".join(problems) or "no runtime is installed")
+
+    def _cannot_look(self, exc: Exception) -> None:
+        """Tell once why the store cannot be read; what serves goes on serving."""
+        trouble = _first_line(exc)
+        if trouble == self._trouble:
+            return
+        log.error("looking at the store failed; it is tried on", exc_info=exc)
+        self._looked, self._trouble = True, trouble
+        self._tell()
+
+    def _forget_removed(self, present: Collection[int]) -> None:
+        """Stop telling of refused versions that are in the store no more."""
+        with self._lock:
+            refused = (n for n, v in self._states.items() if v.state == "refused")
+            gone = [n for n in refused if n not in present]
+            for version in gone:
+                del self._states[version], self._refused[version]
+        if gone:
+            self._tell()
 
     def _promote(self, status: VersionStatus) -> None:
         with self._lock:

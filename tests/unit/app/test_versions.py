@@ -281,6 +281,19 @@ def test_a_newer_version_is_tried_after_a_refused_one(watch, publisher):
     assert {2: "serving", 1: "refused"} == watch.states
 
 
+def test_a_refused_version_that_is_removed_is_forgotten(watch, publisher):
+    """What is not in the store is not listed."""
+    publisher.publish()
+    publisher.damage(1)
+    watch.check()
+    shutil.rmtree(publisher.store.path("shapes", 1))
+    watch.check()
+
+    assert {} == watch.states
+    assert "holds no version of shapes" in watch.status.reason
+    assert ["1 refused", "nothing"] == watch.story[-2:]
+
+
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
