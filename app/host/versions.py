@@ -65,6 +65,7 @@ class VersionWatcher:
         self._states: dict[int, VersionStatus] = {}
         self._refused: dict[int, Fingerprint] = {}
         self._looked = False
+        self._trouble: str | None = None
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._telling = threading.Lock()
@@ -74,8 +75,8 @@ class VersionWatcher:
         while not self._stopped.is_set():
             try:
                 self.check()
-            except Exception:
-                log.exception("looking at the store failed; trying again in %s s", interval_s)
+            except Exception as exc:  # noqa: BLE001 - told and logged, and looked at again
+                self._cannot_look(exc)
             self._stopped.wait(interval_s)
 
     def stop(self) -> None:
@@ -93,8 +94,8 @@ class VersionWatcher:
             fingerprint = _fingerprint(self._store.path(self._model, version))
             if self._refused.get(version) != fingerprint and self._try(version, fingerprint):
                 break
-        if not self._looked:
-            self._looked = True
+        if not self._looked or self._trouble:
+            self._looked, self._trouble = True, None
             self._tell()
 
     def retired(self, version: int) -> None:
@@ -225,6 +226,8 @@ class VersionWatcher:
     def _why_not(self, versions: tuple[VersionStatus, ...], *, starting: bool) -> str:
         if starting:
             return "the first version is being loaded"
+        if self._trouble:
+            return self._trouble
         refused = [f"version {v.version}: {v.reason}" for v in versions if v.state == "refused"]
         if refused:
             return "every version was refused. " + " ".join(refused)

@@ -408,6 +408,23 @@ def test_loads_are_counted_by_outcome(watch, publisher, runtime, clock):
     assert [("refused", "shapes"), ("served", "shapes", 1, 1.5)] == watch.observer.loads
 
 
+def test_a_store_that_cannot_be_read_is_told_as_the_reason(publisher, clock, runtime, caplog):
+    """It is logged once, not at every look, and over when the store is back."""
+    store = FlakyStore(publisher.store)
+    store.problem = StoreError("cannot list the versions: /models: Input/output error")
+    watch = Watch(store, clock, runtime)
+    publisher.publish()
+    run(watch, store, looks=3)
+    away = watch.status
+    store.problem = None
+    run(watch, store, looks=1)
+
+    assert (False, False) == (away.ready, away.starting)
+    assert "cannot list the versions: /models: Input/output error" == away.reason
+    assert 1 == sum("looking at the store failed" in line for line in caplog.messages)
+    assert {1: "serving"} == watch.states
+
+
 def test_a_store_that_goes_away_does_not_end_the_service(publisher, clock, runtime):
     """What serves goes on serving, and the next version is found when the store is back."""
     store = FlakyStore(publisher.store)
