@@ -230,7 +230,7 @@ class VersionWatcher:
             return self._trouble
         refused = [f"version {v.version}: {v.reason}" for v in versions if v.state == "refused"]
         if refused:
-            return "every version was refused. " + " ".join(refused)
+            return "every version was refused: " + "; ".join(refused)
         return f"{self._store.root} holds no version of {self._model}; publish one with glyph-train"
 
 

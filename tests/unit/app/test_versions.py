@@ -294,6 +294,19 @@ def test_a_refused_version_that_is_removed_is_forgotten(watch, publisher):
     assert ["1 refused", "nothing"] == watch.story[-2:]
 
 
+def test_when_every_version_is_refused_all_reasons_are_told(watch, publisher, runtime):
+    """Newest first."""
+    publisher.publish()
+    publisher.publish()
+    runtime.failures |= {1: ValueError("too old"), 2: ValueError("too new")}
+    watch.check()
+
+    assert (
+        "every version was refused: version 2: fake f32: too new; version 1: fake f32: too old"
+    ) == watch.status.reason
+    assert (False, False) == (watch.status.ready, watch.status.starting)
+
+
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
