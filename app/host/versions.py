@@ -88,7 +88,7 @@ class VersionWatcher:
         versions = self._store.versions(self._model)
         self._forget_removed(versions)
         serving = self._serving()
-        for version in sorted(self._store.versions(self._model), reverse=True):
+        for version in sorted(versions, reverse=True):
             if serving is not None and version <= serving:
                 break
             fingerprint = _fingerprint(self._store.path(self._model, version))
@@ -221,7 +221,8 @@ class VersionWatcher:
             self._announce(self.status())
 
     def _serving(self) -> int | None:
-        return next((n for n, v in self._states.items() if v.state == "serving"), None)
+        with self._lock:
+            return next((n for n, v in self._states.items() if v.state == "serving"), None)
 
     def _why_not(self, versions: tuple[VersionStatus, ...], *, starting: bool) -> str:
         if starting:
