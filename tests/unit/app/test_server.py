@@ -1,0 +1,323 @@
+"""The host's end of the socket, spoken to by real clients over a real Unix socket."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import socket
+import struct
+import threading
+
+import numpy as np
+import pytest
+
+from app.frames import (
+    Answer,
+    Frame,
+    FrameReader,
+    Kind,
+    Predict,
+    Refusal,
+    Refused,
+    encode,
+    encode_predict,
+)
+from app.host.server import HostServer
+
+SAFETY_S = 10
+"""How long anything may take before a test gives up; nothing takes that long."""
+LARGEST = 2**20
+
+
+class FakeHandler:
+    """Notes what it is asked, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.asked: queue.Queue[tuple[Predict, object]] = queue.Queue()
+        self.refusal: Refused | None = None
+        self.problem: Exception | None = None
+
+    def predict(self, request, origin):
+        if self.problem is not None:
+            raise self.problem
+        self.asked.put((request, origin))
+        return self.refusal
+
+    def metrics(self):
+        return b"glyph_up 1\n"
+
+
+class Client:
+    """A web worker's end: blocking, so that a test reads as a conversation."""
+
+    def __init__(self, path) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(SAFETY_S)
+        self.sock.connect(str(path))
+        self._frames = self._read()
+
+    def _read(self):
+        reader = FrameReader(2**28)
+        while data := self.sock.recv(65536):
+            yield from reader.feed(data)
+
+    def receive(self) -> Frame | None:
+        """Wait for the next frame; None at the end of the connection."""
+        try:
+            return next(self._frames, None)
+        except ConnectionResetError:
+            return None
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def predict(self, request_id: int = 1) -> None:
+        self.send(encode_predict(request_id, 5.0, 1, b"pixels"))
+
+
+@pytest.fixture
+def handler() -> FakeHandler:
+    return FakeHandler()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "host.sock"
+
+
+@pytest.fixture
+def server(path, handler):
+    """Run a server that has announced its first status."""
+    server = HostServer(path, handler, LARGEST)
+    server.announce(b"starting")
+    server.listen()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield server
+    server.close()
+    thread.join(SAFETY_S)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def connect(path, server):  # noqa: ARG001 - it must be there
+    """Give a function that connects a client and reads the greeting."""
+    clients = []
+
+    def run() -> Client:
+        clients.append(Client(path))
+        assert Kind.STATUS == clients[-1].receive().kind
+        return clients[-1]
+
+    yield run
+    for client in clients:
+        client.sock.close()
+
+
+def answer(mark: float, size: int = 2) -> Answer:
+    return Answer(1, 0.0, 0.0, np.full((1, size), mark, np.float32))
+
+
+def mark(frame: Frame) -> float:
+    return Answer.decode(frame.body).probabilities[0, 0]
+
+
+def status(text: bytes) -> Frame:
+    return Frame(Kind.STATUS, 0, text)
+
+
+def test_a_new_connection_is_told_the_status(server, path):
+    """The newest one, once, before anything else."""
+    server.announce(b"ready")
+    client = Client(path)
+    with client.sock:
+        assert status(b"ready") == client.receive()
+
+
+def test_every_connection_is_told_of_a_change(server, connect):
+    """All of them, in the order of the changes."""
+    clients = [connect(), connect()]
+    server.announce(b"ready")
+    server.announce(b"gone")
+
+    for client in clients:
+        assert [status(b"ready"), status(b"gone")] == [client.receive(), client.receive()]
+
+
+def test_a_request_reaches_the_handler(connect, handler):
+    """With its deadline, count and pixels."""
+    connect().send(encode_predict(9, 123.5, 2, b"pixels"))
+
+    request, _ = handler.asked.get(timeout=SAFETY_S)
+    assert Predict(123.5, 2, b"pixels") == request
+
+
+def test_answers_go_to_whoever_asked(server, connect, handler):
+    """Two web workers use the same request id without mixing."""
+    origins = []
+    clients = [connect(), connect()]
+    for client in clients:
+        client.predict(request_id=7)
+        origins.append(handler.asked.get(timeout=SAFETY_S)[1])
+    server.deliver([(origins[1], answer(0.25)), (origins[0], answer(0.75))])
+
+    frames = [client.receive() for client in clients]
+    assert [(7, 0.75), (7, 0.25)] == [(frame.request_id, mark(frame)) for frame in frames]
+
+
+def test_answers_come_in_any_order(server, connect, handler):
+    """Each names its request."""
+    client = connect()
+    for request_id in (1, 2):
+        client.predict(request_id)
+    first, second = (handler.asked.get(timeout=SAFETY_S)[1] for _ in range(2))
+    server.deliver([(second, answer(0.5)), (first, Refused(Refusal.EXPIRED, 0, "late"))])
+
+    frames = [client.receive(), client.receive()]
+    assert [(2, Kind.ANSWER), (1, Kind.REFUSAL)] == [(f.request_id, f.kind) for f in frames]
+
+
+def test_a_refusal_at_the_door_is_sent_at_once(connect, handler):
+    """It needs no batch."""
+    handler.refusal = Refused(Refusal.OVERLOADED, 2.0, "full")
+    client = connect()
+    client.predict(request_id=3)
+
+    frame = client.receive()
+    assert (Kind.REFUSAL, 3) == (frame.kind, frame.request_id)
+    assert handler.refusal == Refused.decode(frame.body)
+
+
+def test_metrics_are_answered(connect):
+    """On the same connection, under the request's id."""
+    client = connect()
+    client.send(encode(Kind.METRICS, 4))
+
+    assert Frame(Kind.METRICS, 4, b"glyph_up 1\n") == client.receive()
+
+
+def test_many_requests_may_come_in_pieces(connect, handler):
+    """The server reads a stream: neither a read nor a write need be a frame."""
+    client = connect()
+    data = b"".join(encode_predict(n, 5.0, n, bytes(1000)) for n in range(1, 9))
+    for start in range(0, len(data), 700):
+        client.send(data[start : start + 700])
+
+    asked = [handler.asked.get(timeout=SAFETY_S)[0].rows for _ in range(8)]
+    assert list(range(1, 9)) == asked
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"GET / HTTP/1.1\r\nHost: glyph\r\n\r\n",
+        struct.pack("<IBxxxQ", LARGEST + 1, Kind.PREDICT, 1),
+        encode(Kind.PREDICT, 1, b"short"),
+        encode(Kind.ANSWER, 1),
+        struct.pack("<IBxxxQ", 12, 99, 1),
+    ],
+    ids=["HTTP", "too large", "too short", "an answer", "unknown kind"],
+)
+def test_a_broken_frame_costs_its_connection_only(connect, handler, caplog, nonsense):
+    """It is closed with a line in the log, and every other one is served on."""
+    broken, other = connect(), connect()
+    broken.send(nonsense)
+
+    assert broken.receive() is None
+    other.predict()
+    assert handler.asked.get(timeout=SAFETY_S)
+    assert ["a web worker's connection ended"] == [m.split(":")[0] for m in caplog.messages]
+
+
+def test_a_web_worker_that_goes_is_forgotten(server, connect, handler):
+    """What is still delivered to it is dropped without harm."""
+    gone, other = connect(), connect()
+    gone.predict()
+    _, origin = handler.asked.get(timeout=SAFETY_S)
+    gone.sock.close()
+    settle(other)
+    server.deliver([(origin, answer(0.5))])
+    server.announce(b"on")
+
+    assert status(b"on") == other.receive()
+    assert 1 == server.connected
+
+
+def test_a_slow_reader_gets_all_its_bytes(server, connect, handler):
+    """Far more than the socket's buffer is kept, and sent in order when there is room."""
+    client = connect()
+    client.predict()
+    _, origin = handler.asked.get(timeout=SAFETY_S)
+    for number in range(20):
+        server.deliver([(origin, answer(number, size=100_000))])
+    server.announce(b"last")
+
+    assert list(range(20)) == [mark(client.receive()) for _ in range(20)]
+    assert status(b"last") == client.receive()
+
+
+def test_a_slow_reader_holds_nobody_up(server, connect, handler):
+    """While its bytes are kept, others are answered."""
+    slow, other = connect(), connect()
+    origins = []
+    for client in (slow, other):
+        client.predict()
+        origins.append(handler.asked.get(timeout=SAFETY_S)[1])
+    server.deliver([(origins[0], answer(0.25, size=2_000_000)), (origins[1], answer(0.5))])
+
+    assert 0.5 == mark(other.receive())
+    assert 0.25 == mark(slow.receive())
+
+
+def test_closing_ends_every_connection(path, handler):
+    """Web workers see it and connect to the next host."""
+    server = HostServer(path, handler, LARGEST)
+    server.listen()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    client = Client(path)
+    with client.sock:
+        client.receive()
+        server.close()
+        thread.join(SAFETY_S)
+
+        assert client.receive() is None
+
+
+def test_a_dead_hosts_socket_is_replaced(path, handler):
+    """A host that was killed leaves its socket behind; the next one takes the name."""
+    first = HostServer(path, handler, LARGEST)
+    second = HostServer(path, handler, LARGEST)
+    second.listen()
+    thread = threading.Thread(target=second.run)
+    thread.start()
+    client = Client(path)
+    with client.sock:
+        assert status(b"") == client.receive()
+    for server in (first, second):
+        server.close()
+    first.run()
+    thread.join(SAFETY_S)
+
+
+class FlakyListener:
+    """A listening socket whose first accept fails."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.fileno = sock.fileno
+        self.listen = sock.listen
+        self.close = sock.close
+        self._calls = itertools.count()
+
+    def accept(self):
+        if next(self._calls) == 0:
+            raise OSError(24, "Too many open files")
+        return self.sock.accept()
+
+
+def settle(client: Client) -> None:
+    """Wait until the server has done all that it was told before."""
+    for _ in range(2):  # what is ready at the same time is served in any order
+        client.send(encode(Kind.METRICS, 0))
+        assert Kind.METRICS == client.receive().kind
