@@ -59,8 +59,10 @@ class Connection:
     def send(self, data: bytes) -> bool:
         """Write what the socket takes now and keep the rest; True if something was kept.
 
+        A reader that is too far behind is given up: the reading side then sees the end.
+
         Raises:
-            OSError: If the connection is gone or its reader is too far behind.
+            OSError: If the connection is gone.
         """
         with self._lock:
             if not self.unsent:
@@ -68,7 +70,9 @@ class Connection:
                     data = data[self.sock.send(data) :]
             self.unsent += data
             if len(self.unsent) > _UNSENT_LIMIT:
-                raise OSError("the reader is too far behind")
+                log.warning("a web worker is %d bytes behind; it is let go", len(self.unsent))
+                self.unsent.clear()
+                self.sock.shutdown(socket.SHUT_RDWR)
             return bool(self.unsent)
 
     def flush(self) -> bool:

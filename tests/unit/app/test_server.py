@@ -269,6 +269,22 @@ def test_a_slow_reader_holds_nobody_up(server, connect, handler):
     assert 0.25 == mark(slow.receive())
 
 
+def test_a_reader_that_never_reads_is_given_up(server, connect, handler, monkeypatch):
+    """Beyond the bound the connection is closed and what was kept for it is let go."""
+    monkeypatch.setattr("app.host.server._UNSENT_LIMIT", 2**20)
+    stuck, other = connect(), connect()
+    stuck.predict()
+    _, origin = handler.asked.get(timeout=SAFETY_S)
+    for _ in range(10):
+        server.deliver([(origin, answer(0.5, size=100_000))])
+    settle(other)
+
+    assert 1 == server.connected
+    connection, _ = origin
+    assert 0 == len(connection.unsent)
+    assert 10 > sum(1 for _ in iter(stuck.receive, None))
+
+
 def test_closing_ends_every_connection(path, handler):
     """Web workers see it and connect to the next host."""
     server = HostServer(path, handler, LARGEST)
