@@ -145,7 +145,7 @@ class HostServer:
             self._send(connection, b"".join(frames))
 
     def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # gone again, or no file descriptor is free
             sock, _ = self._listener.accept()
             connection = Connection(sock, self._largest_frame)
             self._selector.register(sock, selectors.EVENT_READ, connection)
@@ -160,6 +160,9 @@ class HostServer:
             if events & selectors.EVENT_READ:
                 self._read(connection)
         except (OSError, FrameError) as exc:
+            self._drop(connection, exc)
+        except Exception as exc:  # a bug; this thread reads for everybody
+            log.exception("a frame could not be handled")
             self._drop(connection, exc)
 
     def _read(self, connection: Connection) -> None:

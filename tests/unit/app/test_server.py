@@ -229,6 +229,19 @@ def test_a_broken_frame_costs_its_connection_only(connect, handler, caplog, nons
     assert ["a web worker's connection ended"] == [m.split(":")[0] for m in caplog.messages]
 
 
+def test_a_bug_in_the_handler_costs_the_connection_only(connect, handler, caplog):
+    """The thread that reads for everybody lives on."""
+    broken, other = connect(), connect()
+    handler.problem = ZeroDivisionError()
+    broken.predict()
+
+    assert broken.receive() is None
+    assert "ZeroDivisionError" in caplog.text
+    handler.problem = None
+    other.predict()
+    assert handler.asked.get(timeout=SAFETY_S)
+
+
 def test_a_web_worker_that_goes_is_forgotten(server, connect, handler):
     """What is still delivered to it is dropped without harm."""
     gone, other = connect(), connect()
@@ -283,6 +296,22 @@ def test_a_reader_that_never_reads_is_given_up(server, connect, handler, monkeyp
     connection, _ = origin
     assert 0 == len(connection.unsent)
     assert 10 > sum(1 for _ in iter(stuck.receive, None))
+
+
+def test_a_failed_accept_does_not_end_the_server(path, handler):
+    """A process out of file descriptors answers those who are connected."""
+    server = HostServer(path, handler, LARGEST)
+    server._listener = FlakyListener(server._listener)
+    server.announce(b"starting")
+    server.listen()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    client = Client(path)
+    with client.sock:
+        assert status(b"starting") == client.receive()
+    server.close()
+    thread.join(SAFETY_S)
+    assert not thread.is_alive()
 
 
 def test_closing_ends_every_connection(path, handler):
