@@ -1,0 +1,477 @@
+"""The web worker's channel, against a small host that does what each test tells it to."""
+
+from __future__ import annotations
+
+import struct
+
+import gevent
+import numpy as np
+import pytest
+from gevent import socket
+
+from app.frames import (
+    Answer,
+    Frame,
+    FrameReader,
+    Kind,
+    Predict,
+    Refusal,
+    Refused,
+    encode,
+    encode_answer,
+    encode_refusal,
+)
+from app.status import HostStatus, LoadedModel, VersionStatus
+from app.web.channel import HostChannel
+from app.web.errors import (
+    BadInputError,
+    DeadlineError,
+    HostLostError,
+    ModelFailedError,
+    NotReadyError,
+    OverloadedError,
+)
+
+SAFETY_S = 10
+"""How long anything may take before a test gives up; nothing takes that long."""
+
+
+class FakeHost:
+    """A model host that accepts one web worker at a time and speaks only when told to."""
+
+    def __init__(self, path) -> None:
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._connection = None
+
+    def greet(self, status: HostStatus) -> None:
+        """Wait for the web worker, and tell it the status."""
+        self._connection, _ = self._listener.accept()
+        self._frames = self._read()
+        self.tell(status)
+
+    def _read(self):
+        reader = FrameReader(2**20)
+        while data := self._connection.recv(65536):
+            yield from reader.feed(data)
+
+    def receive(self) -> Frame | None:
+        """Wait for the next frame; None at the end of the connection."""
+        return next(self._frames, None)
+
+    def tell(self, status: HostStatus) -> None:
+        self.send(encode(Kind.STATUS, 0, status.model_dump_json().encode()))
+
+    def answer(self, request: Frame, *, version: int = 1) -> None:
+        """Answer with the request's first pixel."""
+        self.send(answer_to(request, version))
+
+    def send(self, data: bytes) -> None:
+        self._connection.sendall(data)
+
+    def die(self) -> None:
+        for sock in (self._connection, self._listener):
+            if sock is not None:
+                sock.close()
+
+
+def answer_to(request: Frame, version: int = 1) -> bytes:
+    mark = Predict.decode(request.body).pixels[0]
+    probabilities = np.full((1, 2), mark, np.float32)
+    return encode_answer(request.request_id, Answer(version, 0.5, 0.25, probabilities))
+
+
+def loaded(*classes: str) -> LoadedModel:
+    return LoadedModel(
+        runtime="fake",
+        precision="f32",
+        digest="0" * 64,
+        accuracy=0.9,
+        classes=classes,
+        input_shape=(1, 1, 1),
+        example="",
+    )
+
+
+READY = HostStatus(
+    model="shapes",
+    ready=True,
+    reason=None,
+    versions=(VersionStatus(version=1, state="serving", loaded=loaded("ring", "line")),),
+)
+STARTING = HostStatus(model="shapes", ready=False, starting=True, reason="being loaded")
+EMPTY = HostStatus(model="shapes", ready=False, reason="the store is empty")
+
+
+@pytest.fixture(autouse=True)
+def give_up():
+    """End a conversation that hangs."""
+    with gevent.Timeout(SAFETY_S):
+        yield
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "host.sock"
+
+
+@pytest.fixture
+def start_host(path):
+    """Give a function that starts a host; the one before it must have died."""
+    hosts = []
+
+    def start() -> FakeHost:
+        hosts.append(FakeHost(path))
+        return hosts[-1]
+
+    yield start
+    for host in hosts:
+        host.die()
+
+
+@pytest.fixture
+def host(start_host) -> FakeHost:
+    return start_host()
+
+
+@pytest.fixture
+def channel(path, clock, monkeypatch):
+    monkeypatch.setattr("app.web.channel._RECONNECT_S", 0.001)
+    channel = HostChannel(path, 2**20, clock)
+    channel.start()
+    yield channel
+    channel.close()
+
+
+@pytest.fixture
+def deadline(clock) -> float:
+    """A deadline that no test reaches."""
+    return clock.now + SAFETY_S
+
+
+@pytest.fixture
+def ask(channel, deadline):
+    """Give a function that asks about one image in a greenlet of its own."""
+
+    def run(mark: int = 1, until: float = deadline) -> gevent.Greenlet:
+        return gevent.spawn(channel.predict, 1, bytes([mark]), until)
+
+    return run
+
+
+def mark(greenlet: gevent.Greenlet) -> float:
+    """Wait for a prediction; gives the pixel that it is about."""
+    return greenlet.get().answer.probabilities[0, 0]
+
+
+def failure(greenlet: gevent.Greenlet) -> Exception:
+    """Wait for a prediction that fails; gives its error."""
+    greenlet.join()
+    return greenlet.exception
+
+
+@pytest.fixture(autouse=True)
+def quiet_greenlets(monkeypatch):
+    """Keep gevent from printing the tracebacks of greenlets whose errors the tests look at."""
+    monkeypatch.setattr(gevent.get_hub(), "print_exception", lambda *_: None)
+
+
+def test_before_the_host_is_there_it_is_starting(path, clock):
+    """A web worker that is faster than the host lets requests wait."""
+    status = HostChannel(path, 2**20, clock).status
+
+    assert (False, True) == (status.ready, status.starting)
+    assert "the model host is being started" == status.reason
+
+
+def test_a_request_is_one_frame(host, ask, deadline):
+    """The host gets the deadline, the count and the pixels."""
+    request = ask(mark=7)
+    host.greet(READY)
+
+    frame = host.receive()
+    assert Kind.PREDICT == frame.kind
+    assert Predict(deadline, 1, bytes([7])) == Predict.decode(frame.body)
+    host.answer(frame)
+    assert 7 == mark(request)
+
+
+def test_a_prediction_has_its_versions_classes(host, ask):
+    """They are those of the version that answered, with its times."""
+    request = ask()
+    host.greet(READY)
+    host.answer(host.receive())
+
+    prediction = request.get()
+    assert ("ring", "line") == prediction.classes
+    assert (1, 0.5, 0.25) == (
+        prediction.answer.version,
+        prediction.answer.queue_s,
+        prediction.answer.inference_s,
+    )
+
+
+def test_answers_may_come_in_any_order(host, ask):
+    """Each goes to its own request."""
+    requests = [ask(mark) for mark in (1, 2, 3)]
+    host.greet(READY)
+    frames = [host.receive() for _ in requests]
+    for frame in reversed(frames):
+        host.answer(frame)
+
+    assert [1, 2, 3] == [mark(request) for request in requests]
+
+
+def test_a_request_waits_while_the_first_version_is_loaded(host, channel, ask, deadline):
+    """It is sent when there is somebody to answer it: what needs no version overtakes it."""
+    request = ask()
+    host.greet(STARTING)
+    until(lambda: channel.status == STARTING)
+    gevent.spawn(channel.metrics, deadline)
+    first = host.receive()
+    host.tell(READY)
+    second = host.receive()
+    host.answer(second)
+
+    assert (Kind.METRICS, Kind.PREDICT) == (first.kind, second.kind)
+    assert 1 == mark(request)
+
+
+def test_requests_that_wait_are_refused_when_nothing_is_coming(host, ask):
+    """A store that turns out empty is said to be so, to those who waited as well."""
+    request = ask()
+    host.greet(STARTING)
+    host.tell(EMPTY)
+
+    assert isinstance(failure(request), NotReadyError)
+    assert "the store is empty" == str(failure(request))
+    assert 1 == failure(request).retry_after_s
+
+
+def test_the_model_is_told_once_it_serves(host, channel, deadline):
+    """Whoever asks while it is loaded waits for it."""
+    request = gevent.spawn(channel.serving, deadline)
+    host.greet(STARTING)
+    host.tell(READY)
+
+    assert loaded("ring", "line") == request.get()
+
+
+def test_the_model_is_told_at_once_where_one_serves(host, channel, clock):
+    """No deadline is too near for what is known."""
+    host.greet(READY)
+    channel._settled.wait()
+
+    assert loaded("ring", "line") == channel.serving(clock.now)
+
+
+def test_not_ready_is_told_at_once_when_nothing_is_coming(host, channel, deadline):
+    """Waiting would not help."""
+    host.greet(EMPTY)
+    channel._settled.wait()
+
+    with pytest.raises(NotReadyError, match=r"^the store is empty$") as caught:
+        channel.serving(deadline)
+    assert 1 == caught.value.retry_after_s
+
+
+def test_not_ready_is_told_at_the_deadline(host, channel, clock):
+    """With what is being waited for."""
+    host.greet(STARTING)
+
+    with pytest.raises(NotReadyError, match=r"^(being loaded|the model host is being started)$"):
+        channel.serving(clock.now + 0.001)
+
+
+@pytest.mark.parametrize("seconds", [0.001, -1], ids=["passing", "passed"])
+def test_a_request_ends_at_its_deadline(host, channel, clock, seconds):
+    """A host that does not answer is not waited for, nor is one that could not in time."""
+    host.greet(READY)
+    channel._settled.wait()
+
+    with pytest.raises(DeadlineError, match=r"^no answer from the model host before the deadline$"):
+        channel.predict(1, b"\1", clock.now + seconds)
+
+
+def test_a_late_answer_is_ignored(host, channel, ask, clock):
+    """The connection serves the next request as if nothing had been."""
+    late = ask(mark=1, until=clock.now + 0.001)
+    host.greet(READY)
+    frame = host.receive()
+    assert isinstance(failure(late), DeadlineError)
+    host.answer(frame)
+    request = ask(mark=2)
+    host.answer(host.receive())
+
+    assert 2 == mark(request)
+    assert {} == channel._calls
+
+
+@pytest.mark.parametrize(
+    ("reason", "error", "retry_after_s"),
+    [
+        (Refusal.OVERLOADED, OverloadedError, 2.5),
+        (Refusal.EXPIRED, DeadlineError, None),
+        (Refusal.NOT_READY, NotReadyError, 2.5),
+        (Refusal.FAILED, ModelFailedError, None),
+        (Refusal.MISFIT, BadInputError, None),
+    ],
+)
+def test_a_refusal_is_an_error_of_its_kind(host, ask, reason, error, retry_after_s):
+    """With the host's sentence, and its wait where another try may help."""
+    request = ask()
+    host.greet(READY)
+    refused = Refused(reason, 2.5, "the host's sentence")
+    host.send(encode_refusal(host.receive().request_id, refused))
+
+    assert error is type(failure(request))
+    assert ("the host's sentence", retry_after_s) == (
+        str(failure(request)),
+        failure(request).retry_after_s,
+    )
+
+
+def test_a_request_is_sent_again_when_the_host_dies(host, start_host, ask, caplog):
+    """The next host answers it, and the caller notices nothing."""
+    request = ask(mark=9)
+    host.greet(READY)
+    first = host.receive()
+    host.die()
+    successor = start_host()
+    successor.greet(READY)
+    second = successor.receive()
+    successor.answer(second)
+
+    assert first == second
+    assert 9 == mark(request)
+    assert ["the model host went away; 1 requests wait for it"] == caplog.messages
+
+
+def test_a_request_that_lost_two_hosts_is_not_sent_again(host, start_host, ask):
+    """One that kills the host must not do so for ever."""
+    request = ask()
+    host.greet(READY)
+    host.receive()
+    host.die()
+    successor = start_host()
+    successor.greet(READY)
+    successor.receive()
+    successor.die()
+
+    assert isinstance(failure(request), HostLostError)
+    assert "the model host went away before it answered" == str(failure(request))
+    assert 1 == failure(request).retry_after_s
+
+
+def test_a_request_that_lost_one_host_is_refused_when_nothing_is_coming(host, start_host, ask):
+    """The next host may find no version that it can load."""
+    request = ask()
+    host.greet(READY)
+    host.receive()
+    host.die()
+    start_host().greet(EMPTY)
+
+    assert isinstance(failure(request), NotReadyError)
+
+
+def test_requests_made_while_the_host_is_away_go_out_when_it_is_ready(
+    host, start_host, channel, ask
+):
+    """They wait through the absence and the loading."""
+    host.greet(READY)
+    host.die()
+    until(lambda: not channel.status.ready)
+    requests = [ask(mark) for mark in (1, 2)]
+    successor = start_host()
+    successor.greet(STARTING)
+    successor.tell(READY)
+    for _ in requests:
+        successor.answer(successor.receive())
+
+    assert [1, 2] == [mark(request) for request in requests]
+
+
+def test_a_host_that_went_away_is_starting_again(host, channel):
+    """The model's name is still known, and so is what is being waited for."""
+    host.greet(READY)
+    channel._settled.wait()
+    host.die()
+    until(lambda: not channel.status.ready)
+
+    expected = HostStatus(
+        model="shapes", ready=False, starting=True, reason="the model host is being started again"
+    )
+    assert expected == channel.status
+
+
+def test_a_version_that_retires_right_after_its_answer_has_its_classes(host, ask):
+    """Answer and news may arrive in one read, before the request's greenlet goes on."""
+    request = ask()
+    host.greet(READY)
+    newer = VersionStatus(version=2, state="serving", loaded=loaded("up", "down"))
+    news = READY.model_copy(update={"versions": (newer,)}).model_dump_json().encode()
+    host.send(answer_to(host.receive()) + encode(Kind.STATUS, 0, news))
+
+    assert ("ring", "line") == request.get().classes
+
+
+def test_a_retiring_version_answers_with_its_own_classes(host, ask):
+    """Two versions are known while the older one finishes its work."""
+    request = ask()
+    newer = VersionStatus(version=2, state="serving", loaded=loaded("up", "down"))
+    older = READY.versions[0].model_copy(update={"state": "retiring"})
+    host.greet(READY.model_copy(update={"versions": (newer, older)}))
+    host.answer(host.receive(), version=1)
+
+    assert ("ring", "line") == request.get().classes
+
+
+def test_metrics_are_fetched(host, channel, deadline):
+    """They are had from a host that has no version yet as well."""
+    host.greet(EMPTY)
+    channel._settled.wait()
+    request = gevent.spawn(channel.metrics, deadline)
+    frame = host.receive()
+    host.send(encode(Kind.METRICS, frame.request_id, b"glyph_up 1\n"))
+
+    assert (Kind.METRICS, b"") == (frame.kind, frame.body)
+    assert b"glyph_up 1\n" == request.get()
+
+
+def test_metrics_are_not_waited_for_while_the_host_is_away(channel, deadline):
+    """Whoever scrapes gets the web workers' own."""
+    with pytest.raises(HostLostError, match=r"^the model host is away$"):
+        channel.metrics(deadline)
+
+
+def test_metrics_end_with_their_host(host, channel, deadline):
+    """The next host's would be other ones."""
+    host.greet(READY)
+    channel._settled.wait()
+    request = gevent.spawn(channel.metrics, deadline)
+    host.receive()
+    host.die()
+
+    assert isinstance(failure(request), HostLostError)
+
+
+def test_closing_ends_the_connection(host, channel):
+    """The host need not wait for a worker that has gone."""
+    host.greet(READY)
+    channel._settled.wait()
+    channel.close()
+
+    assert host.receive() is None
+
+
+def test_a_channel_that_was_never_started_may_be_closed(path):
+    """There is nothing to end."""
+    HostChannel(path, 2**20).close()
+
+
+def until(condition) -> None:
+    """Let the other greenlets run until something holds; the test's own timeout is the bound."""
+    while not condition():
+        gevent.sleep(0)
