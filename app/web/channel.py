@@ -177,6 +177,8 @@ class HostChannel:
                 self._converse()
             except (OSError, FrameError) as exc:
                 log.debug("no connection to the model host: %s", exc)
+            except Exception:  # without this greenlet the worker would be cut off for good
+                log.exception("the model host could not be understood")
             self._lose()
             gevent.sleep(_RECONNECT_S)
 

@@ -428,6 +428,45 @@ def test_a_retiring_version_answers_with_its_own_classes(host, ask):
     assert ("ring", "line") == request.get().classes
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        struct.pack("<IBxxxQ", 2**31, Kind.STATUS, 0),
+        encode(Kind.STATUS, 0, b"{}"),
+        encode(Kind.ANSWER, 1, b"short"),
+        encode(Kind.REFUSAL, 1, struct.pack("<If", 99, 0)),
+    ],
+    ids=["too long", "no status", "no answer", "no refusal"],
+)
+def test_a_host_that_talks_nonsense_is_left_for_the_next(host, start_host, ask, nonsense):
+    """Whatever arrives, the channel connects again and its requests are answered."""
+    request = ask(mark=5)
+    host.greet(READY)
+    host.receive()
+    host.send(nonsense)
+    assert host.receive() is None
+    host.die()
+    successor = start_host()
+    successor.greet(READY)
+    successor.answer(successor.receive())
+
+    assert 5 == mark(request)
+
+
+def test_an_answer_of_an_unknown_version_is_nonsense_too(host, start_host, ask):
+    """Nobody could say what its classes are."""
+    request = ask(mark=5)
+    host.greet(READY)
+    host.answer(host.receive(), version=99)
+    assert host.receive() is None
+    host.die()
+    successor = start_host()
+    successor.greet(READY)
+    successor.answer(successor.receive())
+
+    assert 5 == mark(request)
+
+
 def test_metrics_are_fetched(host, channel, deadline):
     """They are had from a host that has no version yet as well."""
     host.greet(EMPTY)
