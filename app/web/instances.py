@@ -62,7 +62,7 @@ def _instances(body: bytes) -> list[Any]:
             f'the body is {_describe(document)}; an object {{"instances": [...]}} is expected'
         )
     if "instances" not in document:
-        keys = ", ".join(sorted(document)[:5]) or "none"
+        keys = ", ".join(map(_shorten, sorted(document)[:5])) or "none"
         raise BadInputError(f'the body has no key "instances" (its keys: {keys})')
     instances = document["instances"]
     if not isinstance(instances, list):
@@ -192,8 +192,11 @@ def _describe(value: Any) -> str:
     if isinstance(value, bool):
         return f"the boolean {str(value).lower()}"
     if isinstance(value, str):
-        shown = value if len(value) <= _QUOTE_LENGTH else f"{value[:_QUOTE_LENGTH]}…"
-        return f"the string {shown!r}"
+        return f"the string {_shorten(value)!r}"
     if isinstance(value, int | float):
         return f"the number {value!r}"
     return f"a list of {len(value)}" if isinstance(value, list) else "an object"
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _QUOTE_LENGTH else f"{text[:_QUOTE_LENGTH]}…"

@@ -247,6 +247,27 @@ def test_instances_must_be_a_list_of_images(instances, sentence):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
+        (b"", 'the body is empty; {"instances": [...]} is expected'),
+        (b"[]", 'the body is a list of 0; an object {"instances": [...]} is expected'),
+        (b"null", 'the body is null; an object {"instances": [...]} is expected'),
+        (b"{}", 'the body has no key "instances" (its keys: none)'),
+        (b'{"images": 1, "b": 2}', 'the body has no key "instances" (its keys: b, images)'),
+        (b'{"%s": 1}' % (b"k" * 99), f'the body has no key "instances" (its keys: {"k" * 40}…)'),
+        (
+            b'{"a":0,"b":0,"c":0,"d":0,"e":0,"f":0}',
+            'the body has no key "instances" (its keys: a, b, c, d, e)',
+        ),
+    ],
+    ids=["nothing", "list", "null", "no keys", "other keys", "a long key", "many keys"],
+)
+def test_the_body_must_be_an_object_with_instances(content, sentence):
+    """What was found is described, however large it was, in few words."""
+    assert sentence == refusal(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
         (
             b'{"instances": [[1,]]}',
             "trailing comma is not allowed (line 1, column 18)",
