@@ -1,0 +1,31 @@
+"""Ask the service in this container for a path; exit code 0 if it answers 200, else 1.
+
+The image has no curl, and a proxy named in the environment must not be asked, so this is plain
+http.client. It needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+
+_TIMEOUT_S = 3.0
+
+
+def main(path: str) -> int:
+    """Print what came back, which `docker inspect` shows, and give the exit code."""
+    port = int(os.environ["GLYPH_BIND"].rpartition(":")[2])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        print(response.status, response.read(500).decode(errors="replace").strip())  # noqa: T201
+    except (OSError, http.client.HTTPException) as exc:
+        print(f"{path}: {type(exc).__name__}: {exc}")  # noqa: T201
+        return 1
+    return int(response.status != http.client.OK)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,113 @@
+"""The Dockerfile and what runs inside the image."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import runpy
+
+import pytest
+
+STAGES = ("serve", "train")
+
+
+def _stage(dockerfile, name):
+    starts = [i for i, line in enumerate(dockerfile) if line.startswith("FROM ")]
+    start = next(i for i in starts if dockerfile[i].endswith(f" AS {name}"))
+    return dockerfile[start : next((i for i in starts if i > start), None)]
+
+
+def _argument(stage, instruction):
+    (line,) = (line for line in stage if line.startswith(f"{instruction} "))
+    return line.partition(" ")[2]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_nobody_is_root(dockerfile, name):
+    """Both images run as a number, so that an orchestrator sees it is not 0."""
+    assert "10001:10001" == _argument(_stage(dockerfile, name), "USER")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_process_gets_signals_itself(dockerfile, name):
+    """No shell stands between the engine and the process."""
+    assert [f"glyph-{name}"] == json.loads(_argument(_stage(dockerfile, name), "ENTRYPOINT"))
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_packages_come_from_the_constraints(dockerfile, name):
+    """The image holds what was tested."""
+    (install,) = (x for x in _stage(dockerfile, f"{name}-packages") if "pip --python" in x)
+
+    assert "--constraint constraints.txt" in install
+
+
+def test_the_serving_image_reports_liveness(dockerfile):
+    """Whoever restarts what is unhealthy must not restart what only lacks a good version."""
+    stage = _stage(dockerfile, "serve")
+
+    assert '"/healthz"]' in _argument(stage, "HEALTHCHECK")
+    assert any("GLYPH_BIND=0.0.0.0:8000" in line for line in stage)
+
+
+def test_the_build_sees_an_allow_list_only(root):
+    """No secret and no history can get into an image."""
+    lines = (root / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+
+    assert "*" == rules[0]
+    assert {"!app", "!model_store", "!training", "!pyproject.toml", "!constraints.txt"} < set(rules)
+    assert "**/__pycache__" == rules[-1]
+
+
+class Service:
+    """Stands for the service behind http.client; answers one status, or refuses to connect."""
+
+    def __init__(self, status):
+        self.status = status
+        self.asked = []
+
+    def __call__(self, host, port, timeout):
+        assert timeout > 0
+        self.asked.append((host, port))
+        return self
+
+    def request(self, method, path):
+        if self.status is None:
+            raise ConnectionRefusedError("nobody listens")
+        self.asked.append((method, path))
+
+    def getresponse(self):
+        return self
+
+    def read(self, _amount):
+        return b'{"status": "whatever"}'
+
+
+@pytest.fixture
+def check(root, monkeypatch):
+    """Give a function that runs the health check against a service."""
+    main = runpy.run_path(root / "deploy/healthcheck.py")["main"]
+    monkeypatch.setenv("GLYPH_BIND", "0.0.0.0:8123")
+
+    def run(service, path="/healthz"):
+        monkeypatch.setattr(http.client, "HTTPConnection", service)
+        return main(path)
+
+    return run
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1), (500, 1), (None, 1)])
+def test_health_is_a_200(check, status, code, capsys):
+    """Only a 200 is health; anything else fails the check and is printed."""
+    assert code == check(Service(status))
+    assert capsys.readouterr().out
+
+
+def test_the_health_check_asks_where_the_service_listens(check):
+    """A service on another port is found by its setting."""
+    service = Service(200)
+
+    check(service, "/readyz")
+
+    assert [("127.0.0.1", 8123), ("GET", "/readyz")] == service.asked
