@@ -1,0 +1,49 @@
+"""What gunicorn is told, as deployment relies on it."""
+
+from __future__ import annotations
+
+
+def test_the_defaults(gunicorn_config):
+    """Workers of gevent and one model host, bounded, with no door but the address."""
+    config = gunicorn_config()
+
+    assert "gevent" == config["worker_class"]
+    assert 2 == config["workers"]
+    assert "127.0.0.1:8000" == config["bind"]
+    assert ["app.host.process:ModelHost"] == config["dirty_apps"]
+    assert 1 == config["dirty_workers"]
+    assert config["control_socket_disable"] is True
+    assert config["accesslog"] is None
+    assert 30 == config["timeout"]
+    assert 10 == config["dirty_timeout"]
+    assert 20 == config["graceful_timeout"]
+    assert 5 == config["keepalive"]
+
+
+def test_no_worker_is_replaced_on_schedule_or_made_from_a_loaded_master(gunicorn_config):
+    """Neither max_requests nor preload_app is set: one drops connections, one forks a model."""
+    assert not {"max_requests", "preload_app"} & set(gunicorn_config())
+
+
+def test_settings_reach_gunicorn(gunicorn_config):
+    """What an operator sets is what gunicorn does."""
+    config = gunicorn_config(
+        bind="0.0.0.0:80",
+        web_workers="3",
+        host_timeout_s="7",
+        graceful_timeout_s="60",
+        keepalive_s="75",
+    )
+
+    assert "0.0.0.0:80" == config["bind"]
+    assert 3 == config["workers"]
+    assert 7 == config["dirty_timeout"]
+    assert 60 == config["graceful_timeout"]
+    assert 75 == config["keepalive"]
+
+
+def test_the_host_outlives_the_web_workers(gunicorn_config):
+    """Requests that web workers finish at the end still have somebody to ask."""
+    config = gunicorn_config(graceful_timeout_s="60")
+
+    assert config["dirty_graceful_timeout"] > config["graceful_timeout"]
