@@ -1,0 +1,262 @@
+"""POST /predict: what it answers, and what it refuses before it costs the model anything."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from gevent.event import Event
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData
+
+from app.frames import Answer
+from app.web.channel import Prediction
+from app.web.errors import (
+    BadInputError,
+    DeadlineError,
+    HostLostError,
+    ModelFailedError,
+    NotReadyError,
+    OverloadedError,
+)
+
+SQUARE = [[1, 0], [0, 0]]
+STAR = [[2, 0], [0, 255]]
+DEFAULT_TIMEOUT_S = 5.0
+
+
+class StuckBody(io.RawIOBase):
+    """A body whose sender stopped sending."""
+
+    def readinto(self, _buffer):
+        Event().wait()
+
+
+class BrokenBody(io.RawIOBase):
+    """A body that cannot be read to its end."""
+
+    def __init__(self, problem: Exception) -> None:
+        self._problem = problem
+
+    def readinto(self, _buffer):
+        raise self._problem
+
+
+@pytest.fixture
+def post(client):
+    """Give a function that posts images, or any body, as JSON."""
+
+    def run(*images, data=None, **kwargs):
+        content = json.dumps({"instances": images}).encode() if data is None else data
+        kwargs.setdefault("content_type", "application/json")
+        return client.post("/predict", data=content, **kwargs)
+
+    return run
+
+
+def test_an_image_is_answered(post):
+    """With its label, class, probability and all probabilities, and the version that says so."""
+    response = post(STAR)
+
+    assert 200 == response.status_code
+    assert {
+        "predictions": [
+            {
+                "label": "star",
+                "class": 2,
+                "probability": 0.75,
+                "probabilities": [0.125, 0.125, 0.75],
+            }
+        ],
+        "model": {"name": "shapes", "version": 3},
+    } == response.json
+
+
+def test_the_answers_headers(post):
+    """JSON that is not to be sniffed, an id, and how long it waited and was computed."""
+    headers = dict(post(STAR).headers)
+
+    assert 16 == len(headers.pop("X-Request-Id"))
+    assert headers.pop("Content-Length").isdigit()
+    assert {
+        "Content-Type": "application/json",
+        "Server-Timing": "queue;dur=500.000, inference;dur=250.000",
+        "X-Content-Type-Options": "nosniff",
+    } == headers
+
+
+def test_many_images_are_answered_in_order(post):
+    """One prediction for each, in the order of the request."""
+    labels = [p["label"] for p in post(STAR, SQUARE, SQUARE, STAR).json["predictions"]]
+
+    assert ["star", "square", "square", "star"] == labels
+
+
+def test_pixels_reach_the_host_row_by_row(post, channel):
+    """All images of a request are one frame."""
+    post(SQUARE, STAR)
+
+    ((rows, pixels, _),) = channel.asked
+    assert (2, bytes([1, 0, 0, 0, 2, 0, 0, 255])) == (rows, pixels)
+
+
+def test_probabilities_are_the_shortest_decimals(post, channel):
+    """They are float32: 0.1 is written as 0.1, and reads back as the same 32 bits."""
+    probabilities = np.array([[0.1, 0.2, 0.7]], np.float32)
+    answer = Prediction(Answer(3, 0, 0, probabilities), ("circle", "square", "star"))
+    channel.predict = lambda *_: answer
+
+    assert b'"probability":0.7,"probabilities":[0.1,0.2,0.7]' in post(STAR).data
+
+
+def test_a_request_has_the_default_deadline(post, channel, clock):
+    """It counts from the request's head, for the model and for the answer."""
+    post(STAR)
+
+    assert [clock.now + DEFAULT_TIMEOUT_S] == channel.waits
+    assert clock.now + DEFAULT_TIMEOUT_S == channel.asked[0][2]
+
+
+@pytest.mark.parametrize("milliseconds", [1, 250, 600_000])
+def test_a_caller_may_set_the_deadline(post, channel, clock, milliseconds):
+    """In milliseconds, in a header."""
+    post(STAR, headers={"X-Request-Timeout-Ms": str(milliseconds)})
+
+    assert clock.now + milliseconds / 1000 == channel.asked[0][2]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON"]
+)
+def test_json_may_be_said_in_all_its_ways(post, content_type):
+    """Parameters and capitals make no difference."""
+    assert 200 == post(STAR, content_type=content_type).status_code
+
+
+@pytest.mark.parametrize(
+    ("content_type", "found"),
+    [
+        ("", "is missing"),
+        ("text/plain", "is text/plain"),
+        ("application/x-www-form-urlencoded", "is application/x-www-form-urlencoded"),
+        ("application/octet-stream", "is application/octet-stream"),
+        ("x" * 200, f"is {'x' * 80}"),
+    ],
+    ids=["none", "text", "curl's own", "bytes", "long"],
+)
+def test_another_content_type_is_refused(post, content_type, found):
+    """What was found and what is expected."""
+    response = post(STAR, content_type=content_type)
+
+    assert 415 == response.status_code
+    assert {"error": f"Content-Type {found}; application/json is expected"} == response.json
+
+
+def test_a_compressed_body_is_refused(post):
+    """It is not taken for malformed JSON."""
+    response = post(STAR, headers={"Content-Encoding": "gzip"})
+
+    assert 415 == response.status_code
+    expected = {"error": "Content-Encoding is gzip; compressed bodies are not read"}
+    assert expected == response.json
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_body_over_the_bound_is_refused(post, chunked):
+    """Whether it announces its length or not; the bound is told, for programs as well."""
+    environ = {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""} if chunked else {}
+    response = post(data=b"[" + b"0" * 1024, environ_overrides=environ)
+
+    assert 413 == response.status_code
+    assert {
+        "error": "the body is larger than 1024 bytes; send fewer images per request",
+        "limit": 1024,
+    } == response.json
+
+
+def test_a_body_as_large_as_the_bound_is_read(post):
+    """The bound itself is within it."""
+    content = json.dumps({"instances": [STAR]}).encode()
+
+    assert 200 == post(data=content.ljust(1024)).status_code
+
+
+def test_a_body_in_chunks_is_read(post):
+    """A length need not be announced."""
+    environ = {"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+
+    assert 200 == post(STAR, environ_overrides=environ).status_code
+
+
+def test_too_many_images_are_refused(post, channel):
+    """How many there were and may be is told, for programs as well."""
+    response = post(*[STAR] * 5)
+
+    assert 413 == response.status_code
+    assert {
+        "error": "5 images in one request; at most 4 are taken",
+        "found": 5,
+        "limit": 4,
+    } == response.json
+    assert [] == channel.asked
+
+
+def test_a_body_that_does_not_arrive_is_not_waited_for(post):
+    """The deadline of the request is the body's as well."""
+    response = post(
+        environ_overrides={"wsgi.input": StuckBody()}, headers={"X-Request-Timeout-Ms": "1"}
+    )
+
+    assert 408 == response.status_code
+    assert {"error": "the body did not arrive within 0.001 s"} == response.json
+
+
+def test_a_wrong_image_is_refused(post, channel):
+    """The decoder's sentence, and the host is not asked."""
+    response = post(SQUARE, [[1, 0], [0, 256]])
+
+    assert 400 == response.status_code
+    assert {
+        "error": "instance 1, row 1, column 1: 256 is out of range; "
+        "pixels are whole numbers from 0 (background) to 255 (ink)"
+    } == response.json
+    assert [] == channel.asked
+
+
+def test_details_stand_beside_the_sentence(post):
+    """The field that is wrong is a key of its own."""
+    expected = {"error": "instances is empty; give at least one image", "field": "instances"}
+
+    assert expected == post().json
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "retry_after"),
+    [
+        (BadInputError("the sentence"), 400, None),
+        (OverloadedError("the sentence", retry_after_s=0.0), 429, "1"),
+        (OverloadedError("the sentence", retry_after_s=2.1), 429, "3"),
+        (ModelFailedError("the sentence"), 500, None),
+        (NotReadyError("the sentence", retry_after_s=1), 503, "1"),
+        (HostLostError("the sentence", retry_after_s=1), 503, "1"),
+        (DeadlineError("the sentence"), 504, None),
+    ],
+    ids=["misfit", "full", "very full", "failed", "not ready", "host lost", "deadline"],
+)
+def test_what_the_host_refuses_is_told(post, channel, error, status, retry_after):
+    """Each kind has its status, and says when to come again where that may help."""
+    channel.error = error
+    response = post(STAR)
+
+    assert (status, retry_after) == (response.status_code, response.headers.get("Retry-After"))
+    assert {"error": "the sentence"} == response.json
+    assert "Server-Timing" not in response.headers
+
+
+def test_a_wrong_kind_of_body_is_told_before_the_model_is_waited_for(post, channel):
+    """While no version serves, what would never be right is refused at once."""
+    channel.error = NotReadyError("loading")
+
+    assert 415 == post(STAR, content_type="text/plain").status_code
+    assert [] == channel.waits
