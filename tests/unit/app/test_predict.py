@@ -127,6 +127,21 @@ def test_a_caller_may_set_the_deadline(post, channel, clock, milliseconds):
 
 
 @pytest.mark.parametrize(
+    "text", ["0", "-1", "1.5", "600001", "soon", "", "1e3", "²", "9" * 5000], ids="{:.8}".format
+)
+def test_a_wrong_deadline_is_refused(post, channel, text):
+    """The header, its value and what it may be are told."""
+    response = post(STAR, headers={"X-Request-Timeout-Ms": text})
+
+    assert 400 == response.status_code
+    assert response.json["error"] == (
+        f"header X-Request-Timeout-Ms is {text[:40]!r}; "
+        "whole milliseconds from 1 to 600000 are expected"
+    )
+    assert [] == channel.asked
+
+
+@pytest.mark.parametrize(
     "content_type", ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON"]
 )
 def test_json_may_be_said_in_all_its_ways(post, content_type):
