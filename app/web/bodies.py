@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import gevent
+from gunicorn.http.errors import ParseException
 
 from app.web.errors import BadInputError, SlowBodyError, TooLargeError, UnsupportedMediaTypeError
 
@@ -41,6 +42,7 @@ def read_json_body(request: Request, timeout_s: float, max_bytes: int) -> bytes:
         UnsupportedMediaTypeError: If it says that it is something else, or compressed.
         TooLargeError: If it is over the bound.
         SlowBodyError: If it is not there in time.
+        BadInputError: If it ends too soon.
     """
     if request.mimetype != "application/json":
         found = f"is {request.mimetype[:80]}" if request.mimetype else "is missing"
@@ -57,6 +59,8 @@ def read_json_body(request: Request, timeout_s: float, max_bytes: int) -> bytes:
             body: bytes = request.environ["wsgi.input"].read(max_bytes + 1)
     except gevent.Timeout:
         raise SlowBodyError(f"the body did not arrive within {timeout_s:g} s") from None
+    except (OSError, ParseException):
+        raise BadInputError("the body broke off, or its chunks are malformed") from None
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
     return body

@@ -227,6 +227,16 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(post):
     assert {"error": "the body did not arrive within 0.001 s"} == response.json
 
 
+@pytest.mark.parametrize("gone", [ConnectionResetError(), NoMoreData(), InvalidChunkSize(b"zz")])
+def test_a_body_that_breaks_off_is_refused(post, gone, caplog):
+    """A client that goes away, or garbles its chunks, is at fault, not the service."""
+    response = post(environ_overrides={"wsgi.input": BrokenBody(gone)})
+
+    assert 400 == response.status_code
+    assert {"error": "the body broke off, or its chunks are malformed"} == response.json
+    assert "Traceback" not in caplog.text
+
+
 def test_a_wrong_image_is_refused(post, channel):
     """The decoder's sentence, and the host is not asked."""
     response = post(SQUARE, [[1, 0], [0, 256]])
