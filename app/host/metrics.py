@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 # Else every counter exposes a second series that Prometheus does not need.
-# Else every counter exposes a second series that Prometheus does not need.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)

@@ -1,0 +1,124 @@
+"""The metrics of both kinds of process: every count where Prometheus looks for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry, values
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.host.metrics import HostMetrics
+from app.web.metrics import WebMetrics
+
+
+class Host:
+    """The host's metrics, and the value of a sample."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.waiting = 0
+        self.metrics = HostMetrics(self.registry, waiting=lambda: self.waiting)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host()
+
+
+def test_a_batch_is_observed(host):
+    """Its size in images and its time in the runtime."""
+    host.metrics.batch(3, 0.5)
+    host.metrics.batch(5, 0.25)
+
+    assert (2, 8) == (
+        host.value("glyph_batch_size_images_count"),
+        host.value("glyph_batch_size_images_sum"),
+    )
+    assert 1 == host.value("glyph_batch_size_images_bucket", le="4.0")
+    assert 0.75 == host.value("glyph_inference_seconds_sum")
+
+
+def test_a_wait_is_observed(host):
+    """From arrival to the first batch."""
+    host.metrics.waited(0.004)
+
+    assert 0.004 == host.value("glyph_queue_wait_seconds_sum")
+    assert 1 == host.value("glyph_queue_wait_seconds_bucket", le="0.005")
+
+
+def test_the_queue_is_read_when_asked(host):
+    """The gauge is what waits at the time of the scrape."""
+    host.waiting = 7
+
+    assert 7 == host.value("glyph_queue_images")
+
+
+def test_predictions_are_counted_by_class(host):
+    """The most probable class of every image of a batch."""
+    probabilities = np.array([[0.6, 0.4, 0], [0.1, 0.9, 0], [0.8, 0.1, 0.1]], np.float32)
+    host.metrics.predicted("shapes", ("circle", "square", "star"), probabilities)
+
+    counts = {
+        name: host.value("glyph_predictions_total", model="shapes", **{"class": name})
+        for name in ("circle", "square", "star")
+    }
+    assert {"circle": 2, "square": 1, "star": None} == counts
+
+
+@pytest.mark.parametrize("reason", ["overloaded", "expired", "failed", "not_ready", "misfit"])
+def test_drops_are_counted_by_reason(host, reason):
+    """Every reason has its series from the start, so that a first drop is a rise from zero."""
+    before = host.value("glyph_requests_dropped_total", reason=reason)
+    host.metrics.dropped(reason)
+
+    assert (0, 1) == (before, host.value("glyph_requests_dropped_total", reason=reason))
+
+
+def test_loads_are_counted_by_outcome(host):
+    """With how long a good one took, and which version serves."""
+    host.metrics.refused("shapes")
+    host.metrics.loaded("shapes", 12, 0.75)
+
+    assert (1, 1) == (
+        host.value("glyph_model_loads_total", model="shapes", outcome="refused"),
+        host.value("glyph_model_loads_total", model="shapes", outcome="served"),
+    )
+    assert 12 == host.value("glyph_model_version", model="shapes")
+    assert 0.75 == host.value("glyph_model_load_seconds_sum")
+
+
+def test_the_host_tells_of_its_process(host):
+    """Memory and CPU under a name that no web worker's process has."""
+    names = {f.name for f in text_string_to_metric_families(host.metrics.exposition().decode())}
+
+    assert {"glyph_host_process_resident_memory_bytes", "glyph_host_restarts"} <= names
+
+
+def test_there_are_no_series_of_creation_times(host):
+    """Prometheus does not need them, and they would be half of all series."""
+    host.metrics.dropped("failed")
+
+    assert b"_created" not in host.metrics.exposition()
+
+
+def test_the_workers_metrics_are_added_up(tmp_path, monkeypatch):
+    """Whoever answers /metrics speaks for all web workers."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    for pid in (101, 102, 102):
+        worker = values.MultiProcessValue(process_identifier=lambda pid=pid: pid)
+        monkeypatch.setattr(values, "ValueClass", worker)
+        metrics = WebMetrics(CollectorRegistry())
+        metrics.began()
+        metrics.began()
+        metrics.ended("/predict", "POST", 200, 0.25)
+
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    found = {s.name: s.value for family in families for s in family.samples}
+    assert (3, 0.75) == (
+        found["glyph_http_requests_total"],
+        found["glyph_http_request_seconds_sum"],
+    )
+    assert 3 == found["glyph_http_requests_in_progress"]
