@@ -106,19 +106,28 @@ def _fetch_from(mirror: str, remote: Remote, directory: Path) -> str | None:
             cache.fetch(name, downloader=downloader)
             _check(directory / name, remote.uncompressed.get(name))
         except (OSError, ValueError, DataError) as exc:  # requests' errors are OSErrors
-            return f"{name} from {mirror}: {type(exc).__name__}: {_shorten(str(exc))}"
+            return f"{name} from {mirror}: {_reason(exc)}"
     return None
 
 
 def _check(path: Path, expected: str | None) -> None:
+    """Refuse a file whose bytes are wrong, and remove it so that the next run fetches it anew."""
     if expected is None:
         return
-    found = hashlib.sha256(read_bytes(path)).hexdigest()
+    try:
+        found = hashlib.sha256(read_bytes(path)).hexdigest()
+    except DataError:
+        path.unlink()
+        raise
     if found != expected:
         path.unlink()
         problem = f"the bytes inside have SHA-256 {found[:12]}…; {expected[:12]}… is expected"
         raise DataError(f"{path}: {problem}")
 
 
-def _shorten(text: str) -> str:
+def _reason(exc: BaseException) -> str:
+    """Give the first cause: "Connection refused" says more than the layers above it."""
+    while exc.__context__ is not None:
+        exc = exc.__context__
+    text = getattr(exc, "strerror", None) or str(exc)
     return text if len(text) <= 160 else f"{text[:160]}…"  # noqa: PLR2004
