@@ -1,0 +1,89 @@
+"""Settings: read once from the environment, or refused in one clear line each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.frames import encode_predict
+from app.settings import Settings, load_settings
+
+
+@pytest.fixture
+def complaint(monkeypatch, capsys):
+    """Give a function that sets variables and gives what the start is refused with."""
+
+    def run(**variables: object) -> str:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, str(value))
+        with pytest.raises(SystemExit) as caught:
+            load_settings()
+        assert 2 == caught.value.code
+        out, err = capsys.readouterr()
+        assert "" == out
+        return err
+
+    return run
+
+
+def test_every_setting_has_a_default():
+    """A service starts without any."""
+    settings = load_settings()
+
+    assert ("127.0.0.1:8000", 2, 64) == (settings.bind, settings.web_workers, settings.max_batch)
+    assert (Path("models"), "mnist", None) == (settings.store, settings.model, settings.run_dir)
+
+
+def test_variables_are_read_with_their_types(monkeypatch):
+    """Each field is the variable of its name."""
+    monkeypatch.setenv("GLYPH_STORE", "/srv/models")
+    monkeypatch.setenv("GLYPH_MAX_BATCH", "8")
+    monkeypatch.setenv("GLYPH_BATCH_WAIT_MS", "1.5")
+    settings = load_settings()
+
+    assert (Path("/srv/models"), 8, 1.5) == (
+        settings.store,
+        settings.max_batch,
+        settings.batch_wait_ms,
+    )
+
+
+def test_settings_do_not_change():
+    """They are one frozen value."""
+    settings = Settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.max_batch = 8
+
+
+def test_all_wrong_values_are_told_at_once(complaint):
+    """An operator mends them in one go."""
+    lines = complaint(GLYPH_MAX_BATCH="0", GLYPH_RUNTIME="onnx").splitlines()
+
+    assert ["GLYPH_RUNTIME", "GLYPH_MAX_BATCH"] == [
+        line.removeprefix("glyph: ").partition("=")[0] for line in lines
+    ]
+
+
+def test_settings_that_do_not_fit_together_are_refused(complaint):
+    """A request larger than the queue could never be let in."""
+    assert (
+        "glyph: GLYPH_MAX_IMAGES=11 is more than GLYPH_QUEUE_LIMIT=10: "
+        "the largest request could never be queued\n"
+    ) == complaint(GLYPH_MAX_IMAGES=11, GLYPH_QUEUE_LIMIT=10)
+
+
+def test_a_request_may_be_as_large_as_the_queue(monkeypatch):
+    """The bound itself is within it."""
+    monkeypatch.setenv("GLYPH_MAX_IMAGES", "10")
+    monkeypatch.setenv("GLYPH_QUEUE_LIMIT", "10")
+
+    assert 10 == load_settings().max_images
+
+
+def test_the_largest_body_fits_a_frame():
+    """JSON takes at least two characters for a pixel, so a body is more than its pixels."""
+    settings = Settings(max_body_bytes=2**22)
+
+    assert len(encode_predict(1, 1.0, 1, bytes(2**22))) <= settings.largest_frame_bytes
