@@ -114,9 +114,10 @@ def exit_on_wrong_value() -> Iterator[None]:
 def _complaints(exc: ValidationError) -> list[str]:
     lines = []
     for error in exc.errors(include_url=False):
+        message = error["msg"].removeprefix("Value error, ")
         if not error["loc"]:
-            lines.append(error["msg"].removeprefix("Value error, "))
+            lines.append(message)
             continue
         name = f"{PREFIX}{str(error['loc'][0]).upper()}"
-        lines.append(f"{name}={str(error['input'])!r}: {error['msg'].lower()}")
+        lines.append(f"{name}={str(error['input'])!r}: {message[0].lower()}{message[1:]}")
     return lines

@@ -57,6 +57,31 @@ def test_settings_do_not_change():
         settings.max_batch = 8
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("GLYPH_MAX_BATCH", "0", "input should be greater than or equal to 1"),
+        ("GLYPH_MAX_BATCH", "4097", "input should be less than or equal to 4096"),
+        (
+            "GLYPH_MAX_BATCH",
+            "many",
+            "input should be a valid integer, unable to parse string as an integer",
+        ),
+        ("GLYPH_RUNTIME", "onnx", "input should be 'auto', 'openvino' or 'tensorflow'"),
+        ("GLYPH_LOG_LEVEL", "INFO", "input should be 'debug', 'info', 'warning' or 'error'"),
+        ("GLYPH_POLL_INTERVAL_S", "0", "input should be greater than or equal to 0.05"),
+        (
+            "GLYPH_MODEL",
+            "../Secret",
+            "string should match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_it_may_be(complaint, name, value, expected):
+    """One line on stderr, and exit code 2."""
+    assert f"glyph: {name}={value!r}: {expected}\n" == complaint(**{name: value})
+
+
 def test_all_wrong_values_are_told_at_once(complaint):
     """An operator mends them in one go."""
     lines = complaint(GLYPH_MAX_BATCH="0", GLYPH_RUNTIME="onnx").splitlines()
