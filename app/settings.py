@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_store.metadata import ModelName  # noqa: TC001 - pydantic needs it at run time
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX = "GLYPH_"
+_ADDRESS = re.compile(r"([^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+
+
+def _check_address(text: str) -> str:
+    parts = _ADDRESS.fullmatch(text)
+    if parts is None or int(parts[2]) > 65535:  # noqa: PLR2004 - the greatest port
+        raise ValueError("host:port is expected, such as 127.0.0.1:8000 or [::]:8000")
+    return text
 
 
 class Settings(BaseSettings):
@@ -25,7 +34,7 @@ class Settings(BaseSettings):
 
     store: Path = Field(default=Path("models"), description="Directory that holds the models")
     model: ModelName = Field(default="mnist", description="Model to serve")
-    bind: Annotated[str, StringConstraints(pattern=r"^[^\s:]+:\d{1,5}$")] = Field(
+    bind: Annotated[str, AfterValidator(_check_address)] = Field(
         default="127.0.0.1:8000", description="Address and port to listen on"
     )
     web_workers: int = Field(default=2, ge=1, le=64, description="Web worker processes")

@@ -82,6 +82,24 @@ def test_a_wrong_value_is_named_with_what_it_may_be(complaint, name, value, expe
     assert f"glyph: {name}={value!r}: {expected}\n" == complaint(**{name: value})
 
 
+@pytest.mark.parametrize(
+    "address", ["8000", "localhost", "localhost:", ":8000", "a b:1", "::1:80", "h:65536", "h:²"]
+)
+def test_a_wrong_address_is_refused(complaint, address):
+    """An example says what is meant better than a pattern."""
+    expected = "host:port is expected, such as 127.0.0.1:8000 or [::]:8000"
+
+    assert f"glyph: GLYPH_BIND={address!r}: {expected}\n" == complaint(GLYPH_BIND=address)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8000", "localhost:1", "[::]:65535", "[fe80::1]:80"])
+def test_an_address_is_taken(monkeypatch, address):
+    """Names, IPv4 and IPv6 in its brackets."""
+    monkeypatch.setenv("GLYPH_BIND", address)
+
+    assert address == load_settings().bind
+
+
 def test_all_wrong_values_are_told_at_once(complaint):
     """An operator mends them in one go."""
     lines = complaint(GLYPH_MAX_BATCH="0", GLYPH_RUNTIME="onnx").splitlines()
