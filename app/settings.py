@@ -30,7 +30,12 @@ def _check_address(text: str) -> str:
 class Settings(BaseSettings):
     """What an operator may set; every field is the variable GLYPH_<FIELD>."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,  # docker-compose hands on what is unset as empty
+        frozen=True,
+        extra="ignore",
+    )
 
     store: Path = Field(default=Path("models"), description="Directory that holds the models")
     model: ModelName = Field(default="mnist", description="Model to serve")

@@ -50,6 +50,14 @@ def test_variables_are_read_with_their_types(monkeypatch):
     )
 
 
+def test_an_empty_variable_is_an_unset_one(monkeypatch):
+    """An empty directory would be the current one, whose files would be wiped at the start."""
+    monkeypatch.setenv("GLYPH_RUN_DIR", "")
+    monkeypatch.setenv("GLYPH_MAX_BATCH", "")
+
+    assert (None, 64) == (load_settings().run_dir, load_settings().max_batch)
+
+
 def test_settings_do_not_change():
     """They are one frozen value."""
     settings = Settings()
