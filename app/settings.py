@@ -105,8 +105,11 @@ class Settings(BaseSettings):
 
     @property
     def largest_frame_bytes(self) -> int:
-        """Bound on one frame between web worker and host: a full request and its header."""
-        return self.max_body_bytes + 4096
+        """Bound on one frame between web worker and host.
+
+        It holds a full request, a full answer of 256 classes, and the host's status and metrics.
+        """
+        return max(self.max_body_bytes, self.max_images * 256 * 4, 2**20) + 4096
 
 
 def load_settings() -> Settings:

@@ -138,3 +138,12 @@ def test_the_largest_body_fits_a_frame():
     settings = Settings(max_body_bytes=2**22)
 
     assert len(encode_predict(1, 1.0, 1, bytes(2**22))) <= settings.largest_frame_bytes
+
+
+def test_small_bodies_leave_room_for_what_the_host_says():
+    """Status, metrics and answers are no smaller where requests are."""
+    small = Settings(max_body_bytes=1024, max_images=1)
+    many = Settings(max_body_bytes=1024, max_images=100_000, queue_limit=100_000)
+
+    assert small.largest_frame_bytes >= 2**20
+    assert many.largest_frame_bytes >= 100_000 * 256 * 4
