@@ -1,11 +1,13 @@
 """The private directory of one running service: its socket, its counters.
 
 It lies on a tmpfs where there is one. The gunicorn master makes it before it forks and removes it
-at the end; every other process finds it through the environment.
+at the end; every other process finds it through the environment. A directory that was there before
+may hold what is another's: nothing but the service's own is touched in it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -15,6 +17,7 @@ RUN_DIR = "GLYPH_RUN_DIR"
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 HOST_SOCKET = "host.sock"
 HOST_STARTS = "host-starts"
+METRICS = "metrics"
 _OWNER = "_GLYPH_RUN_DIR_OWNER"
 
 
@@ -30,7 +33,7 @@ def make_run_dir(wanted: Path | None) -> Path:
     else:
         run_dir = wanted
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    metrics = run_dir / "metrics"
+    metrics = run_dir / METRICS
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(mode=0o700)
     (run_dir / HOST_STARTS).unlink(missing_ok=True)
@@ -46,9 +49,18 @@ def current_run_dir() -> Path:
 
 
 def remove_run_dir() -> None:
-    """Delete the directory; only the master that made it does."""
-    if os.environ.get(_OWNER) == str(os.getpid()):
-        shutil.rmtree(current_run_dir(), ignore_errors=True)
+    """Delete the service's files, and the directory if that leaves it empty.
+
+    Only the master that made it does.
+    """
+    if os.environ.get(_OWNER) != str(os.getpid()):
+        return
+    run_dir = current_run_dir()
+    shutil.rmtree(run_dir / METRICS, ignore_errors=True)
+    for name in (HOST_SOCKET, HOST_STARTS):
+        (run_dir / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty, or not ours to remove
+        run_dir.rmdir()
 
 
 def _tmpfs() -> str | None:

@@ -103,6 +103,16 @@ def test_removing_before_making_does_nothing():
     remove_run_dir()
 
 
+def test_what_is_not_the_services_own_stays(tmp_path):
+    """A directory that was there before, such as /run, is not emptied."""
+    (tmp_path / "another.pid").touch()
+    make_run_dir(tmp_path)
+    fill(tmp_path)
+    remove_run_dir()
+
+    assert [tmp_path / "another.pid"] == list(tmp_path.iterdir())
+
+
 def test_removing_twice_is_no_fault():
     """An operator may have cleaned up."""
     make_run_dir(None)
