@@ -130,7 +130,7 @@ def test_a_file_that_is_not_there_is_named(use, mirror, tmp_path):
     ("content", "problem"),
     [
         (gzip.compress(b"something else"), "the bytes inside have SHA-256 "),
-        (gzip.compress(FILES[0].encode())[:-9], "cannot be read: Compressed file ended "),
+        (gzip.compress(FILES[0].encode())[:-9], "Compressed file ended "),
     ],
     ids=["other bytes", "truncated"],
 )
@@ -139,7 +139,7 @@ def test_wrong_bytes_are_refused_and_not_kept(use, mirror, tmp_path, content, pr
     (mirror.directory / FILES[0]).write_bytes(content)
     use(mirror.url)
 
-    with pytest.raises(DataError, match=f"{FILES[0]}: {problem}"):
+    with pytest.raises(DataError, match=f"{FILES[0]}.*: {problem}"):
         download.fetch("mnist", tmp_path / "cache")
 
     assert not (tmp_path / "cache" / "mnist" / FILES[0]).exists()
