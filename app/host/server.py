@@ -193,7 +193,7 @@ class HostServer:
             self._awaken()
 
     def _awaken(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # enough wake-ups are waiting
+        with contextlib.suppress(OSError):  # enough wake-ups are waiting, or `run` has ended
             self._wake.send(b"\0")
 
     def _watch_unsent(self) -> None:

@@ -329,6 +329,14 @@ def test_closing_ends_every_connection(path, handler):
         assert client.receive() is None
 
 
+def test_closing_twice_is_no_fault(path, handler):
+    """Whoever closes need not know whether the server's thread has ended."""
+    server = HostServer(path, handler, LARGEST)
+    server.close()
+    server.run()
+    server.close()
+
+
 def test_a_dead_hosts_socket_is_replaced(path, handler):
     """A host that was killed leaves its socket behind; the next one takes the name."""
     first = HostServer(path, handler, LARGEST)
