@@ -1,0 +1,249 @@
+"""The whole model host in this process, with OpenVINO, asked over its socket."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import gevent
+import numpy as np
+import pytest
+
+from app.host.service import HostService
+from app.settings import Settings
+from app.web.channel import HostChannel
+from app.web.errors import BadInputError, DeadlineError, OverloadedError
+
+SAFETY_S = 30
+"""How long anything may take before a test gives up; nothing takes that long."""
+TOLERANCE = 0.01
+
+
+@pytest.fixture(autouse=True)
+def give_up():
+    """End a conversation that hangs."""
+    with gevent.Timeout(SAFETY_S):
+        yield
+
+
+@pytest.fixture
+def start(tmp_path, store):
+    """Give a function that starts a host on the test's store, and connects a web worker to it."""
+    running = []
+
+    def run(**changes) -> tuple[HostService, HostChannel]:
+        settings = Settings(
+            **{
+                "store": store.root,
+                "runtime": "openvino",
+                "precision": "f32",
+                "max_batch": 16,
+                "poll_interval_s": 0.05,
+                "graceful_timeout_s": 1,
+            }
+            | changes
+        )
+        service = HostService(settings, tmp_path)
+        channel = HostChannel(tmp_path / "host.sock", settings.largest_frame_bytes)
+        service.start()
+        channel.start()
+        running.append((service, channel))
+        return service, channel
+
+    yield run
+    for service, channel in running:
+        channel.close()
+        service.close()
+
+
+@pytest.fixture
+def channel(start) -> HostChannel:
+    return start()[1]
+
+
+def soon() -> float:
+    return time.monotonic() + SAFETY_S
+
+
+def predict(channel: HostChannel, images: np.ndarray):
+    return channel.predict(len(images), images.tobytes(), soon())
+
+
+def until(condition) -> None:
+    """Wait for the host's threads; the test's own timeout is the bound."""
+    while not condition():
+        gevent.sleep(0.01)
+
+
+def test_an_empty_store_is_seeded_and_served(channel, store, golden):
+    """The starter answers as it was published, under its own number."""
+    prediction = predict(channel, golden.images)
+
+    assert ([1], 1) == (store.versions("mnist"), prediction.answer.version)
+    assert tuple("0123456789") == prediction.classes
+    found = prediction.answer.probabilities
+    assert np.abs(found - golden.probabilities).max() <= TOLERANCE
+    assert golden.probabilities.argmax(axis=1).tolist() == found.argmax(axis=1).tolist()
+
+
+def test_requests_of_all_sizes_get_their_own_answers(channel, golden):
+    """At once and mixed, larger than a batch and smaller."""
+    sizes = (1, 40, 1, 7, 64, 16, 1, 17)
+    parts = [golden.images[:size] for size in sizes]
+    requests = [gevent.spawn(predict, channel, part) for part in parts]
+
+    for size, request in zip(sizes, requests, strict=True):
+        found = request.get().answer.probabilities
+        assert np.abs(found - golden.probabilities[:size]).max() <= TOLERANCE
+
+
+def test_what_serves_is_known(channel, store):
+    """The status that every web worker gets names the version and what computes it."""
+    loaded = channel.serving(soon())
+
+    assert ("openvino", "f32", (28, 28, 1)) == (
+        loaded.runtime,
+        loaded.precision,
+        loaded.input_shape,
+    )
+    assert store.verify("mnist", 1).digest == loaded.digest
+
+
+def test_auto_takes_the_first_arithmetic_that_passes_the_trial(start, golden):
+    """Whichever it is on this machine, the answers are within the tolerance."""
+    _, channel = start(precision="auto")
+    found = predict(channel, golden.images).answer.probabilities
+
+    assert np.abs(found - golden.probabilities).max() <= TOLERANCE
+
+
+def test_a_newer_version_is_taken_over(channel, store, golden):
+    """While it runs; the answers say so, and the old one is let go."""
+    first = predict(channel, golden.images[:1])
+    assert 2 == store.publish()
+    until(lambda: channel.status.serving.version == 2)
+    second = predict(channel, golden.images[:1])
+    until(lambda: len(channel.status.versions) == 1)
+
+    assert (1, 2) == (first.answer.version, second.answer.version)
+
+
+def test_no_request_is_lost_in_a_swap(channel, store, golden):
+    """Requests without pause are all answered, by one version or the other."""
+    channel.serving(soon())
+    versions = []
+
+    def keep_asking():
+        while 2 not in versions:
+            versions.append(predict(channel, golden.images[:3]).answer.version)
+
+    clients = [gevent.spawn(keep_asking) for _ in range(4)]
+    until(lambda: versions)
+    store.publish()
+    gevent.joinall(clients, raise_error=True)
+
+    assert {1, 2} == set(versions)
+
+
+def test_a_corrupted_newer_version_is_refused(channel, store, golden):
+    """The one that serves goes on, and the reason names the file."""
+    channel.serving(soon())
+    damaged = store.path("mnist", 2)
+    store.publish_damaged()
+    until(lambda: any(v.state == "refused" for v in channel.status.versions))
+
+    refused, serving = channel.status.versions
+    assert ((2, "refused"), (1, "serving")) == (
+        (refused.version, refused.state),
+        (serving.version, serving.state),
+    )
+    assert f"{damaged / 'variables'}" in refused.reason
+    assert 1 == predict(channel, golden.images[:1]).answer.version
+
+
+def test_a_host_may_start_on_a_damaged_version(start, store, golden):
+    """It serves the newest good one."""
+    store.publish()
+    store.publish_damaged()
+    _, channel = start()
+
+    assert 1 == predict(channel, golden.images[:1]).answer.version
+    assert [(2, "refused"), (1, "serving")] == [
+        (v.version, v.state) for v in channel.status.versions
+    ]
+
+
+def test_metrics_tell_what_was_done(channel, golden):
+    """Batches, predictions by class, loads, and the version that serves."""
+    predict(channel, golden.images[:1])
+    lines = channel.metrics(soon()).decode().splitlines()
+
+    number = golden.probabilities[0].argmax()
+    assert f'glyph_predictions_total{{class="{number}",model="mnist"}} 1.0' in lines
+    assert 'glyph_model_loads_total{model="mnist",outcome="served"} 1.0' in lines
+    assert 'glyph_model_version{model="mnist"} 1.0' in lines
+    assert "glyph_batch_size_images_count 1.0" in lines
+    assert "glyph_queue_images 0.0" in lines
+    assert "glyph_host_restarts_total 0.0" in lines
+
+
+def test_a_second_start_is_counted(start):
+    """The run directory outlives the host."""
+    first, channel = start()
+    channel.close()
+    first.close()
+    _, channel = start()
+    channel.serving(soon())
+
+    assert b"\nglyph_host_restarts_total 1.0\n" in channel.metrics(soon())
+
+
+def test_pixels_that_do_not_fit_are_refused(channel):
+    """By the host, whatever the web worker thought."""
+    channel.serving(soon())
+
+    with pytest.raises(BadInputError, match=r"^3 bytes are not 1 images of \(28, 28, 1\)$"):
+        channel.predict(1, b"abc", soon())
+
+
+def test_a_request_over_the_bound_is_refused(start, golden):
+    """The queue is bounded in images."""
+    _, channel = start(queue_limit=8, max_images=8)
+    channel.serving(soon())
+
+    with pytest.raises(OverloadedError, match=r"^0 images are waiting; the limit is 8$"):
+        predict(channel, golden.images[:9])
+    assert 8 == len(predict(channel, golden.images[:8]).answer.probabilities)
+
+
+def test_a_deadline_that_passed_is_not_waited_for(channel, golden):
+    """The next request is served as if nothing had been."""
+    channel.serving(soon())
+    with pytest.raises(DeadlineError):
+        channel.predict(1, golden.images[0].tobytes(), time.monotonic() - 1)
+
+    assert 1 == len(predict(channel, golden.images[:1]).answer.probabilities)
+
+
+def test_closing_waits_for_the_web_workers(start, golden):
+    """While they drain they are answered; the host stops when the last one has gone."""
+    service, channel = start(graceful_timeout_s=SAFETY_S)
+    channel.serving(soon())
+    closing = threading.Thread(target=service.close)
+    closing.start()
+    answered = predict(channel, golden.images[:2])
+    channel.close()
+    closing.join(SAFETY_S)
+
+    assert 2 == len(answered.answer.probabilities)
+    assert not closing.is_alive()
+
+
+def test_a_store_that_cannot_be_written_is_no_reason_to_stop(start, store, caplog):
+    """The seed is a convenience: without it the service says what is missing."""
+    store.root.write_text("a file in the place of the directory")
+    _, channel = start()
+    until(lambda: not channel.status.starting)
+
+    assert f"{store.root} holds no version of mnist" in channel.status.reason
+    assert "the starter model could not be put into" in caplog.text

@@ -1,0 +1,145 @@
+"""The runtimes on the starter model: the same right answers, whoever computes them."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino
+import pytest
+
+from app.host.runtimes.base import RuntimeUnavailableError
+from app.host.runtimes.choice import candidates
+from app.host.runtimes.openvino_runtime import OpenVINOModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.host.runtimes.base import Model
+
+EXACT = ("openvino f32", "tensorflow")
+RUNTIMES = (*EXACT, "openvino bf16")
+MAX_BATCH = 64
+
+
+@functools.cache
+def load(name: str, version: Path) -> Model:
+    """Load a version with one runtime, once; skip where this machine cannot have it."""
+    runtime, _, precision = name.partition(" ")
+    if runtime == "tensorflow":
+        pytest.importorskip("tensorflow")
+    if precision == "bf16":
+        capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if "BF16" not in capabilities:
+            pytest.skip("this CPU has no bf16 arithmetic")
+    (candidate,) = candidates(runtime, precision or "auto", threads=1, max_batch=MAX_BATCH)
+    return candidate.load(version)
+
+
+@pytest.fixture(params=RUNTIMES)
+def model(request, starter):
+    return load(request.param, starter)
+
+
+@pytest.fixture(params=EXACT)
+def exact(request, starter):
+    """Give a model that does not round: bf16 is good enough where a version's trial finds so."""
+    return load(request.param, starter)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+def test_golden_images_get_the_answers_they_were_published_with(exact, golden, size):
+    """Within the tolerance and of the same class, at sizes with padding and without."""
+    picks = np.arange(size) % len(golden.images)
+    found = exact.predict(golden.images[picks])
+    expected = golden.probabilities[picks]
+
+    assert (expected.shape, np.float32) == (found.shape, found.dtype)
+    assert expected.argmax(axis=1).tolist() == found.argmax(axis=1).tolist()
+    assert np.abs(found - expected).max() <= golden.tolerance
+
+
+def test_classes_are_the_same_in_every_precision_where_they_are_not_close(model, golden):
+    """In bf16 probabilities differ by some hundredths at most."""
+    top = np.sort(golden.probabilities, axis=1)
+    clear = top[:, -1] - top[:, -2] > 0.1
+    found = model.predict(golden.images)
+
+    assert np.abs(found - golden.probabilities).max() <= 0.05
+    assert golden.probabilities[clear].argmax(axis=1).tolist() == (
+        found[clear].argmax(axis=1).tolist()
+    )
+
+
+def test_probabilities_add_up(model, golden):
+    """Softmax is inside the model."""
+    assert np.allclose(1, model.predict(golden.images[:9]).sum(axis=1), atol=0.01)
+
+
+def test_an_answer_is_the_callers_to_keep(model, golden):
+    """The next batch does not change it, whatever buffers the runtime has."""
+    first = model.predict(golden.images[:5])
+    kept = first.copy()
+    model.predict(golden.images[5:10])
+    model.predict(golden.images[:8])
+
+    assert kept.tolist() == first.tolist()
+
+
+def test_what_a_batch_held_before_does_not_matter(model, golden):
+    """The padding of a buffer that is used again is no part of the answer."""
+    before = model.predict(golden.images[:3]).tolist()
+    model.predict(golden.images[10:14])
+
+    assert before == model.predict(golden.images[:3]).tolist()
+
+
+def test_an_answer_does_not_depend_on_its_batch(exact, golden):
+    """Alone or among sixty-four, an image has the same probabilities to five decimals."""
+    together = exact.predict(golden.images)
+    alone = np.concatenate([exact.predict(image[np.newaxis]) for image in golden.images])
+
+    assert np.abs(together - alone).max() <= 1e-5
+
+
+def test_a_batch_may_be_larger_than_the_largest(model, golden):
+    """It is computed as it is."""
+    images = np.concatenate([golden.images, golden.images[:6]])
+
+    assert 70 == len(model.predict(images))
+
+
+def test_a_model_says_what_computes_it(model):
+    """For the status and the front page."""
+    assert f"{model.runtime} {model.precision}" in (*RUNTIMES, "tensorflow f32")
+
+
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("content", ["nothing", "no graph", "half a graph"])
+def test_what_is_no_savedmodel_is_refused_in_one_line(name, content, starter, tmp_path):
+    """The reason is shown in listings."""
+    graph = {"no graph": b"hello", "half a graph": (starter / "saved_model.pb").read_bytes()[:9000]}
+    if content in graph:
+        (tmp_path / "saved_model.pb").write_bytes(graph[content])
+
+    with pytest.raises(RuntimeUnavailableError) as caught:
+        load(name, tmp_path)
+    lines = str(caught.value).splitlines()
+    assert 1 == len(lines)
+    assert lines[0].partition(" cannot load it: ")[2].strip()
+
+
+def test_a_cpu_without_bf16_is_told(starter, monkeypatch):
+    """The precision is not emulated: that would be slower than f32."""
+
+    class OldCore:
+        """OpenVINO on a CPU that has f32 only."""
+
+        def get_property(self, _device, _name):
+            return ["FP32", "INT8"]
+
+    monkeypatch.setattr(openvino, "Core", OldCore)
+
+    with pytest.raises(RuntimeUnavailableError, match=r"^this CPU has no bf16 arithmetic$"):
+        OpenVINOModel(starter, precision="bf16", threads=1, max_batch=1)
