@@ -1,0 +1,75 @@
+"""The pictures beside a version."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.data.dataset import Split
+from training.evaluation import Evaluation
+from training.networks import build
+from training.report import write_report
+
+HISTORY = {"loss": [2.0, 1.0], "accuracy": [0.2, 0.6], "val_loss": [2.1, 1.2]}
+
+
+def evaluation(right: int, wrong: int, classes: int) -> Evaluation:
+    """Give as many right and wrong answers as asked for."""
+    n = right + wrong
+    labels = np.arange(n) % classes
+    predicted = np.where(np.arange(n) < right, labels, (labels + 1) % classes)
+    images = np.random.default_rng(0).integers(0, 256, (n, 28, 28, 1), np.uint8)
+    answers = np.eye(classes, dtype=np.float32)[predicted] * 0.8 + 0.1
+    return Evaluation(Split(images, labels, "a test"), answers)
+
+
+def names(classes: int) -> list[str]:
+    return [f"class {index}" for index in range(classes)]
+
+
+def pictures(directory) -> set[str]:
+    """Name the pictures, each of which must open and show more than one colour."""
+    for path in directory.iterdir():
+        with Image.open(path) as image:
+            assert len(image.getcolors(2**20)) > 2, path
+    return {path.stem for path in directory.iterdir()}
+
+
+def test_a_network_without_convolutions_has_three(recipe, tmp_path):
+    """Curves, confusion and mistakes apply to any network."""
+    network = build(recipe("softmax"), (28, 28, 1), 3)
+
+    write_report(tmp_path / "report", network, HISTORY, evaluation(20, 10, 3), names(3))
+
+    assert {"curves", "confusion", "mistakes"} == pictures(tmp_path / "report")
+
+
+def test_a_network_with_convolutions_shows_what_it_sees(recipe, tmp_path):
+    """The first layer's filters and feature maps are there as well."""
+    network = build(recipe("compact"), (28, 28, 1), 3)
+
+    write_report(tmp_path / "report", network, HISTORY, evaluation(20, 10, 3), names(3))
+
+    expected = {"curves", "confusion", "mistakes", "filters", "feature_maps"}
+    assert expected == pictures(tmp_path / "report")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "classes"),
+    [(30, 0, 3), (0, 60, 2), (10, 1, 10), (100, 30, 62)],
+    ids=["no mistake", "nothing right", "one mistake", "many classes"],
+)
+def test_every_result_can_be_drawn(recipe, tmp_path, right, wrong, classes):
+    """Neither perfection nor failure stops a publish."""
+    network = build(recipe("softmax"), (28, 28, 1), classes)
+
+    write_report(
+        tmp_path / "report",
+        network,
+        {"loss": [1.0], "accuracy": [0.5]},
+        evaluation(right, wrong, classes),
+        names(classes),
+    )
+
+    assert {"curves", "confusion", "mistakes"} == pictures(tmp_path / "report")
