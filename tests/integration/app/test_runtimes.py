@@ -110,6 +110,14 @@ def test_a_batch_may_be_larger_than_the_largest(model, golden):
     assert 70 == len(model.predict(images))
 
 
+def test_tensorflow_takes_a_second_version_with_other_threads(starter, golden):
+    """The counts are for the whole process, and those of the first version stay."""
+    load("tensorflow", starter)
+    (candidate,) = candidates("tensorflow", "auto", threads=2, max_batch=1)
+
+    assert 1 == len(candidate.load(starter).predict(golden.images[:1]))
+
+
 def test_a_model_says_what_computes_it(model):
     """For the status and the front page."""
     assert f"{model.runtime} {model.precision}" in (*RUNTIMES, "tensorflow f32")

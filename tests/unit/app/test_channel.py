@@ -186,6 +186,17 @@ def test_before_the_host_is_there_it_is_starting(path, clock):
     assert "the model host is being started" == status.reason
 
 
+def test_a_host_that_comes_late_is_found(start_host, ask):
+    """The channel tries until somebody listens."""
+    request = ask(mark=4)
+    gevent.sleep(0)
+    host = start_host()
+    host.greet(READY)
+    host.answer(host.receive())
+
+    assert 4 == mark(request)
+
+
 def test_a_request_is_one_frame(host, ask, deadline):
     """The host gets the deadline, the count and the pixels."""
     request = ask(mark=7)

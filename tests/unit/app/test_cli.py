@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 
 import pytest
@@ -55,6 +56,14 @@ def test_it_becomes_gunicorn(serve, execv):
         sys.executable,
         *("-m", "gunicorn", "-c", "python:app.gunicorn_config", "app.wsgi:app"),
     ] == execv.arguments
+
+
+def test_it_is_also_a_module(monkeypatch, execv):
+    """Python's -m app is the command as well."""
+    monkeypatch.setattr(sys, "argv", ["app", "--model", "shapes"])
+    runpy.run_module("app", run_name="__main__")
+
+    assert {"GLYPH_MODEL": "shapes"} == execv.settings
 
 
 def test_without_options_nothing_is_set(serve, execv):
