@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model_store import Golden, ModelStore, StoreError
-from training import pipeline
+from training import pipeline, recipes
 from training.data.dataset import ImageData
 from training.errors import ComparisonError, DataError
 from training.export import export
@@ -14,9 +14,16 @@ from training.networks import build
 from training.pipeline import run
 
 
-@pytest.fixture
-def short(recipe):
-    return recipe("softmax", epochs=3, batch_size=10)
+@pytest.fixture(scope="module")
+def short():
+    return recipes.read("softmax").model_copy(update={"epochs": 2, "batch_size": 20})
+
+
+@pytest.fixture(scope="module")
+def published(short, data, tmp_path_factory):
+    """Give the store and the outcome of one run, for tests that only look."""
+    store = ModelStore(tmp_path_factory.mktemp("published"))
+    return store, run(short, data, store, "bars", seed=5)
 
 
 def leftovers(store) -> set[str]:
@@ -24,9 +31,9 @@ def leftovers(store) -> set[str]:
     return {path.name for path in (store.root / "bars").iterdir() if not path.name.isdecimal()}
 
 
-def test_a_run_publishes_a_version_that_verifies(short, data, store):
+def test_a_run_publishes_a_version_that_verifies(published, data):
     """What the version says about itself is what went in and what came out."""
-    outcome = run(short, data, store, "bars", seed=5)
+    store, outcome = published
 
     store.verify("bars", 1)
     metadata = store.metadata("bars", 1)
@@ -46,25 +53,26 @@ def test_a_run_publishes_a_version_that_verifies(short, data, store):
         metadata.dataset.test_images,
     )
     assert data.digests() == metadata.dataset.digests
-    assert ("softmax", 3) == (metadata.recipe, metadata.parameters["epochs"])
+    assert ("softmax", 2) == (metadata.recipe, metadata.parameters["epochs"])
     assert (30, None) == (metadata.metrics.total, metadata.acceptance.parent)
     assert {"curves.png", "confusion.png", "mistakes.png"} == {
         path.name for path in (outcome.path / "report").iterdir()
     }
 
 
-def test_the_golden_answers_are_those_of_the_version(short, data, store):
+def test_the_golden_answers_are_those_of_the_version(published, data):
     """Every one of the thirty test images is golden, with a row of probabilities."""
-    golden = Golden.read(run(short, data, store, "bars", seed=5).path)
+    store, outcome = published
+    golden = Golden.read(outcome.path)
 
     assert np.array_equal(data.test.images, golden.images)
     found = golden.probabilities.argmax(axis=1) == data.test.labels
     assert store.metadata("bars", 1).metrics.correct == found.sum()
 
 
-def test_a_version_names_the_one_before_it(short, data, store):
+def test_a_version_names_the_one_before_it(published, short, data, store):
     """The parent is the newest version, with its accuracy."""
-    run(short, data, store, "bars", seed=5)
+    store.adopt(published[1].path, "bars")
     run(short, data, store, "bars", seed=6)
 
     acceptance = store.metadata("bars", 2).acceptance
@@ -72,10 +80,10 @@ def test_a_version_names_the_one_before_it(short, data, store):
     assert expected == (acceptance.parent, acceptance.parent_accuracy)
 
 
-def test_a_damaged_parent_does_not_stop_a_run(short, data, store):
+def test_a_damaged_parent_does_not_stop_a_run(published, short, data, store):
     """Its accuracy is unknown, and the new version is published."""
-    path = run(short, data, store, "bars", seed=5).path
-    (path / "metadata.json").write_text("{")
+    store.adopt(published[1].path, "bars")
+    (store.path("bars", 1) / "metadata.json").write_text("{")
 
     run(short, data, store, "bars", seed=6)
 

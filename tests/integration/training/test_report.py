@@ -57,8 +57,8 @@ def test_a_network_with_convolutions_shows_what_it_sees(recipe, tmp_path):
 
 @pytest.mark.parametrize(
     ("right", "wrong", "classes"),
-    [(30, 0, 3), (0, 60, 2), (10, 1, 10), (100, 30, 62)],
-    ids=["no mistake", "nothing right", "one mistake", "many classes"],
+    [(30, 0, 3), (0, 9, 2), (100, 3, 62)],
+    ids=["no mistake", "nothing right", "many classes"],
 )
 def test_every_result_can_be_drawn(recipe, tmp_path, right, wrong, classes):
     """Neither perfection nor failure stops a publish."""
