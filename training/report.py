@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from training.tiles import tiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
     from training.evaluation import Evaluation
 
 _MISTAKES = 24
-_COLUMNS = 8
+_NAME_LETTERS = 15
+_FLOOR = 1e-5
+"""A perfect fit is drawn here, since a logarithm cannot show 0."""
 _DPI = 110
 
 
@@ -34,73 +39,101 @@ def write_report(
         "curves": _curves(history),
         "confusion": _confusion(evaluation.confusion(), classes),
         "mistakes": _mistakes(evaluation, classes),
+        "filters": _filters(network, classes),
     }
-    first = next((x for x in network.layers if isinstance(x, keras.layers.Conv2D)), None)
-    if first is not None:
-        figures["filters"] = _tiles(
-            first.kernel.numpy()[:, :, 0, :], "First layer: filters", "RdBu"
-        )
-        seen = keras.Model(network.input, first.output)(evaluation.test.images[:1]).numpy()[0]
-        figures["feature_maps"] = _tiles(seen, "First layer: what it makes of a digit", "viridis")
+    if _first(network, keras.layers.Conv2D) is not None:
+        figures["feature_maps"] = _feature_maps(network, evaluation.test.images[0])
     for name, figure in figures.items():
-        figure.savefig(directory / f"{name}.png", dpi=_DPI)
+        figure.savefig(directory / f"{name}.png", dpi=_DPI, bbox_inches="tight")
 
 
 def _curves(history: dict[str, list[float]]) -> Figure:
+    """Show loss and error on logarithmic scales, on which late progress can be seen, too."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        rounds = len(history[measure])
         for key, label in ((measure, "training"), (f"val_{measure}", "validation")):
             if key in history:
-                rounds = np.arange(1, len(history[key]) + 1)
-                axes.plot(rounds, history[key], label=label, marker=".")
-        axes.set(title=measure, xlabel="round")
-        axes.grid(alpha=0.3)
+                values = np.array(history[key])
+                values = np.maximum(values if measure == "loss" else 1 - values, _FLOOR)
+                axes.plot(np.arange(1, rounds + 1), values, label=label, marker=".")
+        axes.set(title="loss" if measure == "loss" else "share of mistakes", xlabel="round")
+        axes.set_xlim(0.5, rounds + 0.5)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(which="both", alpha=0.3)
         axes.legend()
     return figure
 
 
 def _confusion(confusion: NDArray[np.int64], classes: Sequence[str]) -> Figure:
-    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    side = max(5.6, 0.3 * len(classes))
+    figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     mistakes = confusion * (1 - np.eye(len(classes), dtype=np.int64))
-    axes.imshow(mistakes, cmap="OrRd")
+    most = max(1, int(mistakes.max()))
+    axes.imshow(mistakes, cmap="OrRd", vmin=0, vmax=1.3 * most)
     ticks = np.arange(len(classes))
     axes.set_xticks(ticks, classes, rotation=0 if max(map(len, classes)) <= 2 else 90)  # noqa: PLR2004
     axes.set_yticks(ticks, classes)
-    axes.set(title="Test images; shading shows mistakes", xlabel="predicted", ylabel="true")
+    right = f"{np.trace(confusion):,} of {confusion.sum():,} test images right"
+    axes.set(title=f"{right}; shading shows mistakes", xlabel="predicted", ylabel="true")
     for (row, column), count in np.ndenumerate(confusion):
         if count:
-            dark = row != column and count > 0.6 * mistakes.max()
-            colour = "white" if dark else "black"
-            axes.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
+            weight = "bold" if row == column else "normal"
+            axes.text(column, row, str(count), ha="center", va="center", fontsize=8, weight=weight)
     return figure
 
 
 def _mistakes(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     """Show the test images whose true class got the least probability."""
-    of_truth = evaluation.probabilities[np.arange(len(evaluation.test)), evaluation.test.labels]
-    wrong = np.flatnonzero(evaluation.predicted != evaluation.test.labels)
-    worst = wrong[np.argsort(of_truth[wrong])][:_MISTAKES]
-    rows = max(1, -(-len(worst) // _COLUMNS))
-    figure = Figure(figsize=(_COLUMNS, 1.35 * rows + 0.4), layout="constrained")
-    figure.suptitle(f"{len(wrong)} mistakes in {len(evaluation.test)}; the worst: true → predicted")
-    for axes, index in zip(figure.subplots(rows, _COLUMNS).flat, worst, strict=False):
-        axes.imshow(evaluation.test.images[index, ..., 0], cmap="gray_r", vmin=0, vmax=255)
-        labels = evaluation.test.labels[index], evaluation.predicted[index]
-        axes.set_title(" → ".join(classes[label] for label in labels), fontsize=9)
-    for axes in figure.axes:
-        axes.set_axis_off()
+    labels, predicted = evaluation.test.labels, evaluation.predicted
+    of_truth = evaluation.probabilities[np.arange(len(labels)), labels]
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(of_truth[wrong], kind="stable")][:_MISTAKES]
+    short = [name if len(name) <= _NAME_LETTERS else f"{name[:_NAME_LETTERS]}…" for name in classes]
+    arrow = " → " if max(map(len, short)) <= _NAME_LETTERS // 3 else "\n→ "
+    names = [f"{short[labels[i]]}{arrow}{short[predicted[i]]}" for i in worst]
+    tiles = evaluation.test.images[worst, ..., 0].astype(np.float32)
+    figure, axes = tiled(tiles, names, cmap="gray_r", vmin=0, vmax=255)
+    axes.set_title(f"{len(wrong):,} mistakes in {len(labels):,}; the worst: true → predicted")
     return figure
 
 
-def _tiles(maps: NDArray[np.float32], title: str, colours: str) -> Figure:
-    """Show the last axis of an array as small images."""
-    n = maps.shape[-1]
-    rows = -(-n // _COLUMNS)
-    figure = Figure(figsize=(_COLUMNS, rows + 0.4), layout="constrained")
-    figure.suptitle(title)
-    for index, axes in enumerate(figure.subplots(rows, _COLUMNS, squeeze=False).flat):
-        axes.set_axis_off()
-        if index < n:
-            axes.imshow(maps[..., index], cmap=colours)
+def _filters(network: keras.Model, classes: Sequence[str]) -> Figure:
+    """Show what the first layer with weights looks for."""
+    convolution = _first(network, keras.layers.Conv2D)
+    if convolution is not None:
+        names: Sequence[str] = ()
+        tiles = np.moveaxis(convolution.kernel.numpy()[:, :, 0, :], -1, 0)
+    else:  # softmax regression: one image per class
+        kernel = _first(network, keras.layers.Dense).kernel.numpy()
+        names = classes
+        tiles = kernel.T.reshape(-1, *network.input_shape[1:])[..., 0]
+    reach = float(np.abs(tiles).max())
+    figure, axes = tiled(tiles, names, cmap="RdBu", vmin=-reach, vmax=reach)
+    axes.set_title("Weights of the first layer")
+    figure.colorbar(axes.images[0], ax=axes, shrink=0.8, pad=0.01)
     return figure
+
+
+def _feature_maps(network: keras.Model, image: NDArray[np.uint8]) -> Figure:
+    """Show an image, and what is left of it after the first layer and its ReLU."""
+    layer = _first(network, keras.layers.ReLU) or _first(network, keras.layers.Conv2D)
+    maps = keras.Model(network.input, layer.output)(image[np.newaxis]).numpy()[0]
+    maps = np.moveaxis(maps, -1, 0)
+    rows, columns = image.shape[:2]
+    factor = -(-rows // maps.shape[1])
+    maps = maps.repeat(factor, 1).repeat(factor, 2)[:, :rows, :columns]
+    most = float(maps.max())
+    seen = image[..., 0] * (most / 255)
+    figure, axes = tiled(np.stack([seen, *maps]), (), cmap="magma", vmin=0, vmax=most)
+    axes.set_title("A test image, and the first layer's answers to it")
+    return figure
+
+
+def _first(network: keras.Model, kind: type[keras.layers.Layer]) -> Any:
+    return next((layer for layer in network.layers if isinstance(layer, kind)), None)
