@@ -270,6 +270,19 @@ def test_the_model_is_told_once_it_serves(host, channel, deadline):
     assert loaded("ring", "line") == request.get()
 
 
+def test_the_model_is_waited_for_while_the_host_is_away(host, start_host, channel, deadline):
+    """A host that comes back is worth waiting for as the first one was."""
+    host.greet(READY)
+    channel._settled.wait()
+    host.die()
+    until(lambda: not channel.status.ready)
+    request = gevent.spawn(channel.serving, deadline)
+    gevent.sleep(0)
+    start_host().greet(READY)
+
+    assert loaded("ring", "line") == request.get()
+
+
 def test_the_model_is_told_at_once_where_one_serves(host, channel, clock):
     """No deadline is too near for what is known."""
     host.greet(READY)
@@ -392,6 +405,7 @@ def test_requests_made_while_the_host_is_away_go_out_when_it_is_ready(
 ):
     """They wait through the absence and the loading."""
     host.greet(READY)
+    channel._settled.wait()
     host.die()
     until(lambda: not channel.status.ready)
     requests = [ask(mark) for mark in (1, 2)]
