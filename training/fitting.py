@@ -99,7 +99,9 @@ class _StopAfter(keras.callbacks.Callback):  # type: ignore[misc]  # keras has n
 def _optimizer(recipe: Recipe, plan: Plan) -> keras.optimizers.Optimizer:
     options: dict[str, Any] = {"learning_rate": _rate(recipe, plan)}
     if recipe.average_decay is not None:
-        options |= {"use_ema": True, "ema_momentum": recipe.average_decay}
+        # In a short fit, a slow average would still hold the weights of the start.
+        decay = min(recipe.average_decay, max(0.0, 1 - 10 / plan.steps))
+        options |= {"use_ema": True, "ema_momentum": decay}
     kinds = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
     return kinds[recipe.optimizer.name](**options)
 

@@ -144,7 +144,7 @@ def test_settling_measures_batch_norm_anew():
 
 
 def test_averaged_weights_are_what_stays(recipe, data):
-    """A slow average stays near the weights after the first step, while the fit moves on."""
+    """The average lags behind the fit, but a short fit's does not hold on to the start."""
     short = recipe("softmax", epochs=6, batch_size=10)
     keras.utils.set_random_seed(0)
     start = build(short, (28, 28, 1), 3).get_weights()[0]
@@ -152,4 +152,4 @@ def test_averaged_weights_are_what_stays(recipe, data):
     plain = fitted(short, data, 0)[0]
     averaged = fitted(short.model_copy(update={"average_decay": 0.999}), data, 0)[0]
 
-    assert np.abs(averaged - start).mean() < 0.3 * np.abs(plain - start).mean()
+    assert 0 < np.abs(averaged - plain).mean() < 0.2 * np.abs(plain - start).mean()
