@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,12 @@ def bars(n: int, seed: int) -> Split:
     images[labels != 1, 4:24, 4:8] = 220
     images[labels != 0, 4:24, 20:24] = 220
     return Split(images, labels, "bars")
+
+
+@pytest.fixture(autouse=True)
+def no_fsync(monkeypatch):
+    """Wait for no disk: nothing in these tests has to survive a power cut."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,12 @@ class Publisher:
             (directory / name).parent.mkdir(exist_ok=True)
             (directory / name).write_bytes(name.encode() * 10)
         GOLDEN.write(directory)
+
+
+@pytest.fixture(autouse=True)
+def no_fsync(monkeypatch):
+    """Wait for no disk: nothing in a unit test has to survive a power cut."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 
 
 @pytest.fixture
