@@ -30,12 +30,16 @@ def test_an_empty_store_gets_the_starter(empty):
 
 
 @pytest.mark.usefixtures("starter")
-def test_a_store_with_versions_is_left_alone(empty):
-    """Seeding twice does nothing the second time."""
+def test_a_store_with_versions_is_left_alone(empty, publish):
+    """Neither twice, nor after the starter was removed, is it seeded again."""
     seeding.seed(empty, "mnist")
+    assert None is seeding.seed(empty, "mnist")
+
+    type(publish)(empty)()
+    empty.remove("mnist", 1)
 
     assert None is seeding.seed(empty, "mnist")
-    assert [1] == empty.versions("mnist")
+    assert [2] == empty.versions("mnist")
 
 
 @pytest.mark.usefixtures("starter")
