@@ -49,21 +49,19 @@ def test_digits_are_trained_and_published(train, store):
     assert f"  where     {store.path('digits', 1)}" in lines
 
 
-@pytest.mark.parametrize(
-    ("number", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
-)
-def test_a_signal_during_the_fit_publishes_nothing(train, store, number, code, word):
-    """One line says so, and the draft is gone."""
-    process = train(*QUICK, "--epochs", "100000")
-    while not process.stdout.readline().startswith("epoch 1/"):
-        assert process.poll() is None
-    process.send_signal(number)
-    _, err = process.communicate()
+def test_a_signal_during_the_fit_publishes_nothing(train, store):
+    """Each has its exit code and its line, and the draft is gone."""
+    cases = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    processes = [train(*QUICK, "--epochs", "100000", "--model", word) for _, _, word in cases]
+    for process, (number, code, word) in zip(processes, cases, strict=True):
+        while not process.stdout.readline().startswith("epoch 1/"):
+            assert process.poll() is None
+        process.send_signal(number)
+        _, err = process.communicate()
 
-    assert code == process.returncode
-    assert f"glyph-train: {word}; nothing was published" == err.splitlines()[-1]
-    assert [".publish.lock"] == [path.name for path in (store.root / "mnist").iterdir()]
+        assert code == process.returncode
+        assert f"glyph-train: {word}; nothing was published" == err.splitlines()[-1]
+        assert [".publish.lock"] == [path.name for path in (store.root / word).iterdir()]
 
 
 def test_a_signal_during_the_commit_is_ignored(monkeypatch, store):
