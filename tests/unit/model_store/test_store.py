@@ -227,6 +227,25 @@ def test_a_store_that_may_not_be_read_is_a_sentence(store, publish, monkeypatch)
         store.versions("mnist")
 
 
+def test_a_version_that_may_not_be_read_does_not_hide_the_others(store, publish, monkeypatch):
+    """It is listed, and whoever reads it is told why that fails."""
+    publish()
+    publish()
+    look = os.stat
+
+    def refuse(path, **options):
+        if "mnist/2/" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+
+    assert [1, 2] == store.versions("mnist")
+    assert 1 == store.metadata("mnist", 1).version
+    with pytest.raises(StoreError, match=r"2/metadata\.json: cannot be read: Permission denied"):
+        store.metadata("mnist", 2)
+
+
 def test_a_file_system_without_locks_is_a_sentence(store, monkeypatch):
     """Some network file systems refuse flock."""
 
