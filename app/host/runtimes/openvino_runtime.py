@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
-import openvino
 
-from app.host.runtimes.base import RuntimeUnavailableError, padded_size
+# OpenVINO reports its import to an outside host unless this package is missing.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+
+import openvino  # noqa: E402
+
+from app.host.runtimes.base import RuntimeUnavailableError, padded_size  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
-import openvino
 import pytest
 
 from app.host.runtimes.base import RuntimeUnavailableError
 from app.host.runtimes.choice import candidates
-from app.host.runtimes.openvino_runtime import OpenVINOModel
+from app.host.runtimes.openvino_runtime import OpenVINOModel, openvino
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,3 +152,14 @@ def test_a_cpu_without_bf16_is_told(starter, monkeypatch):
 
     with pytest.raises(RuntimeUnavailableError, match=r"^this CPU has no bf16 arithmetic$"):
         OpenVINOModel(starter, precision="bf16", threads=1, max_batch=1)
+
+
+def test_openvino_reports_to_nobody():
+    """The package that tells an outside host of every import is not loaded."""
+    code = (
+        "import sys, app.host.runtimes.openvino_runtime; print(sys.modules['openvino_telemetry'])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert "None\n" == done.stdout
