@@ -23,7 +23,9 @@ def train(store):
     def start(*arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "training", *arguments, "--store", str(store.root)]
         pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True))
+        # TensorFlow's log level leaks into the environment wherever it was imported before.
+        env = {name: v for name, v in os.environ.items() if not name.startswith("TF_")}
+        started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env))
         return started[-1]
 
     yield start
