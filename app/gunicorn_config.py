@@ -34,7 +34,7 @@ dirty_timeout = _settings.host_timeout_s
 # The host outlives the web workers, which may take all of their time to finish.
 dirty_graceful_timeout = _settings.graceful_timeout_s + 5
 
-accesslog = None  # the application logs requests itself
+logger_class = "app.logs.GunicornLogger"
 logconfig_dict = logging_config(_settings.log_level, _settings.log_format)
 
 

@@ -13,7 +13,7 @@ def test_the_defaults(gunicorn_config):
     assert ["app.host.process:ModelHost"] == config["dirty_apps"]
     assert 1 == config["dirty_workers"]
     assert config["control_socket_disable"] is True
-    assert config["accesslog"] is None
+    assert "app.logs.GunicornLogger" == config["logger_class"]
     assert 30 == config["timeout"]
     assert 10 == config["dirty_timeout"]
     assert 20 == config["graceful_timeout"]
