@@ -1,7 +1,7 @@
-"""Runs the batches: one thread that owns every model in memory.
+"""Computes the batches: owns every model in memory.
 
-Mechanism only; which images form a batch is `batching`'s business. The loop answers every admitted
-job exactly once and outlives any error of a model.
+Mechanism only; which images form a batch is `batching`'s business. Every admitted job is answered
+exactly once, and whoever calls `step` outlives any error of a model.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ class Engine:
         self._observer = observer
         self._wait_s = wait_s
         self._clock = clock
-        self._work = threading.Condition()
+        self._lock = threading.Lock()
         self._versions: dict[int, LoadedVersion] = {}
         self._serving: LoadedVersion | None = None
-        self._stopped = False
+        self._waiting_since = 0.0
         self.on_retired: Callable[[int], None] = lambda _version: None
 
     def serve(self, version: LoadedVersion, announce: Callable[[], None]) -> None:
@@ -87,11 +87,10 @@ class Engine:
             announce: Tells the web workers. It runs while no job is admitted, so that they know a
                 version before its first answer, and it serves before their first request for it.
         """
-        with self._work:
+        with self._lock:
             announce()
             self._versions[version.version] = version
             self._serving = version
-            self._work.notify()
 
     def submit(self, rows: int, pixels: bytes, deadline: float, origin: object) -> Refused | None:
         """Admit the images of a request, or say why not.
@@ -102,45 +101,37 @@ class Engine:
             deadline: Clock reading after which nobody waits.
             origin: Given back with the answer.
         """
-        with self._work:
+        with self._lock:
             refused = self._admit(rows, pixels, deadline, origin)
-            self._work.notify()
         if refused is not None:
             self._tell(self._observer.dropped, refused.reason.name.lower())
         return refused
 
-    def stop(self) -> None:
-        """End `run` after the batch it computes."""
-        with self._work:
-            self._stopped = True
-            self._work.notify()
+    def step(self) -> float | None:
+        """Compute the next batch, if it is time for one.
 
-    def run(self) -> None:
-        """Compute batches until stopped."""
-        while self.step():
-            pass
-
-    def step(self) -> bool:
-        """Wait for work and compute one batch; False once stopped."""
-        with self._work:
-            self._work.wait_for(self._wanted)
-            if self._stopped:
-                return False
-            if self._wait_s and self._queue.waiting < self._queue.max_batch:
-                self._work.wait_for(self._full, timeout=self._wait_s)
+        Returns:
+            Seconds after which to call again; None where nothing waits.
+        """
+        with self._lock:
+            pause_s = self._pause_s()
+            if pause_s:
+                return pause_s
             batch, expired = self._queue.take(self._clock())
         deliveries = [self._refuse(job, Refusal.EXPIRED, "the deadline passed") for job in expired]
         if batch is not None:
             deliveries += self._execute(batch)
-        self._deliver(deliveries)
+        if deliveries:
+            self._deliver(deliveries)
         self._retire()
-        return True
+        with self._lock:
+            return self._pause_s() if self._queue.waiting else None
 
-    def _wanted(self) -> bool:
-        return self._stopped or self._queue.waiting > 0 or len(self._versions) > 1
-
-    def _full(self) -> bool:
-        return self._stopped or self._queue.waiting >= self._queue.max_batch
+    def _pause_s(self) -> float:
+        """Tell how long a batch that has room still waits for company."""
+        if not self._wait_s or not 0 < self._queue.waiting < self._queue.max_batch:
+            return 0.0
+        return max(0.0, self._waiting_since + self._wait_s - self._clock())
 
     def _admit(self, rows: int, pixels: bytes, deadline: float, origin: object) -> Refused | None:
         serving = self._serving
@@ -152,6 +143,8 @@ class Engine:
             return Refused(Refusal.MISFIT, 0.0, sentence)
         images = np.frombuffer(pixels, np.uint8).reshape(shape)
         now = self._clock()
+        if not self._queue.waiting:
+            self._waiting_since = now
         try:
             self._queue.admit(Job(images, serving.version, now, deadline, origin), now)
         except OverloadedError as exc:
@@ -167,7 +160,7 @@ class Engine:
                 self._tell(self._observer.waited, started - piece.job.arrived)
         failed = self._compute(loaded, batch.pieces)
         seconds = self._clock() - started
-        with self._work:
+        with self._lock:
             self._queue.record(batch.size, seconds)
         self._tell(self._observer.batch, batch.size, seconds)
         deliveries = [self._fail(job) for job in failed]
@@ -206,18 +199,18 @@ class Engine:
         return []
 
     def _answer(self, job: Job) -> Delivery:
-        with self._work:
+        with self._lock:
             self._queue.finish(job)
         queue_s = (job.started or job.arrived) - job.arrived
         return job.origin, Answer(job.version, queue_s, job.inference_s, job.probabilities())
 
     def _fail(self, job: Job) -> Delivery:
-        with self._work:
+        with self._lock:
             self._queue.discard(job)
         return self._refuse(job, Refusal.FAILED, "the model failed on this request")
 
     def _refuse(self, job: Job, reason: Refusal, sentence: str) -> Delivery:
-        with self._work:
+        with self._lock:
             self._queue.finish(job)
         self._tell(self._observer.dropped, reason.name.lower())
         return job.origin, Refused(reason, 0.0, sentence)
@@ -231,7 +224,7 @@ class Engine:
 
     def _retire(self) -> None:
         """Drop versions that no longer serve once their last job is answered."""
-        with self._work:
+        with self._lock:
             serving = self._serving.version if self._serving else None
             gone = [v for v in self._versions if v != serving and self._queue.idle(v)]
             for version in gone:

@@ -1,4 +1,4 @@
-"""The host's end of the Unix socket: one thread reads every web worker's connection.
+"""The host's end of the Unix socket: one thread reads all web workers, and works in between.
 
 Answers are written by whoever has them, without blocking; what a slow reader leaves is kept, up to
 a bound, and written when there is room.
@@ -44,6 +44,10 @@ class Handler(Protocol):
     def predict(self, request: Predict, origin: object) -> Refused | None: ...
 
     def metrics(self) -> bytes: ...
+
+    def work(self) -> float | None:
+        """Do a piece of what waits; gives the seconds until it wants to go on, or None."""
+        ...
 
 
 class Connection:
@@ -112,9 +116,10 @@ class HostServer:
         return len(self._connections)
 
     def run(self) -> None:
-        """Serve until closed."""
+        """Serve until closed: read what has come, work on it, and so on."""
+        pause_s: float | None = None
         while not self._closing:
-            for key, events in self._selector.select():
+            for key, events in self._selector.select(pause_s):
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fileobj is self._waker:
@@ -122,12 +127,13 @@ class HostServer:
                     self._watch_unsent()
                 else:
                     self._serve(key.data, events)
+            pause_s = self._handler.work()
         self._shut()
 
     def close(self) -> None:
         """End `run`, which closes every connection."""
         self._closing = True
-        self._awaken()
+        self.awaken()
 
     def announce(self, status: bytes) -> None:
         """Tell every connected and every later web worker the host's status (JSON)."""
@@ -190,9 +196,10 @@ class HostServer:
         except OSError:
             return  # the reading side sees the same and drops the connection
         if kept:
-            self._awaken()
+            self.awaken()
 
-    def _awaken(self) -> None:
+    def awaken(self) -> None:
+        """Make `run` look around, from any thread."""
         with contextlib.suppress(OSError):  # enough wake-ups are waiting, or `run` has ended
             self._wake.send(b"\0")
 

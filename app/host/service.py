@@ -1,4 +1,8 @@
-"""Puts the model host together: server, engine and watcher, a thread each."""
+"""Puts the model host together.
+
+Two threads: one reads requests, computes batches and sends answers in turn, so that nothing is
+handed from thread to thread on the way; the other looks at the store and tries new versions.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,11 @@ from model_store import ModelStore, StoreError
 from model_store.seeding import seed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from app.frames import Predict, Refused
+    from app.host.engine import LoadedVersion
     from app.settings import Settings
     from app.status import HostStatus
 
@@ -58,7 +64,7 @@ class HostService:
                 max_batch=settings.max_batch,
             ),
             max_batch=settings.max_batch,
-            serve=self._engine.serve,
+            serve=self._serve,
             announce=self._announce,
             observer=self._metrics,
         )
@@ -66,7 +72,6 @@ class HostService:
         self._announce(self._watcher.status())
         self._threads = [
             threading.Thread(target=self._server.run, name="server", daemon=True),
-            threading.Thread(target=self._engine.run, name="engine", daemon=True),
             threading.Thread(
                 target=self._watcher.run,
                 name="watcher",
@@ -87,7 +92,6 @@ class HostService:
         while self._server.connected and time.monotonic() < deadline:
             time.sleep(0.05)
         self._watcher.stop()
-        self._engine.stop()
         self._server.close()
         for thread in self._threads:
             thread.join(timeout=5)
@@ -96,9 +100,17 @@ class HostService:
         """Admit a request, or say why not."""
         return self._engine.submit(request.rows, request.pixels, request.deadline, origin)
 
+    def work(self) -> float | None:
+        """Compute a batch, if it is time for one; gives when to come again."""
+        return self._engine.step()
+
     def metrics(self) -> bytes:
         """Render the host's metrics in Prometheus' text format."""
         return self._metrics.exposition()
+
+    def _serve(self, version: LoadedVersion, announce: Callable[[], None]) -> None:
+        self._engine.serve(version, announce)
+        self._server.awaken()  # the version before it may go
 
     def _announce(self, status: HostStatus) -> None:
         self._server.announce(status.model_dump_json().encode())

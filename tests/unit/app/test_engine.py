@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -78,8 +76,7 @@ class Bench:
 
     def steps(self, number: int) -> None:
         for _ in range(number):
-            assert self.engine._wanted(), "a step would wait for ever"
-            assert self.engine.step()
+            self.pause_s = self.engine.step()
 
     @property
     def outcomes(self) -> dict[str, object]:
@@ -371,36 +368,37 @@ def test_the_window_ends_when_the_batch_is_full(bench):
     bench.engine = bench.make_engine(wait_s=3600)
     model = bench.serve()
     bench.ask("first", 1)
-    thread = threading.Thread(target=bench.engine.step)
-    thread.start()
+    bench.steps(1)
+    assert 3600 == bench.pause_s
     for mark in (2, 3, 4):
         bench.ask(f"job {mark}", mark)
-    thread.join(SAFETY_S)
+    bench.steps(1)
 
     assert [[1, 2, 3, 4]] == model.batches
+    assert bench.pause_s is None
 
 
 def test_the_window_ends_when_its_time_is_over(bench):
-    """A lone job is computed alone after the wait."""
-    bench.engine = bench.make_engine(wait_s=0.001)
+    """A lone job is computed alone after the wait, which began when it came."""
+    bench.engine = bench.make_engine(wait_s=5)
     model = bench.serve()
     bench.ask("lone", 1)
+    bench.clock.tick(3)
+    bench.steps(1)
+    assert 2 == bench.pause_s
+    bench.clock.tick(2)
     bench.steps(1)
 
     assert [[1]] == model.batches
 
 
-def test_the_loop_runs_until_stopped(bench):
-    """A thread that waits for work computes what comes, and ends when it is told to."""
-    answered = threading.Event()
-    bench.engine._deliver = lambda deliveries: (bench.delivered.extend(deliveries), answered.set())
-    thread = threading.Thread(target=bench.engine.run)
-    thread.start()
+def test_a_step_tells_when_to_come_again(bench):
+    """At once where more waits; when something comes where nothing does."""
     bench.serve()
-    bench.ask("a", 1)
-    assert answered.wait(SAFETY_S)
-    bench.engine.stop()
-    thread.join(SAFETY_S)
+    bench.ask("five", 1, 2, 3, 4, 5)
+    bench.steps(1)
+    assert 0 == bench.pause_s
+    bench.steps(1)
 
-    assert not thread.is_alive()
-    assert {"a": [1]} == bench.outcomes
+    assert bench.pause_s is None
+    assert {"five": [1, 2, 3, 4, 5]} == bench.outcomes

@@ -36,6 +36,8 @@ class FakeHandler:
         self.asked: queue.Queue[tuple[Predict, object]] = queue.Queue()
         self.refusal: Refused | None = None
         self.problem: Exception | None = None
+        self.pauses: list[float] = []
+        self.rested = threading.Event()
 
     def predict(self, request, origin):
         if self.problem is not None:
@@ -45,6 +47,12 @@ class FakeHandler:
 
     def metrics(self):
         return b"glyph_up 1\n"
+
+    def work(self):
+        if self.pauses:
+            return self.pauses.pop()
+        self.rested.set()
+        return None
 
 
 class Client:
@@ -150,6 +158,17 @@ def test_a_request_reaches_the_handler(connect, handler):
 
     request, _ = handler.asked.get(timeout=SAFETY_S)
     assert Predict(123.5, 2, b"pixels") == request
+
+
+def test_work_goes_on_while_some_is_left(connect, handler):
+    """After a request the handler is called until it says that nothing waits."""
+    client = connect()
+    handler.pauses = [0.0, 0.001, 0.0]
+    handler.rested.clear()
+    client.predict(request_id=1)
+
+    assert handler.rested.wait(SAFETY_S)
+    assert [] == handler.pauses
 
 
 def test_answers_go_to_whoever_asked(server, connect, handler):
