@@ -68,7 +68,7 @@ class Settings(BaseSettings):
         default=5000, ge=1, le=600_000, description="Deadline of a request that names none"
     )
     poll_interval_s: float = Field(
-        default=0.5, ge=0.05, le=3600, description="How often the store is looked at"
+        default=0.2, ge=0.05, le=3600, description="How often the store is looked at"
     )
     host_timeout_s: int = Field(
         default=10, ge=2, le=600, description="A model host silent for this long is replaced"
