@@ -7,6 +7,7 @@ exactly once, and whoever calls `step` outlives any error of a model.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ class Engine:
         if serving is None:
             return Refused(Refusal.NOT_READY, 1.0, "no version is loaded yet")
         shape = (rows, *serving.input_shape)
-        if rows < 1 or len(pixels) != np.prod(shape):
+        if rows < 1 or len(pixels) != math.prod(shape):
             sentence = f"{len(pixels)} bytes are not {rows} images of {serving.input_shape}"
             return Refused(Refusal.MISFIT, 0.0, sentence)
         images = np.frombuffer(pixels, np.uint8).reshape(shape)

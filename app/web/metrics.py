@@ -8,6 +8,7 @@ the environment before prometheus_client is imported.
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -42,6 +43,9 @@ class WebMetrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        # labels() checks, converts and locks at every call; routes, methods and statuses are few.
+        self._counter = cache(self._requests.labels)
+        self._histogram = cache(self._seconds.labels)
 
     def began(self) -> None:
         """Note that a request came."""
@@ -51,8 +55,8 @@ class WebMetrics:
         """Note how a request was answered."""
         self._in_progress.dec()
         method = method if method in _METHODS else "_OTHER"
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._counter(route, method, status).inc()
+        self._histogram(route).observe(seconds)
 
     def exposition(self) -> bytes:
         """Render the metrics of all web workers in Prometheus' text format."""

@@ -37,7 +37,7 @@ def observe_requests(
     @app.before_request
     def begin() -> None:
         g.started = clock()
-        given = request.headers.get(REQUEST_ID_HEADER, "")
+        given = request.environ.get("HTTP_X_REQUEST_ID", "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         metrics.began()
 
