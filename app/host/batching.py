@@ -149,26 +149,29 @@ class BatchQueue:
         return self.waiting * self._busy_s / self._images if self._images else 0.0
 
     def _fill(self, lane: deque[Job], now: float, expired: list[Job]) -> list[Piece]:
-        pieces: list[Piece] = []
+        """Share a batch out: up to half of it to each job in turn, what is left to the first."""
+        jobs: list[Job] = []
+        shares: list[int] = []
         space = self.max_batch
-        for _ in range(len(lane)):
-            if space == 0:
-                break
+        while lane and space:
             job = lane.popleft()
             if job.deadline < now:
                 self.waiting -= job.remaining
                 expired.append(job)
                 continue
-            piece = self._cut(job, space, alone=not lane and not pieces)
-            pieces.append(piece)
-            space -= piece.stop - piece.start
-            if job.remaining:
-                lane.append(job)
+            jobs.append(job)
+            shares.append(min(job.remaining, space, max(1, self.max_batch // 2)))
+            space -= shares[-1]
+        for index, job in enumerate(jobs):
+            more = min(job.remaining - shares[index], space)
+            shares[index] += more
+            space -= more
+        pieces = [self._cut(job, share) for job, share in zip(jobs, shares, strict=True)]
+        lane.extend(job for job in jobs if job.remaining)
         return pieces
 
-    def _cut(self, job: Job, space: int, *, alone: bool) -> Piece:
-        share = space if alone else min(space, max(1, self.max_batch // 2))
+    def _cut(self, job: Job, share: int) -> Piece:
         start = job.taken
-        job.taken = min(len(job.images), start + share)
-        self.waiting -= job.taken - start
+        job.taken += share
+        self.waiting -= share
         return Piece(job, start, job.taken)

@@ -44,15 +44,15 @@ def batches(queue: BatchQueue) -> list[str]:
         ({"a": 10}, ["a0-4", "a4-8", "a8-10"]),
         ({"a": 2, "b": 2}, ["a0-2 b0-2"]),
         ({"a": 1, "b": 2, "c": 2}, ["a0-1 b0-2 c0-1", "c1-2"]),
-        ({"a": 6, "b": 1}, ["a0-2 b0-1", "a2-6"]),
-        ({"a": 1, "b": 6}, ["a0-1 b0-2", "b2-6"]),
+        ({"a": 6, "b": 1}, ["a0-3 b0-1", "a3-6"]),
+        ({"a": 1, "b": 6}, ["a0-1 b0-3", "b3-6"]),
         ({"a": 6, "b": 6}, ["a0-2 b0-2", "a2-4 b2-4", "a4-6 b4-6"]),
         ({"a": 3, "b": 3, "c": 3}, ["a0-2 b0-2", "c0-2 a2-3 b2-3", "c2-3"]),
     ],
     ids=lambda value: ", ".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
 def test_everything_that_waits_becomes_the_next_batch(sizes, expected):
-    """With room for four: first come first served, and a job may fill half where others wait."""
+    """With room for four: half of it to each job in turn, what is left to the first."""
     queue = make_queue(*(make_job(size, name=name) for name, size in sizes.items()))
 
     assert expected == batches(queue)
@@ -74,10 +74,10 @@ def test_bulk_and_singles_take_turns():
     second, _ = queue.take(now=0.0)
 
     assert [("bulk", 0, 64)] == [(p.job.origin, p.start, p.stop) for p in first.pieces]
-    assert [("bulk", 64, 96), ("single", 0, 1)] == [
+    assert [("bulk", 64, 127), ("single", 0, 1)] == [
         (p.job.origin, p.start, p.stop) for p in second.pieces
     ]
-    assert 256 - 96 == queue.waiting
+    assert 256 - 127 == queue.waiting
 
 
 def test_versions_take_turns_and_never_meet():
@@ -89,7 +89,7 @@ def test_versions_take_turns_and_never_meet():
     ]
     queue = make_queue(*jobs)
 
-    assert ["old0-4", "new0-2 newer0-1", "old4-8", "new2-6", "old8-12"] == batches(queue)
+    assert ["old0-4", "new0-3 newer0-1", "old4-8", "new3-6", "old8-12"] == batches(queue)
 
 
 def test_a_batch_says_its_version_and_size():
