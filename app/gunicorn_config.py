@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from app.logs import logging_config
 from app.run_dir import make_run_dir, remove_run_dir
-from app.settings import load_settings
+from app.settings import load_settings, misspelt
 
 _settings = load_settings()
 make_run_dir(_settings.run_dir)
@@ -36,6 +37,12 @@ dirty_graceful_timeout = _settings.graceful_timeout_s + 5
 
 logger_class = "app.logs.GunicornLogger"
 logconfig_dict = logging_config(_settings.log_level, _settings.log_format)
+
+
+def on_starting(server: Any) -> None:
+    """Point out variables that set nothing because of a slip."""
+    for name, meant in misspelt(os.environ).items():
+        server.log.warning("%s is no setting, and is ignored; %s is one", name, meant)
 
 
 def when_ready(_server: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -14,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from model_store.metadata import ModelName  # noqa: TC001 - pydantic needs it at run time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 PREFIX = "GLYPH_"
 _ADDRESS = re.compile(r"([^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
@@ -110,6 +111,14 @@ class Settings(BaseSettings):
         It holds a full request, a full answer of 256 classes, and the host's status and metrics.
         """
         return max(self.max_body_bytes, self.max_images * 256 * 4, 2**20) + 4096
+
+
+def misspelt(names: Iterable[str]) -> dict[str, str]:
+    """Find variables that are nearly a setting's: name -> what was probably meant."""
+    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+    strangers = [name for name in names if name.startswith(PREFIX) and name not in known]
+    meant = {name: get_close_matches(name, known, n=1, cutoff=0.85) for name in strangers}
+    return {name: matches[0] for name, matches in meant.items() if matches}
 
 
 def load_settings() -> Settings:

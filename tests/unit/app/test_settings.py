@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.frames import encode_predict
-from app.settings import Settings, load_settings
+from app.settings import Settings, load_settings, misspelt
 
 
 @pytest.fixture
@@ -147,3 +147,10 @@ def test_small_bodies_leave_room_for_what_the_host_says():
 
     assert small.largest_frame_bytes >= 2**20
     assert many.largest_frame_bytes >= 100_000 * 256 * 4
+
+
+def test_a_slip_in_a_name_is_noticed():
+    """What is nearly a setting is told with the setting; what is another program's is not."""
+    names = ["GLYPH_MAX_BTACH", "GLYPH_MAX_BATCH", "GLYPH_DATA_DIR", "GLYPH_PORT", "MAX_BTACH"]
+
+    assert {"GLYPH_MAX_BTACH": "GLYPH_MAX_BATCH"} == misspelt(names)
