@@ -17,7 +17,7 @@ make_run_dir(_settings.run_dir)
 bind = _settings.bind
 proc_name = f"glyph-{_settings.bind}"  # gunicorn keeps a pid file of this name: one per service
 workers = _settings.web_workers
-worker_class = "gevent"
+worker_class = "app.gunicorn_worker.WebWorker"
 worker_connections = 1000
 backlog = 2048
 keepalive = _settings.keepalive_s

@@ -26,7 +26,8 @@ from model_store.seeding import STARTER
 from tests.benchmarks.load import Measured, Wrk
 from tests.service import Service, wait_until
 
-FLOOR = (sys.executable, "-m", "gunicorn", "--no-control-socket", "-k", "gevent", "-w", "2")
+FLOOR = (sys.executable, "-m", "gunicorn", "--no-control-socket", "-w", "2")
+FLOOR += ("-k", "app.gunicorn_worker.WebWorker")
 FLOOR += ("--keep-alive", "5", "tests.benchmarks.floor:app")
 
 

@@ -7,7 +7,7 @@ def test_the_defaults(gunicorn_config):
     """Workers of gevent and one model host, bounded, with no door but the address."""
     config = gunicorn_config()
 
-    assert "gevent" == config["worker_class"]
+    assert "app.gunicorn_worker.WebWorker" == config["worker_class"]
     assert 2 == config["workers"]
     assert "127.0.0.1:8000" == config["bind"]
     assert ["app.host.process:ModelHost"] == config["dirty_apps"]
