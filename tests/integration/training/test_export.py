@@ -91,7 +91,8 @@ def test_an_answer_that_depends_on_the_batch_is_found_out(network, data, tmp_pat
         @tf.function(input_signature=[tf.TensorSpec((None, 28, 28, 1), tf.uint8, name="images")])
         def serve(self, images):
             answers = tf.nn.softmax(network(images, training=False))
-            return {"probabilities": tf.where(tf.range(tf.shape(images)[0])[:, None] < 2, answers, 0.0)}
+            first = tf.range(tf.shape(images)[0])[:, None] < 2
+            return {"probabilities": tf.where(first, answers, 0.0)}
 
     model = Forgetful()
     model.network = network
