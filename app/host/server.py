@@ -127,7 +127,7 @@ class HostServer:
                     self._watch_unsent()
                 else:
                     self._serve(key.data, events)
-            pause_s = self._handler.work()
+            pause_s = self._work()
         self._shut()
 
     def close(self) -> None:
@@ -149,6 +149,13 @@ class HostServer:
             outgoing.setdefault(connection, []).append(encode_outcome(request_id, outcome))
         for connection, frames in outgoing.items():
             self._send(connection, b"".join(frames))
+
+    def _work(self) -> float | None:
+        try:
+            return self._handler.work()
+        except Exception:  # a bug; what it was about is lost, and the loop goes on
+            log.exception("a piece of work failed")
+            return 0.0
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # gone again, or no file descriptor is free

@@ -37,6 +37,7 @@ class FakeHandler:
         self.refusal: Refused | None = None
         self.problem: Exception | None = None
         self.pauses: list[float] = []
+        self.bugs: list[Exception] = []
         self.rested = threading.Event()
 
     def predict(self, request, origin):
@@ -49,6 +50,8 @@ class FakeHandler:
         return b"glyph_up 1\n"
 
     def work(self):
+        if self.bugs:
+            raise self.bugs.pop()
         if self.pauses:
             return self.pauses.pop()
         self.rested.set()
@@ -169,6 +172,18 @@ def test_work_goes_on_while_some_is_left(connect, handler):
 
     assert handler.rested.wait(SAFETY_S)
     assert [] == handler.pauses
+
+
+def test_a_bug_in_the_work_does_not_end_the_server(connect, handler, caplog):
+    """It costs a line in the log, and the next request is handled."""
+    client = connect()
+    handler.bugs = [ZeroDivisionError()]
+    client.predict(request_id=1)
+    handler.asked.get(timeout=SAFETY_S)
+    client.predict(request_id=2)
+
+    handler.asked.get(timeout=SAFETY_S)
+    assert "a piece of work failed" in caplog.messages
 
 
 def test_answers_go_to_whoever_asked(server, connect, handler):
