@@ -45,6 +45,8 @@ class OpenVINOModel:
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
             "INFERENCE_NUM_THREADS": threads,
+            # Else every call moves its thread to the first core, whatever runs there.
+            "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
         }
         try:

@@ -154,6 +154,13 @@ def test_a_cpu_without_bf16_is_told(starter, monkeypatch):
         OpenVINOModel(starter, precision="bf16", threads=1, max_batch=1)
 
 
+def test_openvino_leaves_the_choice_of_core_to_the_system(starter):
+    """The web workers run on the same cores; a thread tied to one would wait for them."""
+    compiled = load("openvino f32", starter)._request.get_compiled_model()
+
+    assert compiled.get_property("ENABLE_CPU_PINNING") is False
+
+
 def test_openvino_reports_to_nobody():
     """The package that tells an outside host of every import is not loaded."""
     code = (
