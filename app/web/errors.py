@@ -19,8 +19,10 @@ import math
 from typing import Any, ClassVar
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from app.web.observing import REQUEST_ID
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +133,9 @@ def _sentence(exc: HTTPException) -> str:
 
 
 def _unexpected(exc: Exception) -> Response:
+    request_id = request.environ[REQUEST_ID]
     log.error(
-        "unexpected failure on %s", request.path, exc_info=exc, extra={"request_id": g.request_id}
+        "unexpected failure on %s", request.path, exc_info=exc, extra={"request_id": request_id}
     )
     sentence = "something unexpected went wrong; the log has it under this request id"
-    return json_response({"error": sentence, "request_id": g.request_id}, 500)
+    return json_response({"error": sentence, "request_id": request_id}, 500)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from flask import Flask
-
 from app.web.errors import register_errors
-from app.web.observing import observe_requests
+from app.web.lean_flask import LeanFlask
+from app.web.observing import Observed
 from app.web.operations import operations_blueprint
 from app.web.predict import predict_blueprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flask import Flask
 
     from app.settings import Settings
     from app.web.channel import HostChannel
@@ -34,8 +35,7 @@ def create_app(
         metrics: Counts requests.
         clock: Monotonic seconds; the channel's deadlines are readings of the same clock.
     """
-    app = Flask(__name__, static_folder=None)
-    observe_requests(app, metrics, clock, log_all=settings.access_log == "all")
+    app = LeanFlask(__name__, static_folder=None)
     register_errors(app)
     timeout_ms = settings.request_timeout_ms
     predict = predict_blueprint(
@@ -46,4 +46,6 @@ def create_app(
     )
     app.register_blueprint(predict)
     app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))
+    log_all = settings.access_log == "all"
+    app.wsgi_app = Observed(app.wsgi_app, metrics, clock, log_all=log_all)  # type: ignore[method-assign]
     return app

@@ -3,70 +3,102 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
-from typing import TYPE_CHECKING
-
-from flask import Flask, Response, g, request
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIApplication
 
     from app.web.metrics import WebMetrics
 
 log = logging.getLogger(__name__)
 
-REQUEST_ID_HEADER = "X-Request-Id"
+STARTED = "glyph.started"
+"""Key in a request's environment: the clock's reading when it came."""
+REQUEST_ID = "glyph.request_id"
+"""Key in a request's environment: the caller's id for it, or one that was made."""
+ROUTE = "glyph.route"
+"""Key in a request's environment: the rule that its path matched; missing where none did."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
+_CLIENT_GONE = 499
+"""What proxies log for a client that did not wait; nothing is sent."""
+
+Environ = dict[str, Any]
 
 
-def observe_requests(
-    app: Flask, metrics: WebMetrics, clock: Callable[[], float], *, log_all: bool
-) -> None:
-    """Attach to an application.
+class Observed:
+    """WSGI middleware around the application."""
 
-    Args:
-        app: Its requests are observed.
-        metrics: Counts them.
-        clock: Monotonic seconds.
-        log_all: Log every request, not only those answered 4xx and 5xx.
-    """
+    def __init__(
+        self,
+        application: WSGIApplication,
+        metrics: WebMetrics,
+        clock: Callable[[], float],
+        *,
+        log_all: bool,
+    ) -> None:
+        """Wrap an application.
 
-    @app.before_request
-    def begin() -> None:
-        g.started = clock()
-        given = request.environ.get("HTTP_X_REQUEST_ID", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        metrics.began()
+        Args:
+            application: Its requests are observed.
+            metrics: Counts them.
+            clock: Monotonic seconds.
+            log_all: Log every request, not only those answered 4xx and 5xx.
+        """
+        self._application = application
+        self._metrics = metrics
+        self._clock = clock
+        self._log_all = log_all
 
-    @app.after_request
-    def end(response: Response) -> Response:
-        seconds = clock() - g.started
-        route = request.url_rule.rule if request.url_rule else "unmatched"
-        metrics.ended(route, request.method, response.status_code, seconds)
-        response.headers[REQUEST_ID_HEADER] = g.request_id
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if log_all or response.status_code >= _CLIENT_ERROR:
-            _log(response, route, seconds)
-        return response
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        environ[STARTED] = self._clock()
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
+        environ[REQUEST_ID] = request_id
+        self._metrics.began()
+        open_ = True
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            nonlocal open_
+            if open_:
+                open_ = False
+                self._ended(environ, int(status[:3]))
+            headers += (("X-Request-Id", request_id), ("X-Content-Type-Options", "nosniff"))
+            return start_response(status, headers, exc_info)
+
+        try:
+            return self._application(environ, start)
+        finally:
+            if open_:
+                self._ended(environ, _CLIENT_GONE)
+
+    def _ended(self, environ: Environ, status: int) -> None:
+        seconds = self._clock() - environ[STARTED]
+        route = environ.get(ROUTE, "unmatched")
+        self._metrics.ended(route, environ["REQUEST_METHOD"], status, seconds)
+        if self._log_all or status >= _CLIENT_ERROR:
+            _log(environ, route, status, seconds)
 
 
-def _log(response: Response, route: str, seconds: float) -> None:
-    status = response.status_code
+def _log(environ: Environ, route: str, status: int, seconds: float) -> None:
     level = logging.INFO if status < _SERVER_ERROR else logging.WARNING
-    known = request.url_rule is not None
+    path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")  # as WSGI has it
     log.log(
         level,
         "%s %s %d in %.1f ms",
-        request.method,
-        route if known else repr(request.path[:200]),
+        environ["REQUEST_METHOD"],
+        route if ROUTE in environ else repr(path[:200]),
         status,
         seconds * 1000,
         extra={
-            "request_id": g.request_id,
-            "client": request.remote_addr,
+            "request_id": environ[REQUEST_ID],
+            "client": environ.get("REMOTE_ADDR"),
             "route": route,
             "status": status,
             "duration_s": round(seconds, 6),

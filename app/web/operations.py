@@ -7,10 +7,11 @@ import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, render_template, request
 from PIL import Image
 
 from app.web.errors import NotReadyError, ServiceError, json_response
+from app.web.observing import STARTED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +61,7 @@ def operations_blueprint(
     @blueprint.get("/metrics")
     def exposition() -> Response:
         try:
-            of_host = channel.metrics(g.started + _METRICS_TIMEOUT_S)
+            of_host = channel.metrics(request.environ[STARTED] + _METRICS_TIMEOUT_S)
         except ServiceError:
             of_host = b""
         up = b"# HELP glyph_host_up Whether the model host answered\n# TYPE glyph_host_up gauge\n"
@@ -69,7 +70,7 @@ def operations_blueprint(
 
     @blueprint.get("/example")
     def example() -> Response:
-        pixels = _example(channel.serving(g.started + timeout_ms / 1000))
+        pixels = _example(channel.serving(request.environ[STARTED] + timeout_ms / 1000))
         grey = pixels.shape[-1] == 1
         return json_response({"instances": [(pixels[..., 0] if grey else pixels).tolist()]})
 

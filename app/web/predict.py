@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, request
 
 from app.web.answers import encode_predictions
-from app.web.bodies import read_json_body, request_timeout_s
+from app.web.bodies import media_type, read_body, request_timeout_s
+from app.web.errors import UnsupportedMediaTypeError
 from app.web.instances import decode_instances
+from app.web.lean_flask import FinalResponse
+from app.web.observing import STARTED
+from app.web.raw_pixels import decode_raw_pixels
 
 if TYPE_CHECKING:
+    from flask import Response
+
     from app.frames import Answer
     from app.web.channel import HostChannel
+
+_DECODERS = {
+    "application/json": decode_instances,
+    "application/octet-stream": decode_raw_pixels,
+}
 
 
 def predict_blueprint(
@@ -30,15 +41,25 @@ def predict_blueprint(
 
     @blueprint.post("/predict")
     def predict() -> Response:
-        timeout_s = request_timeout_s(request, timeout_ms)
-        deadline = g.started + timeout_s
-        body = read_json_body(request, timeout_s, max_body_bytes)
+        environ = request.environ
+        timeout_s = request_timeout_s(environ, timeout_ms)
+        deadline = environ[STARTED] + timeout_s
+        kind = media_type(environ)
+        decode = _DECODERS.get(kind)
+        if decode is None:
+            found = f"is {kind[:80]}" if kind else "is missing"
+            kinds = " or ".join(_DECODERS)
+            raise UnsupportedMediaTypeError(f"Content-Type {found}; {kinds} is expected")
+        body = read_body(environ, timeout_s, max_body_bytes)
         model = channel.serving(deadline)
-        rows, pixels = decode_instances(body, model.input_shape, max_images)
+        rows, pixels = decode(body, model.input_shape, max_images)
         prediction = channel.predict(rows, pixels, deadline)
         encoded = encode_predictions(prediction, channel.status.model)
-        headers = {"Server-Timing": _server_timing(prediction.answer)}
-        return Response(encoded, mimetype="application/json", headers=headers)
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Server-Timing", _server_timing(prediction.answer)),
+        ]
+        return FinalResponse(encoded, headers)
 
     return blueprint
 

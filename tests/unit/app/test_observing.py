@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from gevent import GreenletExit
 
 
 @pytest.fixture
@@ -158,3 +159,14 @@ def test_an_unknown_path_is_logged_quoted_and_short(client, records):
         r"GET '/x\n\x1b[31m' 404 in 0.0 ms",
     ] == lines
     assert {"unmatched"} == {record.route for record in records()}
+
+
+def test_a_request_whose_client_went_away_is_counted(client, channel, count, registry, records):
+    """As proxies count it: 499. Nothing is sent, and it is no longer in progress."""
+    channel.error = GreenletExit()
+    with pytest.raises(GreenletExit):
+        client.get("/example")
+
+    assert 1 == count("/example", "GET", 499)
+    assert 0 == registry.get_sample_value("glyph_http_requests_in_progress")
+    assert ["GET /example 499 in 0.0 ms"] == [record.message for record in records()]

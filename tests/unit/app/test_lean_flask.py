@@ -1,0 +1,86 @@
+"""Flask with less in it is still Flask."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Blueprint, request, session
+
+from app.web.lean_flask import FinalResponse, LeanFlask
+
+
+@pytest.fixture
+def app():
+    """Make an application with one route of each sort."""
+    app = LeanFlask(__name__, static_folder=None)
+    routes = Blueprint("routes", __name__)
+
+    @routes.get("/plain")
+    def plain():
+        return {"endpoint": request.endpoint, "arguments": request.view_args}
+
+    @routes.get("/named/<name>")
+    def named(name):
+        return {"name": name, "query": request.args.get("q")}
+
+    @routes.post("/final")
+    def final():
+        return FinalResponse(b"seven", [("Content-Type", "text/plain")])
+
+    @routes.get("/session")
+    def write():
+        session["seen"] = True
+
+    app.register_blueprint(routes)
+    return app
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+def test_a_route_is_found_again(client, app):
+    """The second time from memory, and it is the same."""
+    first, second = client.get("/plain"), client.get("/plain")
+
+    assert {"endpoint": "routes.plain", "arguments": {}} == first.json == second.json
+    assert [("/plain", "GET")] == list(app.matched)
+
+
+def test_routes_with_variables_are_not_remembered(client, app):
+    """Callers could otherwise fill the memory."""
+    answers = [client.get(f"/named/{name}?q={name}").json for name in "ab"]
+
+    assert [{"name": "a", "query": "a"}, {"name": "b", "query": "b"}] == answers
+    assert {} == app.matched
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/none", 404), ("PUT", "/plain", 405)]
+)
+def test_what_matches_no_route_is_not_remembered(client, app, method, path, status):
+    """And is refused as Flask refuses it."""
+    assert status == client.open(path, method=method).status_code
+    assert {} == app.matched
+
+
+def test_the_method_is_part_of_what_matches(client):
+    """A path known for one method is not answered for another."""
+    client.get("/plain")
+
+    assert 405 == client.post("/plain").status_code
+
+
+def test_a_final_response_is_sent_as_it_is(client):
+    """With its length."""
+    answer = client.post("/final")
+
+    assert (200, b"seven") == (answer.status_code, answer.data)
+    assert {"Content-Type": "text/plain", "Content-Length": "5"} == dict(answer.headers)
+
+
+def test_a_session_cannot_be_written(client, app):
+    """There are none; whoever tries learns of it."""
+    app.testing = True
+    with pytest.raises(RuntimeError, match="session is unavailable"):
+        client.get("/session")
