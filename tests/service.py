@@ -47,18 +47,22 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self.store = store
         self.log = log
-        self._command = command
+        self.command = command
         values = {"store": store, "bind": f"127.0.0.1:{self.port}", "graceful_timeout_s": 10}
         self._env = {f"GLYPH_{k.upper()}": str(v) for k, v in (values | settings).items()}
 
     def __enter__(self):
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                self._command, cwd=ROOT, env=os.environ | self._env, stdout=out, stderr=out
+                self.command, cwd=ROOT, env=os.environ | self._env, stdout=out, stderr=out
             )
         return self
 
     def __exit__(self, *_exc):
+        self.close()
+
+    def close(self):
+        """End the service where it runs."""
         if self.process.poll() is None:
             self.stop()
 
@@ -96,6 +100,10 @@ class Service:
                 if sample.name == name and labels.items() <= sample.labels.items():
                     return sample.value
         return None
+
+    def pids(self):
+        """Find every process of the service."""
+        return [self.process.pid, *self._family()]
 
     def host_pid(self):
         """Find the model host: the only process of the service that holds the runtime."""
