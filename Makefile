@@ -32,7 +32,7 @@ format: $(VENV)/.dev ## Format the code
 
 check: lint test ## Everything that CI checks
 
-bench: $(VENV)/.dev ## Measure requests per second and latency beside the floor
+bench: $(VENV)/.dev ## Measure speed and costs beside the floor, the runtime alone and a naive service
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: $(VENV)/.dev ## Make constraints.txt anew from pyproject.toml

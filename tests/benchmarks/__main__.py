@@ -1,125 +1,102 @@
-"""python -m tests.benchmarks: Glyph beside the floor, on this machine, in one run.
-
-The two servers run side by side and are measured in turn, so that whatever else the machine does
-hits both; figures are medians over the repeats.
-"""
+"""python -m tests.benchmarks: Glyph beside the floor, the runtime alone and the naive service."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import platform
-import statistics
-import sys
 import tempfile
-import time
-from http import HTTPStatus
+from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
-import numpy as np
-import requests
-from tqdm import tqdm
 
-from app.host.runtimes.choice import candidates
-from model_store.seeding import STARTER
-from tests.benchmarks.load import Measured, Wrk
-from tests.service import Service, wait_until
+from model_store import ModelStore
+from tests.benchmarks.cases import BULK_CONNECTIONS, BULK_IMAGES, Load
+from tests.benchmarks.measuring import measure
+from tests.benchmarks.models import NAMES
+from tests.benchmarks.report import details, overview, replace_section
+from tests.benchmarks.summary import Summary
 
-FLOOR = (sys.executable, "-m", "gunicorn", "--no-control-socket", "-w", "2")
-FLOOR += ("-k", "app.gunicorn_worker.WebWorker")
-FLOOR += ("--keep-alive", "5", "tests.benchmarks.floor:app")
+FILE = click.Path(dir_okay=False, path_type=Path)
+RUNTIMES = ("openvino", "tensorflow")
 
 
-@click.command()
-@click.option("--repeats", default=5, show_default=True, help="Runs of each; medians are shown.")
-@click.option("--seconds", default=5, show_default=True, help="Length of one run.")
-@click.option("--connections", "-c", multiple=True, type=int, default=(1, 32), show_default=True)
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all runs here.")
-def main(repeats: int, seconds: int, connections: tuple[int, ...], json_path: Path | None) -> None:
-    """Measure single images as JSON: requests per second, p50 and p99, beside the floor."""
-    with contextlib.ExitStack() as held:
-        place = Path(held.enter_context(tempfile.TemporaryDirectory()))
-        glyph = held.enter_context(Service(place / "models", place / "glyph.log")).ready()
-        floor = held.enter_context(Floor(place / "none", place / "floor.log")).listening()
-        wrk = Wrk(json.dumps(glyph.get("/example").json()).encode(), place)
-        runs = _measure({"floor": floor, "glyph": glyph}, wrk, repeats, seconds, connections)
-        batch_1_ms = _batch_1_ms()
-    click.echo(_table(runs, batch_1_ms))
-    if json_path:
-        document = {f"{name}, {n}": [_plain(m) for m in ms] for (name, n), ms in runs.items()}
-        json_path.write_text(json.dumps(document, indent=2))
-
-
-class Floor(Service):
-    """The floor under gunicorn, with as many workers of the same class."""
-
-    def __init__(self, store: Path, log: Path) -> None:
-        super().__init__(store, log)
-        self._command = (*FLOOR, "--bind", f"127.0.0.1:{self.port}")
-
-    def listening(self) -> Floor:
-        """Wait until connections are taken."""
-        wait_until(self._takes_connections, "the floor listens")
-        return self
-
-    def _takes_connections(self) -> bool:
-        try:
-            return self.get("/").status_code == HTTPStatus.NOT_FOUND
-        except requests.ConnectionError:
-            return False
-
-
-def _measure(servers, wrk, repeats, seconds, connections):
-    runs: dict[tuple[str, int], list[Measured]] = {}
-    order = [(n, name) for _ in range(repeats) for n in connections for name in servers]
-    for server in servers.values():
-        wrk.run(server.url, 8, 1)  # warm
-    for n, name in tqdm(order, unit="run", disable=None):
-        runs.setdefault((name, n), []).append(wrk.run(servers[name].url, n, seconds))
-    return runs
-
-
-def _batch_1_ms(calls: int = 300) -> float:
-    """Time the runtime alone on one image, as the host would choose it."""
-    candidate = list(candidates("openvino", "f32", threads=1, max_batch=64))[-1]
-    model = candidate.load(STARTER / "mnist" / "1")
-    image = np.zeros((1, 28, 28, 1), np.uint8)
-    times = []
-    for _ in range(calls):
-        started = time.perf_counter()
-        model.predict(image)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times) * 1000
-
-
-def _table(runs, batch_1_ms) -> str:
-    lines = [
-        (
-            f"Single images as JSON, {platform.machine()}, Python {platform.python_version()}; "
-            f"the runtime alone takes {batch_1_ms:.2f} ms for one image."
-        ),
-        "",
-        "| connections | server | requests/s | of the floor | p50 ms | p99 ms | failures |",
-        "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for (name, n), measured in sorted(runs.items(), key=lambda item: (item[0][1], item[0][0])):
-        rate = _median(measured, "requests_per_s")
-        share = rate / _median(runs["floor", n], "requests_per_s")
-        p50, p99 = _median(measured, "p50_ms"), _median(measured, "p99_ms")
-        failures = sum(m.failures for m in measured)
-        lines.append(
-            f"| {n} | {name} | {rate:,.0f} | {share:.0%} | {p50:.2f} | {p99:.2f} | {failures} |"
+@click.command(context_settings={"show_default": True})
+@click.option(
+    "--model", "-m", "models", multiple=True, type=click.Choice(list(NAMES)), default=NAMES
+)
+@click.option(
+    "--runtime", "-r", "runtimes", multiple=True, type=click.Choice(RUNTIMES), default=RUNTIMES
+)
+@click.option(
+    "--connections",
+    "-c",
+    multiple=True,
+    type=int,
+    default=(1, 32, 128),
+    help="Clients that send single images.",
+)
+@click.option("--bulk/--no-bulk", default=True, help="Also send many images per request.")
+@click.option("--repeats", default=5, help="Runs of each; medians are shown.")
+@click.option("--seconds", default=2, help="Length of a run.")
+@click.option("--starts", default=3, help="Cold starts of each.")
+@click.option("--quick", is_flag=True, help="One run of one second and one start of each.")
+@click.option(
+    "--store", type=click.Path(file_okay=False, path_type=Path), help="Keep the models here."
+)
+@click.option("--json", "json_path", type=FILE, help="Write all runs to this file.")
+@click.option("--markdown", type=FILE, help="Write the whole report to this file.")
+@click.option("--readme", type=FILE, help="Put the overview between the marks of this file.")
+def main(
+    *,
+    models: tuple[str, ...],
+    runtimes: tuple[str, ...],
+    connections: tuple[int, ...],
+    bulk: bool,
+    repeats: int,
+    seconds: int,
+    starts: int,
+    quick: bool,
+    store: Path | None,
+    json_path: Path | None,
+    markdown: Path | None,
+    readme: Path | None,
+) -> None:
+    """Measure requests per second, latency and costs beside the floor and the naive service."""
+    if readme:
+        replace_section(readme.read_text(), "")  # a wrong file is found out now, not at the end
+    for runtime in runtimes:
+        if find_spec(runtime) is None:
+            raise click.ClickException(f"{runtime} is not installed; '.[train]' holds all there is")
+    if quick:
+        repeats = seconds = starts = 1
+    with tempfile.TemporaryDirectory(prefix="glyph-benchmark-") as place:
+        results = measure(
+            Path(place),
+            ModelStore(store or Path(place) / "models"),
+            models=models,
+            runtimes=runtimes,
+            loads=_loads(connections, bulk=bulk),
+            repeats=repeats,
+            seconds=seconds,
+            starts=starts,
         )
-    return "\n".join(lines)
+    summary = Summary(results)
+    report = f"{overview(summary)}\n{details(summary)}"
+    click.echo(report)
+    if json_path:
+        json_path.write_text(json.dumps(asdict(results), indent=1))
+    if markdown:
+        markdown.write_text(report)
+    if readme:
+        readme.write_text(replace_section(readme.read_text(), overview(summary)))
 
 
-def _median(measured, field) -> float:
-    return statistics.median(getattr(m, field) for m in measured)
-
-
-def _plain(measured: Measured) -> dict[str, float]:
-    return {field: getattr(measured, field) for field in Measured.__slots__}
+def _loads(connections: tuple[int, ...], *, bulk: bool) -> list[Load]:
+    loads = [Load(1, "json", number) for number in connections]
+    if bulk:
+        loads += [Load(BULK_IMAGES, kind, BULK_CONNECTIONS) for kind in ("json", "raw")]
+    return loads
 
 
 if __name__ == "__main__":

@@ -1,20 +1,23 @@
 """The floor: what the same workers and the same parsing cost when there is no model to ask.
 
-It reads the same JSON into the same pixels and answers at once with as many bytes. What Glyph adds
-to this is the channel to the model host, the host, and what happens around every request.
+It reads the same bodies into the same pixels and answers at once with as many bytes. What Glyph
+adds to this is the channel to the model host, the host, and what happens around every request.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 from flask import Flask, Response, request
 
 from app.web.instances import decode_instances
 
 SHAPE = (28, 28, 1)
-ANSWER = (
-    b'{"predictions":[{"label":"7","class":7,"probability":0.9999913,"probabilities":['
+IMAGE_BYTES = 28 * 28
+PREDICTION = (
+    b'{"label":"7","class":7,"probability":0.9999913,"probabilities":['
     b"7.476595e-10,0.000001464854,1.6370779e-8,2.1375021e-7,0.0000040013683,2.1349445e-8,"
-    b'2.8559802e-10,0.9999913,7.709573e-10,0.0000029067717]}],"model":{"name":"mnist","version":1}}\n'
+    b"2.8559802e-10,0.9999913,7.709573e-10,0.0000029067717]}"
 )
 
 app = Flask(__name__, static_folder=None)
@@ -23,5 +26,15 @@ app = Flask(__name__, static_folder=None)
 @app.post("/predict")
 def predict():
     """Parse, and answer."""
-    decode_instances(request.get_data(cache=False), SHAPE, 1024)
-    return Response(ANSWER, mimetype="application/json")
+    body = request.get_data(cache=False)
+    if request.mimetype == "application/json":
+        count, _ = decode_instances(body, SHAPE, 1024)
+    else:
+        count = len(body) // IMAGE_BYTES
+    return Response(_answer(count), mimetype="application/json")
+
+
+@cache
+def _answer(count: int) -> bytes:
+    predictions = b",".join([PREDICTION] * count)
+    return b'{"predictions":[' + predictions + b'],"model":{"name":"mnist","version":1}}\n'

@@ -1,0 +1,79 @@
+"""A runtime alone: a fresh process that holds one model and measures it whenever it is asked.
+
+It runs the model as the host does, on one thread, without web server, channel or batch queue.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from app.host.runtimes.choice import candidates
+from tests.benchmarks.cases import BATCH_SIZES, Rate
+from tests.service import ROOT
+
+SECONDS_EACH = 0.5
+
+
+class RuntimeAlone:
+    """The process, seen from outside; leaving the block ends it."""
+
+    def __init__(self, model: str, runtime: str, precision: str, version: Path, log: Path) -> None:
+        self._about = (model, runtime, precision)
+        command = [sys.executable, "-m", "tests.benchmarks.runtime_rate"]
+        self._command = [*command, runtime, precision, str(version)]
+        self._log = log
+
+    def __enter__(self) -> Self:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._process.communicate()  # it ends with its input
+
+    def measure(self) -> list[Rate]:
+        """Have every batch size measured."""
+        self._process.stdin.write("measure\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the runtime alone ended: {self._log.read_text()[-1000:]}")
+        return [Rate(*self._about, int(size), rate) for size, rate in json.loads(line).items()]
+
+
+def main(runtime: str, precision: str, version: str) -> None:
+    """Load, then measure once per line of input."""
+    (candidate,) = candidates(runtime, precision, threads=1, max_batch=max(BATCH_SIZES))
+    predict = candidate.load(Path(version)).predict
+    for _ in sys.stdin:
+        rates = {size: _images_per_s(predict, size) for size in BATCH_SIZES}
+        print(json.dumps(rates), flush=True)  # noqa: T201
+
+
+def _images_per_s(predict, size: int) -> float:
+    images = np.zeros((size, 28, 28, 1), np.uint8)
+    for _ in range(5):
+        predict(images)
+    calls, started = 0, time.perf_counter()
+    while (passed := time.perf_counter() - started) < SECONDS_EACH:
+        predict(images)
+        calls += 1
+    return calls * size / passed
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
