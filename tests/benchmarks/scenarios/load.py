@@ -1,0 +1,234 @@
+"""Puts load on a service, in closed and in open loops.
+
+In a closed loop a client asks again when it has its answer. An open loop sends at a fixed rate,
+whatever comes back; its latency counts from the moment that the rate gave a request, so that time
+spent waiting for a free connection is not forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+
+from tests.benchmarks.scenarios.wire import LostError, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from tests.benchmarks.scenarios.wire import Connection, Reply
+
+LOST, UNCONNECTED, TIMED_OUT = 0, -1, -2
+"""In place of a status, where there was no answer."""
+RECORD = np.dtype(
+    [
+        ("stream", "u1"),  # which of the plan
+        ("port", "u2"),  # of the client's end of the connection
+        ("intended", "f8"),  # monotonic seconds
+        ("sent", "f8"),
+        ("done", "f8"),
+        ("status", "i2"),
+        ("retry_after", "f4"),  # nan where the answer has none
+    ]
+)
+_PAUSE_S = 0.05
+"""What a client in a closed loop waits after anything but a prediction."""
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """Clients with a connection each, which ask again as soon as they have their answer."""
+
+    requests: Sequence[bytes]
+    """Each client goes round them."""
+    clients: int
+    seconds: float
+    start_s: float = 0.0
+    leave_when_closed: bool = False
+    """End a client whose connection the server closes after an answer; else it opens another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Requests at a fixed rate."""
+
+    requests: Sequence[bytes]
+    rate: float
+    """Requests per second."""
+    seconds: float
+    start_s: float = 0.0
+    connections: int = 1000
+    """At most so many at once; further requests wait for one."""
+
+
+@dataclass(slots=True)
+class Measured:
+    """What became of every request."""
+
+    begin: float
+    """Monotonic seconds; the streams' starts count from it."""
+    records: NDArray[np.void]
+    """Of dtype RECORD, in the order of the answers."""
+    sentences: Counter[tuple[int, str]]
+    """Status and sentence of what was no prediction; figures in them are written as N."""
+    cpu_s: float
+    """CPU time of the generator."""
+    wall_s: float
+
+    def stream(self, index: int) -> NDArray[np.void]:
+        """Give the records of one stream of the plan."""
+        return self.records[self.records["stream"] == index]
+
+
+@dataclass(slots=True)
+class _Run:
+    connect: Callable[[], Awaitable[Connection]]
+    begin: float
+    timeout_s: float
+    rows: list[tuple[int, int, float, float, float, int, float]] = field(default_factory=list)
+    sentences: Counter[tuple[int, str]] = field(default_factory=Counter)
+
+    async def closed(self, index: int, stream: Closed) -> None:
+        start = self.begin + stream.start_s
+        await _until(start)
+        end = start + stream.seconds
+        clients = (self._client(index, stream, number, end) for number in range(stream.clients))
+        await asyncio.gather(*clients)
+
+    async def _client(self, index: int, stream: Closed, number: int, end: float) -> None:
+        connection: Connection | None = None
+        turn = number
+        while (now := time.monotonic()) < end:
+            data = stream.requests[turn % len(stream.requests)]
+            turn += 1
+            fresh = connection is None or not connection.open
+            connection, reply = await self._ask(index, None if fresh else connection, data, now)
+            if reply is not None and stream.leave_when_closed and reply.closes:
+                break
+            if reply is None or reply.status != _OK:
+                await asyncio.sleep(_PAUSE_S)
+        if connection is not None:
+            connection.close()
+
+    async def open(self, index: int, stream: Open) -> None:
+        places = asyncio.Semaphore(stream.connections)
+        idle: list[Connection] = []
+        start = self.begin + stream.start_s
+        async with asyncio.TaskGroup() as group:
+            for turn in range(round(stream.rate * stream.seconds)):
+                intended = start + turn / stream.rate
+                await _until(intended)
+                data = stream.requests[turn % len(stream.requests)]
+                group.create_task(self._one(index, places, idle, data, intended))
+        for connection in idle:
+            connection.close()
+
+    async def _one(
+        self,
+        index: int,
+        places: asyncio.Semaphore,
+        idle: list[Connection],
+        data: bytes,
+        intended: float,
+    ) -> None:
+        async with places:
+            connection, _ = await self._ask(index, _still_open(idle), data, intended)
+            if connection is not None and connection.open:
+                idle.append(connection)
+
+    async def _ask(
+        self, index: int, connection: Connection | None, data: bytes, intended: float
+    ) -> tuple[Connection | None, Reply | None]:
+        """Send one request, over a new connection if need be, and note what became of it."""
+        reply, status = None, LOST
+        sent = time.monotonic()
+        try:
+            async with asyncio.timeout_at(intended + self.timeout_s):
+                connection = connection or await self.connect()
+                sent = time.monotonic()
+                reply = await connection.ask(data)
+                status = reply.status
+        except LostError as exc:
+            self.sentences[LOST, str(exc)] += 1
+        except TimeoutError:
+            status = TIMED_OUT
+        except OSError as exc:
+            status = UNCONNECTED
+            self.sentences[UNCONNECTED, type(exc).__name__] += 1
+        port = connection.port if connection else 0
+        retry_after = np.nan if reply is None else self._refusal(reply)
+        row = (index, port, intended, sent, time.monotonic(), status, retry_after)
+        self.rows.append(row)
+        return connection, reply
+
+    def _refusal(self, reply: Reply) -> float:
+        """Note a refusal's sentence; gives its Retry-After."""
+        if reply.status == _OK:
+            return np.nan
+        self.sentences[reply.status, sentence_of(reply.body)] += 1
+        given = reply.header("Retry-After") or ""
+        return int(given) if given.isdecimal() else np.nan
+
+
+async def load(
+    plan: Sequence[Closed | Open],
+    connect: Callable[[], Awaitable[Connection]],
+    *,
+    begin: float,
+    timeout_s: float = 30.0,
+) -> Measured:
+    """Run every stream of a plan and give what became of their requests."""
+    run = _Run(connect, begin, timeout_s)
+    cpu_s = time.process_time()
+    async with asyncio.TaskGroup() as group:
+        for index, stream in enumerate(plan):
+            kind = run.closed if isinstance(stream, Closed) else run.open
+            group.create_task(kind(index, stream))
+    return Measured(
+        begin=begin,
+        records=np.array(run.rows, RECORD),
+        sentences=run.sentences,
+        cpu_s=time.process_time() - cpu_s,
+        wall_s=time.monotonic() - begin,
+    )
+
+
+def run(
+    plan: Sequence[Closed | Open], port: int, *, begin: float, timeout_s: float = 30.0
+) -> Measured:
+    """Put the service on a port under load, from this process."""
+    opening = functools.partial(connect, port)
+    return asyncio.run(load(plan, opening, begin=begin, timeout_s=timeout_s))
+
+
+def sentence_of(body: bytes) -> str:
+    """Give the sentence of a refusal with every figure in it written as N."""
+    try:
+        sentence = str(orjson.loads(body)["error"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        sentence = body[:80].decode("latin-1")
+    return re.sub(r"\d+(\.\d+)?", "N", sentence)
+
+
+def _still_open(idle: list[Connection]) -> Connection | None:
+    while idle:
+        connection = idle.pop()
+        if connection.open:
+            return connection
+    return None
+
+
+async def _until(moment: float) -> None:
+    delay_s = moment - time.monotonic()
+    if delay_s > 0:
+        await asyncio.sleep(delay_s)

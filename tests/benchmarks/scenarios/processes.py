@@ -1,0 +1,99 @@
+"""What the service's processes hold: memory, file descriptors, threads, CPU time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.service import Service
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One process at one moment."""
+
+    pid: int
+    role: str
+    at: float
+    """Monotonic seconds."""
+    pss_mib: float
+    fds: int
+    threads: int
+    cpu_s: float
+
+
+def roles(service: Service) -> dict[int, str]:
+    """Name every process of a service that has its host."""
+    host, arbiter = service.host_pid(), service.arbiter_pid()
+    workers = {pid: f"worker {n}" for n, pid in enumerate(sorted(service.worker_pids()), 1)}
+    return {service.process.pid: "master", arbiter: "arbiter", host: "host"} | workers
+
+
+def usage(pid: int, role: str) -> Usage | None:
+    """Look at a process; None where it has gone."""
+    process = Path(f"/proc/{pid}")
+    try:
+        rollup = (process / "smaps_rollup").read_text()
+        stat = (process / "stat").read_text().rpartition(")")[2].split()
+        fds = len(list((process / "fd").iterdir()))
+    except OSError:
+        return None
+    pss_kib = next(int(x.split()[1]) for x in rollup.splitlines() if x.startswith("Pss:"))
+    cpu_s = (int(stat[11]) + int(stat[12])) / _TICKS_PER_S
+    return Usage(pid, role, time.monotonic(), pss_kib / 1024, fds, int(stat[17]), cpu_s)
+
+
+def usages(service: Service) -> list[Usage]:
+    """Look at every process of a service; gives nothing while one of them is being replaced."""
+    try:
+        found = [usage(pid, role) for pid, role in roles(service).items()]
+    except (StopIteration, OSError, IndexError):
+        return []
+    return [one for one in found if one is not None]
+
+
+def pss_mib(found: list[Usage]) -> float:
+    """Add up the memory of all processes."""
+    return sum(one.pss_mib for one in found)
+
+
+def cores(samples: list[list[Usage]], start: float, end: float) -> str:
+    """Say how much of a core each process took, from the samples between two moments."""
+    within = [one for sample in samples for one in sample if start <= one.at <= end]
+    shares = []
+    for pid, role in sorted({(one.pid, one.role) for one in within}, key=lambda x: x[1]):
+        first, *_, last = [one for one in within if one.pid == pid] * 2
+        if last.at > first.at:
+            shares.append(f"{role} {(last.cpu_s - first.cpu_s) / (last.at - first.at):.0%}")
+    return ", ".join(shares)
+
+
+@contextlib.contextmanager
+def watched(look: Callable[[], list[Usage]], every_s: float) -> Iterator[list[list[Usage]]]:
+    """Look again and again while the block runs; gives the list that fills."""
+    samples: list[list[Usage]] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while True:
+            samples.append(look())
+            if done.wait(every_s):
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        done.set()
+        thread.join()
