@@ -10,15 +10,16 @@ from tests.benchmarks.scenarios.overload import overload
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""Show how the service behaves under load, overload, faults and unfair callers.
+    """Show how the service behaves under load, overload, faults and unfair callers.
 
     Every scenario starts a service of its own with the starter model, puts it under load from other
     processes, and prints a Markdown table. GLYPH_* settings of the environment hold for the service
     too. Figures depend on the machine and on what else it does.
 
-    \b
     python -m tests.benchmarks.scenarios overload --seconds 10 --factor 3
+
     python -m tests.benchmarks.scenarios faults --only host-killed --json faults.json
+
     GLYPH_DATA_DIR=mnist python -m tests.benchmarks.scenarios invariance
     """
 

@@ -55,13 +55,12 @@ class Found:
 @click.option("--json-only", is_flag=True, help="Send no raw bytes.")
 @json_option
 def invariance(mixes: int, seed: int, *, json_only: bool, json_path: Path | None) -> None:
-    r"""Compare answers in random company with the answers alone.
+    """Compare answers in random company with the answers alone.
 
     A mix is 1 to 12 concurrent requests of 1 to 300 images, small ones as likely as large ones, as
     JSON or raw bytes. The images are real, and those chosen have answers far enough apart that one
     in another's place is seen.
 
-    \b
     python -m tests.benchmarks.scenarios invariance --mixes 100
     """
     with served() as service:

@@ -75,14 +75,13 @@ def overload(
     capacity_seconds: float,
     json_path: Path | None,
 ) -> None:
-    r"""Offer many times what the service can do, at a fixed rate.
+    """Offer many times what the service can do, at a fixed rate.
 
     The capacity is the best rate of 8, 16 and 32 clients that wait for their answers. Then requests
     come at a multiple of it, whatever the answers are; a single image, fifty times a second, shows
     when things are normal again. The generator shares the machine: its CPU time and how late it
     sends say whether it was the limit.
 
-    \b
     python -m tests.benchmarks.scenarios overload --factor 3 --seconds 10
     """
     pool = real_images()
