@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct("<IBxxxQ")
 _PREDICT = struct.Struct("<dI")
+_PREDICT_HEAD = struct.Struct("<IBxxxQdI")
 _ANSWER = struct.Struct("<QIff")  # a version may have eighteen digits: some count in dates
+_ANSWER_HEAD = struct.Struct("<IBxxxQQIff")
 _REFUSAL = struct.Struct("<If")
 
 
@@ -57,28 +59,28 @@ class Frame(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, nor is Answer: that would treble the time to make one
 class Predict:
     """Images to classify."""
 
     deadline: float
     """Monotonic seconds after which nobody waits for the answer."""
     rows: int
-    pixels: bytes
+    pixels: bytes | memoryview
     """uint8, row-major, `rows` images one after another."""
 
     @classmethod
     def decode(cls, body: bytes) -> Predict:
-        """Take a body apart.
+        """Take a body apart; the pixels are a view of it.
 
         Raises:
             FrameError: If it is shorter than its fixed part.
         """
         deadline, rows = _unpack(_PREDICT, body)
-        return cls(deadline, int(rows), body[_PREDICT.size :])
+        return cls(deadline, rows, memoryview(body)[_PREDICT.size :])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """Probabilities, and how long they took."""
 
@@ -98,9 +100,10 @@ class Answer:
         version, rows, queue_s, inference_s = _unpack(_ANSWER, body)
         size = len(body) - _ANSWER.size
         if not size or not rows or size % (4 * rows):
-            raise FrameError(f"{size} bytes are not probabilities of {int(rows)} images")
-        flat = np.frombuffer(body, np.float32, offset=_ANSWER.size)
-        return cls(int(version), queue_s, inference_s, flat.reshape(int(rows), -1))
+            raise FrameError(f"{size} bytes are not probabilities of {rows} images")
+        shape = (rows, size // (4 * rows))
+        probabilities = np.ndarray(shape, np.float32, body, _ANSWER.size)
+        return cls(version, queue_s, inference_s, probabilities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ class Refused:
         """
         reason, retry_after_s = _unpack(_REFUSAL, body)
         try:
-            return cls(Refusal(int(reason)), retry_after_s, body[_REFUSAL.size :].decode())
+            return cls(Refusal(reason), retry_after_s, body[_REFUSAL.size :].decode())
         except ValueError as exc:
             raise FrameError(f"not a refusal: {exc}") from exc
 
@@ -130,21 +133,20 @@ def encode(kind: Kind, request_id: int, body: bytes = b"") -> bytes:
     return _HEADER.pack(_HEADER.size - 4 + len(body), kind, request_id) + body
 
 
-def encode_predict(request_id: int, deadline: float, rows: int, pixels: bytes) -> bytes:
+def encode_predict(
+    request_id: int, deadline: float, rows: int, pixels: bytes | memoryview
+) -> bytes:
     """Make a PREDICT frame."""
-    length = _HEADER.size - 4 + _PREDICT.size + len(pixels)
-    header = _HEADER.pack(length, Kind.PREDICT, request_id)
-    return b"".join((header, _PREDICT.pack(deadline, rows), pixels))
+    length = _PREDICT_HEAD.size - 4 + len(pixels)
+    return _PREDICT_HEAD.pack(length, Kind.PREDICT, request_id, deadline, rows) + pixels
 
 
 def encode_answer(request_id: int, answer: Answer) -> bytes:
     """Make an ANSWER frame."""
-    values = np.ascontiguousarray(answer.probabilities, np.float32).tobytes()
-    length = _HEADER.size - 4 + _ANSWER.size + len(values)
-    header = _HEADER.pack(length, Kind.ANSWER, request_id)
-    rows = len(answer.probabilities)
-    fixed = _ANSWER.pack(answer.version, rows, answer.queue_s, answer.inference_s)
-    return b"".join((header, fixed, values))
+    values = np.asarray(answer.probabilities, np.float32).tobytes()  # in row-major order
+    length = _ANSWER_HEAD.size - 4 + len(values)
+    fixed = (answer.version, len(answer.probabilities), answer.queue_s, answer.inference_s)
+    return _ANSWER_HEAD.pack(length, Kind.ANSWER, request_id, *fixed) + values
 
 
 def encode_refusal(request_id: int, refused: Refused) -> bytes:
@@ -165,7 +167,9 @@ class FrameReader:
 
     def __init__(self, largest_bytes: int) -> None:
         self._largest_bytes = largest_bytes
-        self._buffer = bytearray()
+        self._held = bytearray()
+        self._wanted = 0
+        """How much must be held before another look is worth it."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Add received bytes and give every frame that is now whole.
@@ -173,22 +177,30 @@ class FrameReader:
         Raises:
             FrameError: If a header announces an impossible length.
         """
-        buffer = self._buffer
-        buffer += data
-        start = 0
-        while len(buffer) - start >= _HEADER.size:
-            length, kind, request_id = _HEADER.unpack_from(buffer, start)
+        if self._held:
+            self._held += data
+            if len(self._held) < self._wanted:
+                return
+            data = bytes(self._held)
+            self._held.clear()
+        start, size = 0, len(data)
+        self._wanted = _HEADER.size
+        while size - start >= _HEADER.size:
+            length, kind, request_id = _HEADER.unpack_from(data, start)
             if not _HEADER.size - 4 <= length <= self._largest_bytes:
                 raise FrameError(f"a frame of {length} bytes; at most {self._largest_bytes}")
             end = start + 4 + length
-            if end > len(buffer):
+            if end > size:
+                self._wanted = end - start
                 break
-            yield Frame(kind, request_id, bytes(buffer[start + _HEADER.size : end]))
+            # What Frame() does, in half the time.
+            yield tuple.__new__(Frame, (kind, request_id, data[start + _HEADER.size : end]))
             start = end
-        del buffer[:start]
+        if start < size:
+            self._held += memoryview(data)[start:]
 
 
-def _unpack(layout: struct.Struct, body: bytes) -> tuple[float, ...]:
+def _unpack(layout: struct.Struct, body: bytes) -> tuple[Any, ...]:
     if len(body) < layout.size:
         raise FrameError(f"a body of {len(body)} bytes; at least {layout.size} expected")
     return layout.unpack_from(body)

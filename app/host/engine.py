@@ -93,7 +93,9 @@ class Engine:
             self._versions[version.version] = version
             self._serving = version
 
-    def submit(self, rows: int, pixels: bytes, deadline: float, origin: object) -> Refused | None:
+    def submit(
+        self, rows: int, pixels: bytes | memoryview, deadline: float, origin: object
+    ) -> Refused | None:
         """Admit the images of a request, or say why not.
 
         Args:
@@ -134,7 +136,9 @@ class Engine:
             return 0.0
         return max(0.0, self._waiting_since + self._wait_s - self._clock())
 
-    def _admit(self, rows: int, pixels: bytes, deadline: float, origin: object) -> Refused | None:
+    def _admit(
+        self, rows: int, pixels: bytes | memoryview, deadline: float, origin: object
+    ) -> Refused | None:
         serving = self._serving
         if serving is None:
             return Refused(Refusal.NOT_READY, 1.0, "no version is loaded yet")

@@ -96,6 +96,8 @@ class HostServer:
         self._status = b""
         self._lock = threading.Lock()
         self._closing = False
+        self._space = memoryview(bytearray(_READ_BYTES))
+        """What is read lands here: so much memory is not to be mapped for every read."""
         self._selector = selectors.DefaultSelector()
         self._waker, self._wake = socket.socketpair()
         self._wake.setblocking(False)  # noqa: FBT003
@@ -179,10 +181,10 @@ class HostServer:
             self._drop(connection, exc)
 
     def _read(self, connection: Connection) -> None:
-        data = connection.sock.recv(_READ_BYTES)
-        if not data:
+        size = connection.sock.recv_into(self._space)
+        if not size:
             raise ConnectionResetError("closed by the web worker")
-        for frame in connection.reader.feed(data):
+        for frame in connection.reader.feed(bytes(self._space[:size])):
             self._handle(connection, frame)
 
     def _handle(self, connection: Connection, frame: Frame) -> None:

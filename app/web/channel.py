@@ -1,8 +1,9 @@
 """The web worker's one connection to the model host, shared by all its requests.
 
-Each request is a frame with an id; answers come back in any order. Frames that are posted while
-others are being written go out in one write. When the host dies, what it had not answered is sent
-once more to its successor: a prediction has no side effect.
+Each request is a frame with an id; answers come back in any order. A request waits as a bare
+greenlet that the reading side switches to, and one timer watches the deadlines of all. When the
+host dies, what it had not answered is sent once more to its successor: a prediction has no side
+effect.
 """
 
 from __future__ import annotations
@@ -10,17 +11,14 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import gevent
-from gevent import socket
-from gevent.event import AsyncResult, Event
+from gevent.event import Event
 
 from app.frames import (
     Answer,
-    FrameError,
-    FrameReader,
     Kind,
     Refusal,
     Refused,
@@ -28,6 +26,7 @@ from app.frames import (
     encode_predict,
 )
 from app.status import HostStatus
+from app.web.connection import Connection
 from app.web.errors import (
     BadInputError,
     DeadlineError,
@@ -42,36 +41,41 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from greenlet import greenlet
+
     from app.frames import Frame
     from app.status import LoadedModel
 
 log = logging.getLogger(__name__)
 
-_READ_BYTES = 256 * 1024
 _RECONNECT_S = 0.05
+_SWEEP_S = 0.01
+"""How often deadlines are looked at while anybody waits, and so how late they may be noticed."""
 _SENDS = 2
 """How often a request may be sent; one that kills the host must not do so for ever."""
+_UNSENT_LIMIT = 64 * 2**20
+"""Bytes that may wait to be written before requests are refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """An answer, and what its version calls its classes."""
 
     answer: Answer
     classes: tuple[str, ...]
 
 
-Outcome = Prediction | Refused | bytes
+Outcome = Prediction | bytes | ServiceError
 """What ends a call; bytes are an exposition of metrics."""
 
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """A request that waits for its answer."""
+    """A request whose greenlet waits for its outcome."""
 
     frame: bytes
+    deadline: float
     needs_version: bool
-    result: AsyncResult[Outcome] = field(default_factory=AsyncResult)
+    waiter: greenlet
     sends: int = 0
     posted: bool = False
     """Sent on the connection that stands now."""
@@ -88,23 +92,29 @@ class HostChannel:
         self._clock = clock
         self._ids = itertools.count(1)
         self._calls: dict[int, _Call] = {}
-        self._outgoing: list[bytes] = []
-        self._to_write = Event()
+        self._connection: Connection | None = None
+        self._hub = gevent.get_hub()
+        self._sweeper = self._hub.loop.timer(_SWEEP_S, _SWEEP_S)
+        self._sweeping = False
+        self._reconnect = self._hub.loop.timer(_RECONNECT_S, _RECONNECT_S)
         self._settled = Event()
-        self._socket: socket.socket | None = None
-        self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._serving: LoadedModel | None = None
+        self._classes: dict[int, tuple[str, ...]] = {}
         self.status = HostStatus(
             model="", ready=False, starting=True, reason="the model host is being started"
         )
 
     def start(self) -> None:
         """Connect, and connect again whenever the host went away."""
-        self._greenlet = gevent.spawn(self._run)
+        self._connect()
 
     def close(self) -> None:
         """Give the connection up."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
+        for timer in (self._reconnect, self._sweeper):
+            timer.stop()
+            timer.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def serving(self, deadline: float) -> LoadedModel:
         """Give the model that new requests get; waits while the first one is being loaded.
@@ -112,14 +122,13 @@ class HostChannel:
         Raises:
             NotReadyError: If none serves, or still none at the deadline.
         """
-        if self.status.starting:
+        if self._serving is None and self.status.starting:
             self._settled.wait(max(0.0, deadline - self._clock()))
-        serving = self.status.serving
-        if serving is None or serving.loaded is None:
+        if self._serving is None:
             raise _not_ready(self.status)
-        return serving.loaded
+        return self._serving
 
-    def predict(self, rows: int, pixels: bytes, deadline: float) -> Prediction:
+    def predict(self, rows: int, pixels: bytes | memoryview, deadline: float) -> Prediction:
         """Have images classified.
 
         Args:
@@ -132,10 +141,8 @@ class HostChannel:
         """
         request_id = next(self._ids)
         frame = encode_predict(request_id, deadline, rows, pixels)
-        outcome = self._ask(request_id, _Call(frame, needs_version=True), deadline)
-        if isinstance(outcome, Refused):
-            raise _refusal(outcome)
-        assert isinstance(outcome, Prediction)  # noqa: S101 - PREDICT is answered with these two
+        outcome = self._ask(request_id, frame, deadline, needs_version=True)
+        assert isinstance(outcome, Prediction)  # noqa: S101 - PREDICT is answered with one
         return outcome
 
     def metrics(self, deadline: float) -> bytes:
@@ -144,105 +151,103 @@ class HostChannel:
         Raises:
             ServiceError: If the host is away or does not answer before the deadline.
         """
-        request_id = next(self._ids)
-        call = _Call(encode(Kind.METRICS, request_id), needs_version=False)
-        if self._socket is None:
+        if self._connection is None:
             raise HostLostError("the model host is away")
-        exposition = self._ask(request_id, call, deadline)
+        request_id = next(self._ids)
+        frame = encode(Kind.METRICS, request_id)
+        exposition = self._ask(request_id, frame, deadline, needs_version=False)
         assert isinstance(exposition, bytes)  # noqa: S101 - the host answers METRICS with METRICS
         return exposition
 
-    def _ask(self, request_id: int, call: _Call, deadline: float) -> Outcome:
+    def _ask(
+        self, request_id: int, frame: bytes, deadline: float, *, needs_version: bool
+    ) -> Outcome:
+        """Post a frame and wait in the hub, whose callbacks switch back with the outcome."""
+        call = _Call(frame, deadline, needs_version, gevent.getcurrent())
+        connection = self._connection
+        if connection is not None:
+            if connection.unsent + len(frame) > _UNSENT_LIMIT:
+                sentence = f"{connection.unsent} bytes wait to be sent to the model host"
+                raise OverloadedError(sentence, retry_after_s=1)
+            if self._serving is not None or not needs_version:
+                self._post(connection, call)  # else it goes out as soon as a version serves
         self._calls[request_id] = call
+        if not self._sweeping:
+            self._sweeping = True
+            self._sweeper.again(self._sweep)
         try:
-            if self._socket is not None and (self.status.ready or not call.needs_version):
-                self._post(call)  # else it goes out as soon as a version serves
-            outcome = call.result.get(timeout=max(0.0, deadline - self._clock()))
-        except gevent.Timeout:
-            raise DeadlineError("no answer from the model host before the deadline") from None
+            outcome: Outcome = self._hub.switch()
         finally:
             del self._calls[request_id]
-        assert outcome is not None  # noqa: S101 - results are never set to None
+        if isinstance(outcome, ServiceError):
+            raise outcome
         return outcome
 
-    def _post(self, call: _Call) -> None:
+    def _post(self, connection: Connection, call: _Call) -> None:
         call.sends += 1
         call.posted = True
-        self._outgoing.append(call.frame)
-        self._to_write.set()
+        connection.post(call.frame)
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self._converse()
-            except (OSError, FrameError) as exc:
-                log.debug("no connection to the model host: %s", exc)
-            except Exception:  # without this greenlet the worker would be cut off for good
-                log.exception("the model host could not be understood")
-            self._lose()
-            gevent.sleep(_RECONNECT_S)
+    def _sweep(self) -> None:
+        """End the calls whose deadline has passed."""
+        now = self._clock()
+        for call in [call for call in self._calls.values() if call.deadline <= now]:
+            call.waiter.switch(DeadlineError("no answer from the model host before the deadline"))
+        if not self._calls:
+            self._sweeping = False
+            self._sweeper.stop()
 
-    def _converse(self) -> None:
-        """Connect and read frames until the connection ends."""
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(str(self._path))
-            self._socket = sock
-            writer = gevent.spawn(self._write, sock)
-            try:
-                reader = FrameReader(self._largest_frame)
-                while data := sock.recv(_READ_BYTES):
-                    for frame in reader.feed(data):
-                        self._receive(frame)
-            finally:
-                writer.kill()
-
-    def _write(self, sock: socket.socket) -> None:
-        while True:
-            self._to_write.wait()
-            self._to_write.clear()
-            frames, self._outgoing = self._outgoing, []
-            try:
-                sock.sendall(b"".join(frames))
-            except OSError:
-                return  # the reading side sees the same, and what was lost is sent again
+    def _connect(self) -> None:
+        try:
+            self._connection = Connection(
+                self._path, self._largest_frame, self._receive, self._lose
+            )
+        except OSError as exc:
+            log.debug("no connection to the model host: %s", exc)
+            self._reconnect.again(self._connect)
+        else:
+            self._reconnect.stop()
 
     def _receive(self, frame: Frame) -> None:
-        if frame.kind == Kind.STATUS:
-            self._settle(HostStatus.model_validate_json(frame.body))
+        kind, request_id, body = frame
+        if kind == Kind.STATUS:
+            self._settle(HostStatus.model_validate_json(body))
             return
-        call = self._calls.get(frame.request_id)
+        call = self._calls.get(request_id)
         if call is None:
             return  # whoever asked has stopped waiting
-        if frame.kind == Kind.ANSWER:
-            answer = Answer.decode(frame.body)
+        outcome: Outcome = body
+        if kind == Kind.ANSWER:
+            answer = Answer.decode(body)
             # Looked up now: a version may be forgotten by the time that the request goes on.
-            call.result.set(Prediction(answer, self.status.classes(answer.version)))
-        elif frame.kind == Kind.REFUSAL:
-            call.result.set(Refused.decode(frame.body))
-        else:
-            call.result.set(frame.body)
+            outcome = Prediction(answer, self._classes[answer.version])
+        elif kind == Kind.REFUSAL:
+            outcome = _refusal(Refused.decode(body))
+        call.waiter.switch(outcome)
 
     def _settle(self, status: HostStatus) -> None:
         """Take a new status in, and let those who waited for it go on."""
         self.status = status
+        self._serving = status.serving.loaded if status.serving is not None else None
+        self._classes = {v.version: v.loaded.classes for v in status.versions if v.loaded}
         if status.starting:
             self._settled.clear()
             return
         self._settled.set()
-        for call in self._calls.values():
-            if call.needs_version and not call.posted:
-                if status.ready:
-                    self._post(call)
-                else:
-                    call.result.set_exception(_not_ready(status))
+        for call in list(self._calls.values()):
+            if not call.needs_version or call.posted:
+                continue
+            if self._serving is None:
+                call.waiter.switch(_not_ready(status))
+            elif self._connection is not None:
+                self._post(self._connection, call)
 
-    def _lose(self) -> None:
+    def _lose(self, why: Exception) -> None:
         """Note that the host is away; what it had once is kept for the next one."""
-        if self._socket is None:
-            return
+        if not isinstance(why, OSError):
+            log.error("the model host could not be understood", exc_info=why)
         log.warning("the model host went away; %d requests wait for it", len(self._calls))
-        self._socket = None
-        self._outgoing.clear()
+        self._connection = None
         self._settle(
             HostStatus(
                 model=self.status.model,
@@ -251,11 +256,12 @@ class HostChannel:
                 reason="the model host is being started again",
             )
         )
-        for call in self._calls.values():
+        for call in list(self._calls.values()):
             call.posted = False
-            if not call.result.ready() and (call.sends == _SENDS or not call.needs_version):
+            if call.sends == _SENDS or not call.needs_version:
                 sentence = "the model host went away before it answered"
-                call.result.set_exception(HostLostError(sentence, retry_after_s=1))
+                call.waiter.switch(HostLostError(sentence, retry_after_s=1))
+        self._reconnect.again(self._connect)
 
 
 _REFUSALS: dict[Refusal, type[ServiceError]] = {

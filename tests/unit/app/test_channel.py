@@ -139,6 +139,7 @@ def host(start_host) -> FakeHost:
 @pytest.fixture
 def channel(path, clock, monkeypatch):
     monkeypatch.setattr("app.web.channel._RECONNECT_S", 0.001)
+    monkeypatch.setattr("app.web.channel._SWEEP_S", 0.001)
     channel = HostChannel(path, 2**20, clock)
     channel.start()
     yield channel
@@ -309,27 +310,89 @@ def test_not_ready_is_told_at_the_deadline(host, channel, clock):
         channel.serving(clock.now + 0.001)
 
 
-@pytest.mark.parametrize("seconds", [0.001, -1], ids=["passing", "passed"])
-def test_a_request_ends_at_its_deadline(host, channel, clock, seconds):
+@pytest.mark.parametrize("seconds", [1, -1], ids=["passing", "passed"])
+def test_a_request_ends_at_its_deadline(host, channel, clock, ask, seconds):
     """A host that does not answer is not waited for, nor is one that could not in time."""
     host.greet(READY)
     channel._settled.wait()
+    request = ask(until=clock.now + seconds)
+    host.receive()
+    clock.tick(1)
 
-    with pytest.raises(DeadlineError, match=r"^no answer from the model host before the deadline$"):
-        channel.predict(1, b"\1", clock.now + seconds)
+    assert isinstance(failure(request), DeadlineError)
+    assert "no answer from the model host before the deadline" == str(failure(request))
+
+
+def test_only_the_requests_whose_deadline_has_passed_end(host, channel, clock, ask):
+    """The others wait on, and the last one's end is noticed as well."""
+    host.greet(READY)
+    channel._settled.wait()
+    requests = [ask(mark, until=clock.now + mark) for mark in (1, 2, 3)]
+    frames = [host.receive() for _ in requests]
+    clock.tick(1.5)
+    assert isinstance(failure(requests[0]), DeadlineError)
+    host.answer(frames[1])
+    assert 2 == mark(requests[1])
+    clock.tick(1.5)
+
+    assert isinstance(failure(requests[2]), DeadlineError)
+
+
+def test_deadlines_are_watched_only_while_somebody_waits(host, channel, ask):
+    """An idle web worker is not woken a hundred times a second."""
+    host.greet(READY)
+    channel._settled.wait()
+    request = ask()
+    host.answer(host.receive())
+    request.get()
+
+    until(lambda: not channel._sweeper.active)
 
 
 def test_a_late_answer_is_ignored(host, channel, ask, clock):
     """The connection serves the next request as if nothing had been."""
-    late = ask(mark=1, until=clock.now + 0.001)
+    late = ask(mark=1, until=clock.now + 1)
     host.greet(READY)
     frame = host.receive()
+    clock.tick(1)
     assert isinstance(failure(late), DeadlineError)
     host.answer(frame)
     request = ask(mark=2)
     host.answer(host.receive())
 
     assert 2 == mark(request)
+    assert {} == channel._calls
+
+
+def test_a_host_that_does_not_read_is_not_written_to_without_bound(
+    host, channel, deadline, monkeypatch
+):
+    """Beyond the bound requests are refused at once; what was taken in is answered later."""
+    monkeypatch.setattr("app.web.channel._UNSENT_LIMIT", 2**20 + 100)
+    host.greet(READY)
+    channel._settled.wait()
+    pixels = bytes([3]) + bytes(2**19)
+    requests = [gevent.spawn(channel.predict, 1, pixels, deadline) for _ in range(4)]
+    errors = [failure(request) for request in requests[2:]]
+
+    assert [OverloadedError, OverloadedError] == [type(error) for error in errors]
+    assert all(str(error).endswith("wait to be sent to the model host") for error in errors)
+    assert {1} == {error.retry_after_s for error in errors}
+    for _ in requests[:2]:
+        host.answer(host.receive())
+    assert [3, 3] == [mark(request) for request in requests[:2]]
+
+
+def test_a_request_whose_greenlet_ends_is_forgotten(host, channel, ask):
+    """Whoever waited may be killed; its answer goes nowhere, and others get theirs."""
+    requests = [ask(1), ask(2)]
+    host.greet(READY)
+    frames = [host.receive() for _ in requests]
+    requests[0].kill()
+    for frame in frames:
+        host.answer(frame)
+
+    assert 2 == mark(requests[1])
     assert {} == channel._calls
 
 
