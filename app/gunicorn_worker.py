@@ -1,67 +1,118 @@
-"""The web workers' class: gunicorn's gevent worker, with less between a request and its answer."""
+"""The web workers' class: gunicorn's gevent worker, with less between a request and its answer.
+
+It leaves out what this service does not use: HTTP/2, the access log, files sent by the kernel,
+hooks around a request, early hints, and a worker's end after so many requests.
+"""
 
 from __future__ import annotations
 
+import errno
+import ssl
+import time
 from typing import TYPE_CHECKING, Any
 
-from gunicorn import util
+import gevent
+from gunicorn import http, util
 from gunicorn.http import wsgi
-from gunicorn.workers.base_async import AsyncWorker
+from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.ggevent import GeventWorker
+
+from app.connection import Connection
+from app.known_head import KnownHead
+from app.whole_response import WholeResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gevent import socket
 
-class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
-    """Sends the head together with the first bytes of the body: one packet, not two."""
+_WRITE_TIMEOUT_S = 30.0
+"""A client that takes nothing of its answer for so long is let go."""
+_LOOK_EVERY_S = 0.5
+_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
-    headers_sent: bool
-    _head = b""
 
-    def send_headers(self) -> None:
-        """Make the head, and keep it until there is a body to go with it."""
-        if self.headers_sent:
+class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Serves each connection in a greenlet, request after request."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waiting: dict[Connection, float] = {}
+        """Connections without a whole head, and since when: the longest wait first."""
+
+    def run(self) -> None:
+        """Serve until told to end."""
+        gevent.spawn(self._end_idle)
+        super().run()
+
+    def handle(self, listener: socket.socket, client: socket.socket, addr: Any) -> None:
+        """Serve a connection until it ends."""
+        if isinstance(client, ssl.SSLSocket):
+            super().handle(listener, client, addr)
             return
-        lines = self.default_headers()
-        lines += [f"{name}: {value}\r\n" for name, value in self.headers]
-        self._head = "".join([*lines, "\r\n"]).encode("latin-1")
-        self.headers_sent = True
+        client.settimeout(_WRITE_TIMEOUT_S)
+        connection = Connection(client)
+        try:
+            self._converse(listener.getsockname(), client, addr, connection)
+        except OSError as exc:
+            level = self.log.debug if exc.errno in _GONE else self.log.warning
+            level("a connection broke: %s", exc)
+        finally:
+            self._waiting.pop(connection, None)
+            connection.close()
+            util.close(client)
 
-    def _emit_body(self, data: bytes) -> None:
-        if self.chunked:
-            self._flush()
-            super()._emit_body(data)
-            return
-        head, self._head = self._head, b""
-        util.write(self.sock, head + data)
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Answer a request that came over TLS; StopIteration ends the connection."""
+        response, environ = self._prepare(listener_name, req, sock, addr)
+        self._answer(environ, response)
+        if response.should_close():
+            raise StopIteration
 
-    def close(self) -> None:
-        """Finish the answer; one without a body is its head alone."""
-        if not self.headers_sent:
-            self.send_headers()
-        self._flush()
-        super().close()
+    def _converse(self, name: Any, client: socket.socket, addr: Any, source: Connection) -> None:
+        parser = http.get_parser(self.cfg, source, addr)
+        known: KnownHead | None = None
+        request = None
+        closing = False
+        while not closing:
+            self._waiting[source] = time.monotonic()
+            try:
+                # What is left of a body must not be taken for the next request.
+                if not parser.finish_body():
+                    return
+                data = parser.unreader.take_buffered() or source.recv()
+                again = known.match(data) if known else None
+                if again is not None:
+                    request, environ, rest = again
+                    response = WholeResponse(request, client, self.cfg)
+                    parser.unreader.unread(rest)
+                else:
+                    parser.unreader.unread(data)
+                    request = next(parser)
+                    response, environ = self._prepare(name, request, client, addr)
+                    known = KnownHead.learn(data, request, environ) or known
+                del self._waiting[source]
+                source.answering = True
+                self._answer(environ, response)
+                source.answering = False
+            except (NoMoreData, StopIteration):
+                return
+            except OSError:
+                raise
+            except Exception as exc:  # noqa: BLE001 - told to the client, and logged
+                self.handle_error(request, client, addr, exc)
+                return
+            closing = response.should_close()
 
-    def _flush(self) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            util.write(self.sock, head)
-
-
-class LeanWorker(AsyncWorker):  # type: ignore[misc]
-    """Calls the application, and writes what it answers, as gunicorn's own worker does.
-
-    It leaves out what this service does not use: the access log, files sent by the kernel, the
-    hooks around a request, and a worker's end after so many requests.
-    """
-
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
-        """Answer one request; StopIteration ends the connection."""
+    def _prepare(self, name: Any, request: Any, client: Any, addr: Any) -> tuple[Any, Any]:
         response, environ = wsgi.create(
-            req, sock, addr, listener_name, self.cfg, response_class=WholeResponse
+            request, client, addr, name, self.cfg, response_class=WholeResponse
         )
         environ["wsgi.multithread"] = True
+        return response, environ
+
+    def _answer(self, environ: dict[str, Any], response: WholeResponse) -> None:
+        """Call the application, and write what it answers."""
         if not self.alive:
             response.force_close()
         parts: Iterable[bytes] = self.wsgi(environ, response.start_response)
@@ -77,10 +128,11 @@ class LeanWorker(AsyncWorker):  # type: ignore[misc]
         finally:
             if hasattr(parts, "close"):
                 parts.close()
-        if response.should_close():
-            raise StopIteration
-        return True
 
-
-class WebWorker(GeventWorker, LeanWorker):  # type: ignore[misc]
-    """gevent's worker, which hands every request to the lean one."""
+    def _end_idle(self) -> None:
+        """End connections on which no whole head came for as long as one is kept open."""
+        while True:
+            gevent.sleep(_LOOK_EVERY_S)
+            oldest = time.monotonic() - self.cfg.keepalive
+            for connection in [c for c, since in self._waiting.items() if since < oldest]:
+                connection.end()

@@ -1,143 +1,251 @@
-"""What the web workers put on the wire."""
+"""How a web worker serves a connection, over a real pair of sockets."""
 
 from __future__ import annotations
 
 import logging
+import re
 from types import SimpleNamespace
 
+import gevent
 import pytest
+from gevent import socket
+from gevent.event import Event
 from gunicorn.config import Config
 
-from app.gunicorn_worker import LeanWorker, WholeResponse
+from app.connection import ClientGoneError
+from app.gunicorn_worker import WebWorker
+
+PATIENCE_S = 10
+ASK = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
 
 
-class FakeSocket:
-    """Notes what is sent, packet by packet."""
+class Worker(WebWorker):
+    """The part of a worker that a connection needs."""
 
-    def __init__(self) -> None:
-        self.packets: list[bytes] = []
-
-    def sendall(self, data: bytes) -> None:
-        self.packets.append(bytes(data))
-
-
-@pytest.fixture
-def sock():
-    return FakeSocket()
-
-
-def make_request(method: str = "GET") -> SimpleNamespace:
-    return SimpleNamespace(method=method, version=(1, 1), should_close=lambda: False)
-
-
-@pytest.fixture
-def answer(sock):
-    """Give a function that answers a request; gives the packets as (head, body) text."""
-
-    def run(*parts: bytes, method="GET", status="200 OK", headers=()):
-        response = WholeResponse(make_request(method), sock, Config())
-        response.start_response(status, list(headers))
-        for part in parts:
-            response.write(part)
-        response.close()
-        return [packet.partition(b"\r\n\r\n") for packet in sock.packets]
-
-    return run
-
-
-def length(content: bytes) -> tuple[str, str]:
-    return ("Content-Length", str(len(content)))
-
-
-def test_head_and_body_are_one_packet(answer):
-    """A small answer is one write."""
-    [(head, _, body)] = answer(b"seven", headers=[length(b"seven")])
-
-    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert b"Content-Length: 5" in head
-    assert b"seven" == body
-
-
-def test_what_follows_goes_out_as_it_comes(answer, sock):
-    """Only the first part of a body waits for the head."""
-    answer(b"sev", b"en", headers=[length(b"seven")])
-
-    assert 2 == len(sock.packets)
-    assert b"en" == sock.packets[1]
-
-
-@pytest.mark.parametrize(
-    ("method", "status"), [("HEAD", "200 OK"), ("GET", "204 No Content"), ("GET", "304 NM")]
-)
-def test_an_answer_without_a_body_is_its_head(answer, method, status):
-    """The head is sent once, at the end."""
-    [(head, end, body)] = answer(method=method, status=status)
-
-    assert head.startswith(f"HTTP/1.1 {status}".encode())
-    assert (b"\r\n\r\n", b"") == (end, body)
-
-
-def test_a_body_of_unknown_length_is_chunked(answer, sock):
-    """Framed as gunicorn frames it, with the last chunk."""
-    answer(b"sev", b"en")
-
-    assert b"3\r\nsev\r\n2\r\nen\r\n0\r\n\r\n" == b"".join(sock.packets).partition(b"\r\n\r\n")[2]
-
-
-class Worker(LeanWorker):
-    """The part of a worker that a request needs."""
-
-    def __init__(self, application, *, alive=True) -> None:
+    def __init__(self, application) -> None:
         self.wsgi = application
-        self.alive = alive
+        self.alive = True
         self.cfg = Config()
         self.log = logging.getLogger("worker")
-
-    def answer(self, sock) -> None:
-        request = make_request()
-        request.headers, request.path, request.query = [], "/", ""
-        request.uri, request.scheme, request.body = "/", "http", None
-        request.proxy_protocol_info, request._expected_100_continue = None, False
-        self.handle_request(("127.0.0.1", 80), request, sock, ("127.0.0.1", 1))
+        self.log.access = lambda *_facts: None  # gunicorn's own logger has it
+        self._waiting = {}
+        self.served: list[gevent.Greenlet] = []
 
 
-def application(*parts, fail=False):
-    def run(_environ, start_response):
-        start_response("200 OK", [("Content-Length", "5")])
+class Application:
+    """Echoes the body; may wait, fail, or leave the body unread."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.go_on = Event()
+        self.go_on.set()
+        self.waits = Event()
+        self.ended_by: BaseException | None = None
+        self.parts = None
+        self.fails: Exception | None = None
+        self.reads = True
+
+    def __call__(self, environ, start_response):
+        if self.reads:
+            self.bodies.append(environ["wsgi.input"].read())
+        self.waits.set()
+        try:
+            self.go_on.wait(PATIENCE_S)
+        except BaseException as exc:
+            self.ended_by = exc
+            raise
+        return self._answer(start_response)
+
+    def _answer(self, start_response):
+        parts = self.parts or [self.bodies[-1] if self.bodies else b"empty"]
+        start_response("200 OK", [("Content-Length", str(max(5, sum(map(len, parts)))))])
         yield from parts
-        if fail:
-            raise ZeroDivisionError
-
-    return run
+        if self.fails:
+            raise self.fails
 
 
-def test_a_connection_stays_open_after_an_answer(sock):
-    """The answer says so, and nothing is raised."""
-    Worker(application(b"seven")).answer(sock)
-
-    assert b"Connection: keep-alive" in sock.packets[0]
+@pytest.fixture
+def application():
+    return Application()
 
 
-def test_a_worker_that_ends_closes_its_connections(sock):
-    """The last answer says so."""
-    with pytest.raises(StopIteration):
-        Worker(application(b"seven"), alive=False).answer(sock)
-
-    assert b"Connection: close" in sock.packets[0]
+@pytest.fixture
+def worker(application):
+    return Worker(application)
 
 
-def test_an_answer_that_breaks_off_ends_the_connection(sock, caplog):
+@pytest.fixture
+def client(worker):
+    """Connect a client to a worker."""
+    ours, theirs = socket.socketpair()
+    listener = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 80))
+    greenlet = gevent.spawn(worker.handle, listener, theirs, ("127.0.0.1", 1))
+    ours.settimeout(PATIENCE_S)
+    worker.served.append(greenlet)
+    yield ours
+    ours.close()
+    greenlet.join(PATIENCE_S)
+
+
+def ask(body: bytes = b"seven") -> bytes:
+    return ASK % (len(body), body)
+
+
+def receive(client) -> tuple[bytes, bytes]:
+    """Read one answer and no more: head and body."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = client.recv(1)
+        assert byte, head
+        head += byte
+    length = int(re.search(rb"Content-Length: (\d+)", head)[1])
+    body = b""
+    while len(body) < length:
+        body += client.recv(length - len(body))
+    return head, body
+
+
+def test_a_connection_serves_request_after_request(client, application):
+    """The parser reads the first; those like it are taken from memory."""
+    for body in (b"first", b"another", b"third"):
+        client.sendall(ask(body))
+        assert body == receive(client)[1]
+
+    assert [b"first", b"another", b"third"] == application.bodies
+
+
+def test_requests_sent_without_waiting_are_answered_in_order(client):
+    """However many come in one packet."""
+    bodies = [b"%05d" % n for n in range(20)]
+    client.sendall(b"".join(map(ask, bodies)))
+
+    assert bodies == [receive(client)[1] for _ in bodies]
+
+
+def test_a_request_may_come_byte_by_byte(client):
+    """Known or not, nothing of it is lost."""
+    client.sendall(ask(b"first"))
+    receive(client)
+    for byte in ask(b"slowly"):
+        client.sendall(bytes([byte]))
+        gevent.sleep(0)
+
+    assert b"slowly" == receive(client)[1]
+
+
+def test_a_large_body_is_read_whole(client):
+    """It comes in many packets."""
+    body = bytes(range(256)) * 4000
+    sender = gevent.spawn(client.sendall, ask(b"first") + ask(body))
+    receive(client)
+
+    assert body == receive(client)[1]
+    sender.join(PATIENCE_S)
+
+
+def test_a_body_left_unread_is_no_request(client, application):
+    """What an application did not read is not taken for what comes next."""
+    application.reads = False
+    inner = ask(b"inner")
+    client.sendall(ask(inner) + ask(b"x" * 5))
+    receive(client)
+    receive(client)
+    application.reads = True
+    client.sendall(ask(b"after"))
+
+    assert b"after" == receive(client)[1]
+    assert [b"after"] == application.bodies
+
+
+def test_a_malformed_request_is_refused_and_ends_the_connection(client, application):
+    """Also when good ones came before it."""
+    client.sendall(ask())
+    receive(client)
+    client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
+
+    assert receive(client)[0].startswith(b"HTTP/1.1 400 ")
+    assert b"" == client.recv(1)
+    assert [b"seven"] == application.bodies
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST / HT", ASK[:-4] % 100])
+def test_a_client_that_stops_in_between_is_let_go(client, worker, sent):
+    """Nothing is answered, and the greenlet ends."""
+    client.sendall(sent)
+    client.shutdown(socket.SHUT_WR)
+
+    assert b"" == client.recv(1)
+    worker.served[0].get(timeout=PATIENCE_S)
+
+
+def test_a_request_is_given_up_when_its_client_goes_away(client, worker, application):
+    """Whoever waits for an answer on its behalf is told."""
+    application.go_on.clear()
+    client.sendall(ask())
+    application.waits.wait(PATIENCE_S)
+    client.close()
+    worker.served[0].join(PATIENCE_S)
+
+    assert isinstance(application.ended_by, ClientGoneError)
+
+
+def test_a_next_request_does_not_give_up_the_one_that_is_answered(client, application):
+    """The client is there; it is only early."""
+    application.go_on.clear()
+    client.sendall(ask(b"first"))
+    application.waits.wait(PATIENCE_S)
+    for body in (b"second", b"third"):
+        client.sendall(ask(body))
+        gevent.sleep(0.001)  # the event loop looks at the socket
+    application.go_on.set()
+
+    assert [b"first", b"second", b"third"] == [receive(client)[1] for _ in range(3)]
+
+
+def test_a_worker_that_ends_closes_its_connections(client, worker):
+    """Each gets its last answer, which says so."""
+    worker.alive = False
+    client.sendall(ask())
+
+    assert b"Connection: close" in receive(client)[0]
+    assert b"" == client.recv(1)
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST / HT"])
+def test_an_idle_connection_is_closed(client, worker, sent):
+    """One on which no whole head came for as long as one is kept."""
+    client.sendall(sent)
+    worker.cfg.set("keepalive", 0)
+    idle = gevent.spawn(worker._end_idle)
+
+    assert b"" == client.recv(1)
+    idle.kill()
+
+
+def test_a_connection_that_is_answered_is_not_idle(client, worker, application):
+    """However long the answer takes."""
+    application.go_on.clear()
+    client.sendall(ask())
+    application.waits.wait(PATIENCE_S)
+
+    assert {} == worker._waiting
+
+
+def test_an_answer_that_breaks_off_ends_the_connection(client, application, caplog):
     """Nothing is sent that could be taken for the rest of it."""
-    with pytest.raises(StopIteration):
-        Worker(application(b"sev", fail=True)).answer(sock)
+    application.parts, application.fails = [b"sev"], ZeroDivisionError()
+    client.sendall(ask())
+    received = b""
+    while more := client.recv(65536):
+        received += more
 
+    assert received.endswith(b"\r\n\r\nsev")
     assert ["an answer broke off"] == caplog.messages
-    assert 1 == len(sock.packets)
 
 
-def test_a_failure_before_the_first_byte_is_gunicorns_to_answer(sock):
+def test_a_failure_before_the_first_byte_is_answered(client, application):
     """Nothing was sent, so an error can be."""
-    with pytest.raises(ZeroDivisionError):
-        Worker(application(fail=True)).answer(sock)
+    application.go_on = SimpleNamespace(wait=lambda _timeout: 1 / 0)
+    client.sendall(ask())
 
-    assert [] == sock.packets
+    assert receive(client)[0].startswith(b"HTTP/1.1 500 ")
