@@ -11,9 +11,9 @@ from functools import cache
 from flask import Flask, Response, request
 
 from app.web.instances import decode_instances
+from app.web.raw_pixels import decode_raw_pixels
 
 SHAPE = (28, 28, 1)
-IMAGE_BYTES = 28 * 28
 PREDICTION = (
     b'{"label":"7","class":7,"probability":0.9999913,"probabilities":['
     b"7.476595e-10,0.000001464854,1.6370779e-8,2.1375021e-7,0.0000040013683,2.1349445e-8,"
@@ -27,10 +27,8 @@ app = Flask(__name__, static_folder=None)
 def predict():
     """Parse, and answer."""
     body = request.get_data(cache=False)
-    if request.mimetype == "application/json":
-        count, _ = decode_instances(body, SHAPE, 1024)
-    else:
-        count = len(body) // IMAGE_BYTES
+    decode = decode_instances if request.mimetype == "application/json" else decode_raw_pixels
+    count, _ = decode(body, SHAPE, 1024)
     return Response(_answer(count), mimetype="application/json")
 
 
