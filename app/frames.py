@@ -39,6 +39,8 @@ class Kind(IntEnum):
     REFUSAL = 3
     STATUS = 4
     METRICS = 5
+    CANCEL = 6
+    """Nobody waits for the answer to this request any more."""
 
 
 class Refusal(IntEnum):

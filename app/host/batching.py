@@ -42,6 +42,8 @@ class Job:
     taken: int = 0
     answered: int = 0
     inference_s: float = 0.0
+    dropped: bool = False
+    """What no batch has taken of it is never to be."""
     pieces: list[NDArray[np.float32]] = field(default_factory=list)
 
     @property
@@ -83,6 +85,8 @@ class BatchQueue:
         self.capacity = capacity
         self.max_batch = max_batch
         self.waiting = 0
+        self._jobs: dict[Any, Job] = {}
+        """The unfinished jobs, by origin."""
         self._lanes: dict[int, deque[Job]] = {}
         self._unfinished: dict[int, int] = {}
         self._images = 0.0
@@ -94,16 +98,15 @@ class BatchQueue:
         Raises:
             OverloadedError: If the queue is full, or the job's deadline cannot be met.
         """
-        wait_s = self.wait_s()
         if self.waiting + len(job.images) > self.capacity:
             sentence = f"{self.waiting} images are waiting; the limit is {self.capacity}"
-            raise OverloadedError(sentence, wait_s)
-        if now + wait_s > job.deadline:
-            sentence = (
-                f"the wait is about {wait_s:.2f} s; the deadline is in {job.deadline - now:.2f} s"
-            )
-            raise OverloadedError(sentence, wait_s)
+            raise OverloadedError(sentence, self.wait_s())
+        answer_s, left_s = self.wait_s(len(job.images)), job.deadline - now
+        if answer_s > left_s:
+            sentence = f"an answer takes about {answer_s:.2f} s; the deadline is in {left_s:.2f} s"
+            raise OverloadedError(sentence, self.wait_s())
         self._lanes.setdefault(job.version, deque()).append(job)
+        self._jobs[job.origin] = job
         self._unfinished[job.version] = self._unfinished.get(job.version, 0) + 1
         self.waiting += len(job.images)
 
@@ -122,13 +125,30 @@ class BatchQueue:
         return None, expired
 
     def discard(self, job: Job) -> None:
-        """Take the rest of a failed job out of its lane."""
-        if job.remaining:
-            self._lanes[job.version].remove(job)
-            self.waiting -= job.remaining
+        """Never take the rest of a failed job; its lane lets go of it when its turn comes."""
+        self.waiting -= job.remaining
+        job.dropped = True
+
+    def cancel(self, origin: Any) -> Job | None:
+        """End the job that nobody waits for any more.
+
+        Returns:
+            The job; None where it is not known, or a batch that has taken of it is not computed.
+        """
+        job = self._jobs.get(origin)
+        if job is None or job.taken > job.answered:
+            return None
+        self.discard(job)
+        self.finish(job)
+        return job
+
+    def origins(self) -> list[Any]:
+        """List the origins of the unfinished jobs."""
+        return list(self._jobs)
 
     def finish(self, job: Job) -> None:
-        """Note that a job has got its answer or refusal."""
+        """Note that a job has got its answer or refusal, or is not to get one."""
+        self._jobs.pop(job.origin, None)
         self._unfinished[job.version] -= 1
 
     def idle(self, version: int) -> bool:
@@ -144,9 +164,9 @@ class BatchQueue:
         self._images = self._images * _RATE_MEMORY + images
         self._busy_s = self._busy_s * _RATE_MEMORY + seconds
 
-    def wait_s(self) -> float:
-        """Estimate how long the work that waits now will take."""
-        return self.waiting * self._busy_s / self._images if self._images else 0.0
+    def wait_s(self, more: int = 0) -> float:
+        """Estimate how long the work that waits now, and so many images more, will take."""
+        return (self.waiting + more) * self._busy_s / self._images if self._images else 0.0
 
     def _fill(self, lane: deque[Job], now: float, expired: list[Job]) -> list[Piece]:
         """Share a batch out: up to half of it to each job in turn, what is left to the first."""
@@ -155,6 +175,8 @@ class BatchQueue:
         space = self.max_batch
         while lane and space:
             job = lane.popleft()
+            if job.dropped:
+                continue
             if job.deadline < now:
                 self.waiting -= job.remaining
                 expired.append(job)

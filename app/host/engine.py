@@ -110,6 +110,20 @@ class Engine:
             self._tell(self._observer.dropped, refused.reason.name.lower())
         return refused
 
+    def origins(self) -> list[Any]:
+        """List whoever has not got an answer yet."""
+        with self._lock:
+            return self._queue.origins()
+
+    def cancel(self, origins: Sequence[object]) -> None:
+        """Drop the images, of jobs that nobody waits for any more, that no batch has taken."""
+        for origin in origins:
+            with self._lock:
+                job = self._queue.cancel(origin)
+                reason = "expired" if job and job.deadline < self._clock() else "abandoned"
+            if job is not None:
+                self._tell(self._observer.dropped, reason)
+
     def step(self) -> float | None:
         """Compute the next batch, if it is time for one.
 

@@ -25,7 +25,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
 _SIZES = tuple(1 << power for power in range(11))  # 1 to 1,024 images
-_DROPS = ("overloaded", "expired", "failed", "not_ready", "misfit")
+_DROPS = ("overloaded", "expired", "abandoned", "failed", "not_ready", "misfit")
 
 
 class HostMetrics:
@@ -53,7 +53,7 @@ class HostMetrics:
         )
         self.drops = Counter(
             "glyph_requests_dropped",
-            "Requests that the host refused, by reason",
+            "Requests refused or dropped, by reason",
             ["reason"],
             registry=registry,
         )

@@ -41,7 +41,13 @@ _UNSENT_LIMIT = 64 * 2**20
 class Handler(Protocol):
     """Who answers the frames."""
 
-    def predict(self, request: Predict, origin: object) -> Refused | None: ...
+    def predict(self, request: Predict, origin: Origin) -> Refused | None: ...
+
+    def cancel(self, origin: Origin) -> None: ...
+
+    def gone(self, connection: Connection) -> None:
+        """Drop what a web worker asked that has gone."""
+        ...
 
     def metrics(self) -> bytes: ...
 
@@ -84,6 +90,10 @@ class Connection:
         with self._lock, contextlib.suppress(BlockingIOError):
             del self.unsent[: self.sock.send(self.unsent)]
         return bool(self.unsent)
+
+
+Origin = tuple[Connection, int]
+"""A web worker, and its number for a request."""
 
 
 class HostServer:
@@ -193,6 +203,8 @@ class HostServer:
             refused = self._handler.predict(Predict.decode(frame.body), origin)
             if refused is not None:
                 self._send(connection, encode_refusal(frame.request_id, refused))
+        elif frame.kind == Kind.CANCEL:
+            self._handler.cancel((connection, frame.request_id))
         elif frame.kind == Kind.METRICS:
             answer = encode(Kind.METRICS, frame.request_id, self._handler.metrics())
             self._send(connection, answer)
@@ -225,6 +237,7 @@ class HostServer:
             self._connections.discard(connection)
         self._selector.unregister(connection.sock)
         connection.sock.close()
+        self._handler.gone(connection)
 
     def _shut(self) -> None:
         for connection in self._connections:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from app.frames import Predict, Refused
     from app.host.engine import LoadedVersion
+    from app.host.server import Connection, Origin
     from app.settings import Settings
     from app.status import HostStatus
 
@@ -96,9 +97,17 @@ class HostService:
         for thread in self._threads:
             thread.join(timeout=5)
 
-    def predict(self, request: Predict, origin: object) -> Refused | None:
+    def predict(self, request: Predict, origin: Origin) -> Refused | None:
         """Admit a request, or say why not."""
         return self._engine.submit(request.rows, request.pixels, request.deadline, origin)
+
+    def cancel(self, origin: Origin) -> None:
+        """Drop what is left of a request that nobody waits for any more."""
+        self._engine.cancel([origin])
+
+    def gone(self, connection: Connection) -> None:
+        """Drop what is left of all that a web worker asked that has gone."""
+        self._engine.cancel([o for o in self._engine.origins() if o[0] is connection])
 
     def work(self) -> float | None:
         """Compute a batch, if it is time for one; gives when to come again."""

@@ -26,7 +26,6 @@ from app.frames import (
     encode_predict,
 )
 from app.status import HostStatus
-from app.web.connection import Connection
 from app.web.errors import (
     BadInputError,
     DeadlineError,
@@ -36,6 +35,7 @@ from app.web.errors import (
     OverloadedError,
     ServiceError,
 )
+from app.web.host_connection import HostConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ class HostChannel:
         self._clock = clock
         self._ids = itertools.count(1)
         self._calls: dict[int, _Call] = {}
-        self._connection: Connection | None = None
+        self._connection: HostConnection | None = None
         self._hub = gevent.get_hub()
         self._sweeper = self._hub.loop.timer(_SWEEP_S, _SWEEP_S)
         self._sweeping = False
@@ -136,6 +136,9 @@ class HostChannel:
             pixels: uint8, row-major, image after image.
             deadline: Clock reading after which nobody waits.
 
+        Whoever throws an exception into the greenlet that waits here, or kills it, has the host
+        drop the images that no batch has taken.
+
         Raises:
             ServiceError: If there is no answer; the class says why.
         """
@@ -177,21 +180,30 @@ class HostChannel:
             self._sweeper.again(self._sweep)
         try:
             outcome: Outcome = self._hub.switch()
+        except BaseException:  # this greenlet is to do something else, such as to end
+            self._abandon(request_id, call)
+            raise
         finally:
             del self._calls[request_id]
         if isinstance(outcome, ServiceError):
             raise outcome
         return outcome
 
-    def _post(self, connection: Connection, call: _Call) -> None:
+    def _post(self, connection: HostConnection, call: _Call) -> None:
         call.sends += 1
         call.posted = True
         connection.post(call.frame)
 
+    def _abandon(self, request_id: int, call: _Call) -> None:
+        """Spare the host what nobody waits for any more."""
+        if self._connection is not None and call.posted and call.needs_version:
+            self._connection.post(encode(Kind.CANCEL, request_id))
+
     def _sweep(self) -> None:
         """End the calls whose deadline has passed."""
         now = self._clock()
-        for call in [call for call in self._calls.values() if call.deadline <= now]:
+        for request_id, call in [c for c in self._calls.items() if c[1].deadline <= now]:
+            self._abandon(request_id, call)
             call.waiter.switch(DeadlineError("no answer from the model host before the deadline"))
         if not self._calls:
             self._sweeping = False
@@ -199,7 +211,7 @@ class HostChannel:
 
     def _connect(self) -> None:
         try:
-            self._connection = Connection(
+            self._connection = HostConnection(
                 self._path, self._largest_frame, self._receive, self._lose
             )
         except OSError as exc:

@@ -97,6 +97,24 @@ def test_requests_of_all_sizes_get_their_own_answers(channel, golden):
         assert np.abs(found - golden.probabilities[:size]).max() <= TOLERANCE
 
 
+def test_what_nobody_waits_for_is_dropped_before_it_is_run(start, golden):
+    """One request, and then all of a web worker that goes; both are counted as abandoned."""
+    service, channel = start(batch_wait_ms=1000)
+    channel.serving(soon())
+    other = HostChannel(channel._path, 2**24)
+    other.start()
+    other.serving(soon())
+    requests = [gevent.spawn(predict, c, golden.images[:1]) for c in (channel, other, other)]
+    until(lambda: service._metrics.exposition().count(b"glyph_queue_images 3.0"))
+    requests[0].kill()
+    other.close()
+
+    until(lambda: b'dropped_total{reason="abandoned"} 3.0' in service._metrics.exposition())
+    assert b"glyph_queue_images 0.0" in service._metrics.exposition()
+    assert b"glyph_batch_size_images_count 0.0" in service._metrics.exposition()
+    gevent.killall(requests)
+
+
 def test_what_serves_is_known(channel, store):
     """The status that every web worker gets names the version and what computes it."""
     loaded = channel.serving(soon())

@@ -357,6 +357,7 @@ def test_a_late_answer_is_ignored(host, channel, ask, clock):
     clock.tick(1)
     assert isinstance(failure(late), DeadlineError)
     host.answer(frame)
+    assert cancelled(host) == frame.request_id
     request = ask(mark=2)
     host.answer(host.receive())
 
@@ -389,11 +390,41 @@ def test_a_request_whose_greenlet_ends_is_forgotten(host, channel, ask):
     host.greet(READY)
     frames = [host.receive() for _ in requests]
     requests[0].kill()
+    assert cancelled(host) == frames[0].request_id
     for frame in frames:
         host.answer(frame)
 
     assert 2 == mark(requests[1])
     assert {} == channel._calls
+
+
+def test_what_was_never_sent_is_not_cancelled(host, channel, ask, clock):
+    """A host that is still loading hears nothing of a request that has ended."""
+    host.greet(STARTING)
+    until(lambda: channel.status == STARTING)
+    early = ask(mark=1, until=clock.now + 1)
+    gevent.sleep(0)
+    clock.tick(1)
+    assert isinstance(failure(early), DeadlineError)
+    request = ask(mark=2)
+    host.tell(READY)
+    host.answer(host.receive())
+
+    assert 2 == mark(request)
+
+
+def test_metrics_that_are_late_are_not_cancelled(host, channel, deadline):
+    """The host has nothing of them that waits."""
+    host.greet(READY)
+    channel._settled.wait()
+    scrapes = [gevent.spawn(channel.metrics, deadline) for _ in range(2)]
+    frames = [host.receive() for _ in scrapes]
+    scrapes[0].kill()
+    host.send(encode(Kind.METRICS, frames[1].request_id, b"glyph_up 1\n"))
+    gevent.spawn(channel.metrics, deadline)
+
+    assert b"glyph_up 1\n" == scrapes[1].get()
+    assert Kind.METRICS == host.receive().kind
 
 
 @pytest.mark.parametrize(
@@ -596,6 +627,13 @@ def test_closing_ends_the_connection(host, channel):
 def test_a_channel_that_was_never_started_may_be_closed(path):
     """There is nothing to end."""
     HostChannel(path, 2**20).close()
+
+
+def cancelled(host) -> int:
+    """Wait for the next frame, which cancels; gives the request that it is about."""
+    frame = host.receive()
+    assert (Kind.CANCEL, b"") == (frame.kind, frame.body)
+    return frame.request_id
 
 
 def until(condition) -> None:

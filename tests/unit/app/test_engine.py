@@ -202,6 +202,74 @@ def test_expired_jobs_are_refused_and_never_run(bench):
     assert [[2]] == model.batches
 
 
+def test_a_cancelled_job_is_neither_run_nor_answered(bench):
+    """It is counted as abandoned, once, and those beside it get their answers."""
+    model = bench.serve()
+    for mark in (1, 2, 3):
+        bench.ask(f"job {mark}", mark)
+    bench.engine.cancel(["job 2", "job 2", "stranger"])
+    bench.steps(1)
+
+    assert {"job 1": [1], "job 3": [3]} == bench.outcomes
+    assert [[1, 3]] == model.batches
+    assert 1 == bench.observer.events.count(("dropped", "abandoned"))
+
+
+def test_the_rest_of_a_cancelled_request_is_not_run(bench):
+    """What a batch has taken is done; what it was done for is let go."""
+    model = bench.serve()
+    bench.ask("bulk", *range(1, 11))
+    bench.steps(1)
+    bench.engine.cancel(["bulk"])
+    bench.ask("next", 50)
+    bench.steps(1)
+
+    assert {"next": [50]} == bench.outcomes
+    assert [[1, 2, 3, 4], [50]] == model.batches
+
+
+def test_a_cancelled_job_whose_deadline_has_passed_has_expired(bench):
+    """Whoever asked has waited as long as it would."""
+    bench.serve()
+    bench.ask("late", 1, deadline=bench.clock.now + 1)
+    bench.clock.tick(2)
+    bench.engine.cancel(["late"])
+
+    assert [("dropped", "expired")] == bench.observer.events
+
+
+def test_an_answered_job_cannot_be_cancelled(bench):
+    """The two may cross on their way."""
+    bench.serve()
+    bench.ask("a", 1)
+    bench.steps(1)
+    bench.engine.cancel(["a"])
+
+    assert {"a": [1]} == bench.outcomes
+    assert ("dropped", "abandoned") not in bench.observer.events
+
+
+def test_whoever_waits_is_known(bench):
+    """So that all that one web worker asked can be cancelled."""
+    bench.serve()
+    bench.ask("bulk", 1, 2, 3, 4, 5)
+    bench.ask("single", 6)
+    bench.steps(1)
+
+    assert ["bulk"] == bench.engine.origins()
+
+
+def test_a_cancelled_job_lets_the_old_version_go(bench):
+    """Nothing of it is left to be computed."""
+    bench.serve(1)
+    bench.ask("early", 1)
+    bench.serve(2)
+    bench.engine.cancel(["early"])
+    bench.steps(1)
+
+    assert [1] == bench.retired
+
+
 def test_a_step_may_find_only_expired_jobs(bench):
     """They are answered although there is nothing to run."""
     model = bench.serve()

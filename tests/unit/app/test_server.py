@@ -37,6 +37,8 @@ class FakeHandler:
         self.refusal: Refused | None = None
         self.problem: Exception | None = None
         self.pauses: list[float] = []
+        self.cancelled: queue.Queue[object] = queue.Queue()
+        self.left: queue.Queue[object] = queue.Queue()
         self.bugs: list[Exception] = []
         self.rested = threading.Event()
 
@@ -45,6 +47,12 @@ class FakeHandler:
             raise self.problem
         self.asked.put((request, origin))
         return self.refusal
+
+    def cancel(self, origin):
+        self.cancelled.put(origin)
+
+    def gone(self, connection):
+        self.left.put(connection)
 
     def metrics(self):
         return b"glyph_up 1\n"
@@ -220,6 +228,34 @@ def test_a_refusal_at_the_door_is_sent_at_once(connect, handler):
     frame = client.receive()
     assert (Kind.REFUSAL, 3) == (frame.kind, frame.request_id)
     assert handler.refusal == Refused.decode(frame.body)
+
+
+def test_a_cancelled_request_is_told_to_the_handler(connect, handler):
+    """By the origin that it came with, of this web worker and no other."""
+    client, other = connect(), connect()
+    for asking in (client, other):
+        asking.predict(request_id=7)
+    origins = [handler.asked.get(timeout=SAFETY_S)[1] for _ in range(2)]
+    client.send(encode(Kind.CANCEL, 7))
+    settle(other)
+    cancelled = handler.cancelled.get(timeout=SAFETY_S)
+
+    assert cancelled in origins
+    assert handler.cancelled.empty()
+    other.send(encode(Kind.CANCEL, 7))
+    assert {*origins} == {cancelled, handler.cancelled.get(timeout=SAFETY_S)}
+
+
+def test_what_a_web_worker_asked_goes_with_it(connect, handler):
+    """The handler is told which connection has ended."""
+    client, other = connect(), connect()
+    client.predict()
+    _, (connection, _) = handler.asked.get(timeout=SAFETY_S)
+    client.sock.close()
+
+    assert connection is handler.left.get(timeout=SAFETY_S)
+    settle(other)
+    assert handler.left.empty()
 
 
 def test_metrics_are_answered(connect):

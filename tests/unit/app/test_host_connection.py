@@ -10,8 +10,8 @@ import pytest
 from gevent import socket
 
 from app.frames import Frame, FrameReader, Kind, encode
-from app.web import connection as module
-from app.web.connection import Connection
+from app.web import host_connection as module
+from app.web.host_connection import HostConnection
 
 SAFETY_S = 10
 """How long anything may take before a test gives up; nothing takes that long."""
@@ -26,7 +26,7 @@ class Ends:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
             listener.listen()
-            self.near = Connection(path, 2**20, self.received.append, self.ended.append)
+            self.near = HostConnection(path, 2**20, self.received.append, self.ended.append)
             self.far, _ = listener.accept()
         self._reader = FrameReader(2**24)
 
@@ -144,7 +144,7 @@ def test_a_failed_connection_leaves_no_descriptor(tmp_path):
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         with pytest.raises(FileNotFoundError):
-            Connection(tmp_path / "nobody", 2**20, print, print)
+            HostConnection(tmp_path / "nobody", 2**20, print, print)
 
     assert before == len(list(Path("/proc/self/fd").iterdir()))
 

@@ -25,7 +25,7 @@ _READ_BYTES = 64 * 1024  # more would be mapped and unmapped for every read
 _READABLE, _WRITABLE = 1, 2  # as gevent's loop names them
 
 
-class Connection:
+class HostConnection:
     """One connection; whoever made it closes it, or is told that it ended."""
 
     def __init__(
