@@ -162,6 +162,8 @@ class Engine:
             return Refused(Refusal.MISFIT, 0.0, sentence)
         images = np.frombuffer(pixels, np.uint8).reshape(shape)
         now = self._clock()
+        if deadline < now:
+            return Refused(Refusal.EXPIRED, 0.0, "the deadline passed")
         if not self._queue.waiting:
             self._waiting_since = now
         try:

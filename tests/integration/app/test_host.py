@@ -194,6 +194,7 @@ def test_a_host_may_start_on_a_damaged_version(start, store, golden):
 def test_metrics_tell_what_was_done(channel, golden):
     """Batches, predictions by class, loads, and the version that serves."""
     predict(channel, golden.images[:1])
+    until(lambda: b"glyph_model_load_seconds_count 1.0" in channel.metrics(soon()))
     lines = channel.metrics(soon()).decode().splitlines()
 
     number = golden.probabilities[0].argmax()

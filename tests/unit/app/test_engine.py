@@ -369,6 +369,16 @@ def test_pixels_that_do_not_fit_are_not_admitted(bench, rows, size):
     assert [("dropped", "misfit")] == bench.observer.events
 
 
+def test_what_comes_after_its_deadline_is_not_admitted(bench):
+    """It is late, which is another thing than that it would be."""
+    bench.serve()
+    expected = Refused(Refusal.EXPIRED, 0.0, "the deadline passed")
+
+    assert expected == bench.ask("a", 1, deadline=bench.clock.now - 1)
+    assert bench.ask("b", 1, deadline=bench.clock.now) is None
+    assert [("dropped", "expired")] == bench.observer.events
+
+
 def test_a_full_queue_refuses(bench):
     """The queue's sentence and its estimate are handed on."""
     bench.engine = bench.make_engine(capacity=2)
