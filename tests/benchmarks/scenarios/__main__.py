@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 
+from tests.benchmarks.scenarios.fairness import fairness
+from tests.benchmarks.scenarios.faults import faults
 from tests.benchmarks.scenarios.invariance import invariance
 from tests.benchmarks.scenarios.overload import overload
+from tests.benchmarks.scenarios.slow_clients import slow_clients
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,7 +27,7 @@ def main() -> None:
     """
 
 
-for command in (invariance, overload):
+for command in (invariance, overload, fairness, faults, slow_clients):
     main.add_command(command)
 
 if __name__ == "__main__":

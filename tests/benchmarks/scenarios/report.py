@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_OK = 200
+
 
 class Report:
     """Lines of a table, each with what is wanted and whether it holds."""
@@ -58,6 +60,19 @@ def percentile_ms(seconds: NDArray[np.float64], percent: float) -> float:
 def p50_p99(seconds: NDArray[np.float64]) -> str:
     """Render the two percentiles that matter."""
     return f"{percentile_ms(seconds, 50):.1f} / {percentile_ms(seconds, 99):.1f} ms"
+
+
+def took(records: NDArray[np.void]) -> NDArray[np.float64]:
+    """Give the seconds that predictions took, from when they were due."""
+    answered = records[records["status"] == _OK]
+    seconds: NDArray[np.float64] = answered["done"] - answered["intended"]
+    return seconds
+
+
+def failures(records: NDArray[np.void]) -> str:
+    """Count what was no prediction; empty where there is nothing."""
+    failed = records["status"][records["status"] != _OK]
+    return tally(failed) if len(failed) else ""
 
 
 def tally(statuses: NDArray[np.int16]) -> str:
