@@ -9,6 +9,7 @@ from tests.benchmarks.scenarios.faults import faults
 from tests.benchmarks.scenarios.invariance import invariance
 from tests.benchmarks.scenarios.overload import overload
 from tests.benchmarks.scenarios.slow_clients import slow_clients
+from tests.benchmarks.scenarios.soak import soak
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +28,7 @@ def main() -> None:
     """
 
 
-for command in (invariance, overload, fairness, faults, slow_clients):
+for command in (invariance, overload, fairness, faults, slow_clients, soak):
     main.add_command(command)
 
 if __name__ == "__main__":

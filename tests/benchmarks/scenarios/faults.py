@@ -211,9 +211,9 @@ def sighup(scene: Scene) -> None:
 
 
 def socket_removed(scene: Scene) -> None:
-    """Remove the host's socket file, and kill a worker, whose successor must find the host."""
-    label = "socket removed"
-    doomed: set[int] = set()
+    """Remove the host's socket file, and kill the workers, whose successors must find the host."""
+    label = "socket removed, both workers killed in turn"
+    doomed: list[set[int]] = []
     seen: list[bool] = []
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / HOST_SOCKET
@@ -223,11 +223,13 @@ def socket_removed(scene: Scene) -> None:
             path.unlink()
             target.wait(_CALM_S)
             seen.append(path.exists())
-            doomed.update(kill_knowing_clients(target.workers()[0]))
+            for pid in target.workers():
+                doomed.append(kill_knowing_clients(pid))
+                target.wait(_CALM_S)
 
-        measured = scene.play(label, remove, seconds=5 * _CALM_S, run_dir=place)
+        measured = scene.play(label, remove, seconds=8 * _CALM_S, run_dir=place)
     scene.report.add(f"{label}: it is there again", "yes" if seen[0] else f"not in {_CALM_S:g} s")
-    _tell_worker(scene, label, measured, [doomed])
+    _tell_worker(scene, label, measured, doomed)
     told = "; ".join(f"{status} {text} ({n})" for (status, text), n in _common(measured))
     scene.report.add(f"{label}: sentences", told or "none")
 

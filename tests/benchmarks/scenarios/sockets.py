@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -15,9 +16,10 @@ def client_ports(pid: int) -> set[int]:
     """Find the clients' ports of the TCP connections over IPv4 that a process holds."""
     held = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
-        target = str(link.readlink())
-        if target.startswith("socket:["):
-            held.add(target.removeprefix("socket:[").rstrip("]"))
+        with contextlib.suppress(FileNotFoundError):  # closed in the meantime
+            target = str(link.readlink())
+            if target.startswith("socket:["):
+                held.add(target.removeprefix("socket:[").rstrip("]"))
     rows = [row.split() for row in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
     return {
         int(row[2].rpartition(":")[2], 16)
