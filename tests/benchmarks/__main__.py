@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import tempfile
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -63,6 +65,7 @@ def main(
     readme: Path | None,
 ) -> None:
     """Measure requests per second, latency and costs beside the floor and the naive service."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended too
     if readme:
         replace_section(readme.read_text(), "")  # a wrong file is found out now, not at the end
     for runtime in runtimes:

@@ -5,33 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.cases import BULK_CONNECTIONS, BULK_IMAGES, FLOOR, STOCK_FLOOR, Load, Server
-from tests.benchmarks.summary import BUSY, Budget, Summary, budgets
+from tests.benchmarks.summary import BUSY, ONE, Budget, Summary, budgets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 START, END = "<!-- benchmark: start -->", "<!-- benchmark: end -->"
 NONE = "-"
+BESIDE_RUNTIME = (
+    "Of the runtime alone: one image at a time for one connection, else its best batch size."
+)
 TITLES = {"openvino": "OpenVINO", "tensorflow": "TensorFlow"}
 
 
 def overview(summary: Summary) -> str:
     """Render what matters: the setting, rates, costs, budgets."""
     parts = [_setting(summary)]
-    parts += [_rates(summary, model) for model in summary.results.parameters]
+    for model in summary.results.parameters:
+        parts += [_rates(summary, model), _ratios(summary, model)]
     parts += [_costs(summary), _alone(summary), _budgets(budgets(summary))]
     return "\n\n".join(parts) + "\n"
 
 
 def details(summary: Summary) -> str:
     """Render everything about every server under every load."""
-    parts = [
-        (
-            "Of the runtime: a share of its own rate in process, one image at a time for one "
-            "connection, else with its best batch size. Spread: the range of the runs, as a share "
-            "of their median."
-        )
-    ]
+    parts = [f"{BESIDE_RUNTIME} Spread: the range of the runs, as a share of their median."]
     for model in summary.results.parameters:
         parts += [_load_table(summary, model, load) for load in summary.loads]
     return "\n\n".join(parts) + "\n"
@@ -82,21 +80,43 @@ def _cell(summary: Summary, server: Server, load: Load) -> str:
     return _number(rate) + (f" ({failed} failed)" if failed else "")
 
 
+def _ratios(summary: Summary, model: str) -> str:
+    loads = summary.loads
+    rows = []
+    for glyph in _of_model(summary, model):
+        if glyph.kind != "glyph":
+            continue
+        naive = Server("naive", model, glyph.runtime)
+        rows += [
+            [_title(summary, glyph), "of the floor"]
+            + [_percent(summary.beside(glyph, FLOOR, load)) for load in loads],
+            [_title(summary, glyph), "of the runtime alone"]
+            + [_percent(summary.beside_runtime(glyph, load)) for load in loads],
+            [_title(summary, glyph), "of the naive service"]
+            + [_times(summary.beside(glyph, naive, load)) for load in loads],
+        ]
+    head = ["server", "share", *map(_load_title, loads)]
+    return f"{BESIDE_RUNTIME}\n\n{table(head, rows, text_columns=2)}"
+
+
 def _costs(summary: Summary) -> str:
     rows = [
         [
             server.model or NONE,
             _title(summary, server),
+            _number(summary.of(server, ONE, "p50_ms"), 2),
+            _number(summary.of(server, BUSY, "p99_ms"), 1),
             _number(summary.of(server, BUSY, "cpu_s_per_1000"), 2),
             _number(summary.memory_mib(server)),
             _number(summary.start_s(server), 1),
         ]
         for server in summary.servers
     ]
-    head = ["model", "server", "CPU s per 1,000 requests", "memory MiB", "cold start s"]
+    head = ["model", "server", "p50 ms", "p99 ms", "CPU s", "memory MiB", "cold start s"]
     about = (
-        "What a server costs: CPU at 32 connections with single images; memory of all processes "
-        "(PSS) after load;\nand the time from the command to the first prediction:"
+        "Latency and costs with single images: p50 at one connection; p99 and CPU seconds per "
+        "1,000 requests at 32;\nmemory of all processes (PSS) after load; time from the command "
+        "to the first prediction."
     )
     return f"{about}\n\n{table(head, rows, text_columns=2)}"
 
@@ -149,7 +169,7 @@ def _load_table(summary: Summary, model: str, load: Load) -> str:
             ]
         )
     rate = "images/s" if load.bulk else "requests/s"
-    head = ["server", rate, "of the floor", "of the runtime", "of the naive service"]
+    head = ["server", rate, "of the floor", "of the runtime alone", "of the naive service"]
     head += ["p50 ms", "p99 ms", "CPU s per 1,000 requests", "failures", "spread"]
     images = _plural(load.images, "image")
     title = f"`{model}`, {images} per request as {_format(load)}, "

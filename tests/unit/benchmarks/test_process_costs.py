@@ -33,6 +33,12 @@ def test_memory_adds_up_in_mib(proc):
     assert 3 == pss_mib([7, 8], proc)
 
 
+def test_a_process_that_has_ended_costs_nothing(proc):
+    """A worker may be replaced at any moment."""
+    assert 4 == cpu_s([7, 9], proc)
+    assert 2 == pss_mib([7, 9], proc)
+
+
 def test_the_real_proc_is_understood():
     """The layout above is Linux's own."""
     assert time.process_time() == pytest.approx(cpu_s([os.getpid()]), abs=1)
