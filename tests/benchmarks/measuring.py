@@ -109,7 +109,7 @@ class _Bench(contextlib.ExitStack):
             with contextlib.closing(service):
                 self.results.starts_s.append(Cost(server, seconds))
                 if number == 0:
-                    self._warm_up(server, service)
+                    self._warm_up(service)
                     self.results.memory_mib.append(Cost(server, pss_mib(service.pids())))
 
     def start(self, servers: Sequence[Server]) -> None:
@@ -118,7 +118,7 @@ class _Bench(contextlib.ExitStack):
             service, _ = start(server, self._store, self._log(server))
             self.enter_context(contextlib.closing(service))
             self._services[server] = service
-            self._warm_up(server, service)
+            self._warm_up(service)
             if server.kind == "glyph":
                 self._add_runtime_alone(server, precision(service))
 
@@ -136,11 +136,10 @@ class _Bench(contextlib.ExitStack):
             spent = cpu_s(service.pids()) - before
             self.results.runs.append(Run(server, load, **asdict(measured), cpu_s=spent))
 
-    def _warm_up(self, server: Server, service: Service) -> None:
-        """Put a server under load, and forget what came of it."""
-        for load in {load.format: load for load in self._loads}.values():  # the last of each
-            if server.takes(load):
-                self._wrk.run(service.url, load, _WARM_UP_S)
+    def _warm_up(self, service: Service) -> None:
+        """Put a server under the heaviest load that all can take, and forget what came of it."""
+        load = [load for load in self._loads if load.format == "json"][-1]
+        self._wrk.run(service.url, load, _WARM_UP_S)
 
     def _add_runtime_alone(self, server: Server, precision: str) -> None:
         name = NAMES[server.model]
