@@ -41,6 +41,8 @@ class Kind(IntEnum):
     METRICS = 5
     CANCEL = 6
     """Nobody waits for the answer to this request any more."""
+    BEAT = 7
+    """The host's loop turns; sent even if there is nothing to say."""
 
 
 class Refusal(IntEnum):

@@ -11,6 +11,10 @@ from app.web.factory import create_app
 from app.web.metrics import WebMetrics
 
 settings = load_settings()
-channel = HostChannel(current_run_dir() / HOST_SOCKET, settings.largest_frame_bytes)
+channel = HostChannel(
+    current_run_dir() / HOST_SOCKET,
+    settings.largest_frame_bytes,
+    silence_s=settings.host_silence_s,
+)
 channel.start()
 app = create_app(settings, channel, WebMetrics(CollectorRegistry()))

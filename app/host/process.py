@@ -6,6 +6,7 @@ reads this module before it forks.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -18,9 +19,14 @@ from app.run_dir import METRICS_DIR, current_run_dir
 from app.settings import load_settings
 
 if TYPE_CHECKING:
-    from app.host.service import HostService
+    from collections.abc import Callable
 
-_PARENT_CHECK_S = 1.0
+    from app.host.service import HostService
+    from app.host.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0
 
 
 class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
@@ -36,10 +42,18 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
         # The host keeps its own registry: its counts are not for the web workers' shared files.
         os.environ.pop(METRICS_DIR, None)
         from app.host.service import HostService  # noqa: PLC0415
+        from app.host.watchdog import Watchdog  # noqa: PLC0415
 
-        self._service = HostService(load_settings(), current_run_dir())
+        settings = load_settings()
+        self._service = HostService(settings, current_run_dir())
         self._service.start()
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        watchdog = Watchdog(
+            self._service.beats,
+            stuck_looks=settings.host_timeout_s,
+            limit_mib=settings.host_memory_mib,
+        )
+        watch = (os.getppid(), watchdog, self._service.stop)
+        threading.Thread(target=_watch, name="watchdog", args=watch, daemon=True).start()
 
     def __call__(self, action: str, *_args: Any, **_kwargs: Any) -> None:
         """Refuse: requests come over the host's own socket."""
@@ -51,8 +65,13 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
             self._service.close()
 
 
-def _end_with(parent: int) -> None:
-    """End this process when its arbiter was killed, since a new arbiter starts a new host."""
+def _watch(parent: int, watchdog: Watchdog, stop: Callable[[], None]) -> None:
+    """End this process when it must, or its arbiter was killed: a new arbiter starts a new host."""
     while os.getppid() == parent:
-        time.sleep(_PARENT_CHECK_S)
+        why = watchdog.look()
+        if why is not None:
+            log.error("the model host ends, and another is started: %s", why)
+            stop()
+            os._exit(1)
+        time.sleep(_LOOK_S)
     os.kill(os.getpid(), signal.SIGTERM)

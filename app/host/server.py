@@ -11,6 +11,7 @@ import logging
 import selectors
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from app.frames import (
@@ -25,7 +26,7 @@ from app.frames import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from app.frames import Frame
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _READ_BYTES = 256 * 1024
+_BEAT_S = 0.25
+"""How often the host says that it is there, unless a batch takes longer."""
 _UNSENT_LIMIT = 64 * 2**20
 """Bytes kept for a reader that does not read; beyond it the connection is closed."""
 
@@ -99,8 +102,18 @@ Origin = tuple[Connection, int]
 class HostServer:
     """Accepts web workers, reads their requests and sends what others deliver."""
 
-    def __init__(self, path: Path, handler: Handler, largest_frame: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        handler: Handler,
+        largest_frame: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._handler = handler
+        self._clock = clock
+        self._next_beat = 0.0
+        self.beats = 0
+        """Grows while `run` goes round."""
         self._largest_frame = largest_frame
         self._connections: set[Connection] = set()
         self._status = b""
@@ -131,7 +144,10 @@ class HostServer:
         """Serve until closed: read what has come, work on it, and so on."""
         pause_s: float | None = None
         while not self._closing:
-            for key, events in self._selector.select(pause_s):
+            self._beat()
+            for key, events in self._selector.select(
+                _BEAT_S if pause_s is None else min(pause_s, _BEAT_S)
+            ):
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fileobj is self._waker:
@@ -161,6 +177,16 @@ class HostServer:
             outgoing.setdefault(connection, []).append(encode_outcome(request_id, outcome))
         for connection, frames in outgoing.items():
             self._send(connection, b"".join(frames))
+
+    def _beat(self) -> None:
+        now = self._clock()
+        if now < self._next_beat:
+            return
+        self._next_beat = now + _BEAT_S
+        self.beats += 1
+        with self._lock:
+            for connection in self._connections:
+                self._send(connection, encode(Kind.BEAT, 0))
 
     def _work(self) -> float | None:
         try:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LAST_BATCH_S = 2.0
+
 
 class HostService:
     """Everything of the model host but the process it runs in."""
@@ -96,6 +98,15 @@ class HostService:
         self._server.close()
         for thread in self._threads:
             thread.join(timeout=5)
+
+    def beats(self) -> int:
+        """Give a number that grows while the server's loop turns."""
+        return self._server.beats
+
+    def stop(self) -> None:
+        """End at once, after the batch in progress; web workers ask the next host again."""
+        self._server.close()
+        self._threads[0].join(timeout=_LAST_BATCH_S)
 
     def predict(self, request: Predict, origin: Origin) -> Refused | None:
         """Admit a request, or say why not."""

@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 _RECONNECT_S = 0.05
 _SWEEP_S = 0.01
 """How often deadlines are looked at while anybody waits, and so how late they may be noticed."""
+_PULSES = 4
+"""How many looks make up the time after which a host is taken for silent."""
 _SENDS = 2
 """How often a request may be sent; one that kills the host must not do so for ever."""
 _UNSENT_LIMIT = 64 * 2**20
@@ -85,8 +87,21 @@ class HostChannel:
     """Asks the model host on behalf of every request of this worker."""
 
     def __init__(
-        self, path: Path, largest_frame: int, clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        largest_frame: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        silence_s: float = 1.0,
     ) -> None:
+        """Prepare; `start` connects.
+
+        Args:
+            path: The host's socket.
+            largest_frame: Bound on what the host sends, in bytes.
+            clock: Monotonic seconds, the same that the host reads.
+            silence_s: A host that says nothing for so long is not asked until it does.
+        """
         self._path = path
         self._largest_frame = largest_frame
         self._clock = clock
@@ -97,20 +112,28 @@ class HostChannel:
         self._sweeper = self._hub.loop.timer(_SWEEP_S, _SWEEP_S)
         self._sweeping = False
         self._reconnect = self._hub.loop.timer(_RECONNECT_S, _RECONNECT_S)
+        self._pulse_s = silence_s / _PULSES
+        self._pulse = self._hub.loop.timer(self._pulse_s, self._pulse_s)
+        self._quiet = 0
+        """Pulses since anything came."""
+        self._silent = False
         self._settled = Event()
         self._serving: LoadedModel | None = None
         self._classes: dict[int, tuple[str, ...]] = {}
         self.status = HostStatus(
             model="", ready=False, starting=True, reason="the model host is being started"
         )
+        self._told = self.status
+        """What the host said last, though it may have fallen silent since."""
 
     def start(self) -> None:
         """Connect, and connect again whenever the host went away."""
+        self._pulse.again(self._feel)
         self._connect()
 
     def close(self) -> None:
         """Give the connection up."""
-        for timer in (self._reconnect, self._sweeper):
+        for timer in (self._reconnect, self._sweeper, self._pulse):
             timer.stop()
             timer.close()
         if self._connection is not None:
@@ -154,7 +177,7 @@ class HostChannel:
         Raises:
             ServiceError: If the host is away or does not answer before the deadline.
         """
-        if self._connection is None:
+        if self._connection is None or self._silent:
             raise HostLostError("the model host is away")
         request_id = next(self._ids)
         frame = encode(Kind.METRICS, request_id)
@@ -220,10 +243,32 @@ class HostChannel:
         else:
             self._reconnect.stop()
 
+    def _feel(self) -> None:
+        """Take a host that has said nothing for too long for lost, until it speaks again.
+
+        Pulses are counted, and no clock is read: time in which this process itself stood still
+        is not to be held against the host.
+        """
+        self._quiet += 1
+        if self._quiet < _PULSES or self._connection is None or not self._told.ready:
+            return
+        if not self._silent:
+            log.warning("the model host is silent; %d requests wait for it", len(self._calls))
+        self._silent = True
+        silent_s = self._quiet * self._pulse_s
+        reason = f"the model host has been silent for {silent_s:.1f} s and is to be replaced"
+        self._settle(self._told.model_copy(update={"ready": False, "reason": reason}))
+
     def _receive(self, frame: Frame) -> None:
         kind, request_id, body = frame
+        self._quiet = 0
+        if self._silent:
+            log.info("the model host speaks again")
+            self._silent = False
+            self._settle(self._told)
         if kind == Kind.STATUS:
-            self._settle(HostStatus.model_validate_json(body))
+            self._told = HostStatus.model_validate_json(body)
+            self._settle(self._told)
             return
         call = self._calls.get(request_id)
         if call is None:
@@ -240,7 +285,8 @@ class HostChannel:
     def _settle(self, status: HostStatus) -> None:
         """Take a new status in, and let those who waited for it go on."""
         self.status = status
-        self._serving = status.serving.loaded if status.serving is not None else None
+        serving = status.serving if status.ready else None
+        self._serving = serving.loaded if serving is not None else None
         self._classes = {v.version: v.loaded.classes for v in status.versions if v.loaded}
         if status.starting:
             self._settled.clear()
@@ -260,14 +306,10 @@ class HostChannel:
             log.error("the model host could not be understood", exc_info=why)
         log.warning("the model host went away; %d requests wait for it", len(self._calls))
         self._connection = None
-        self._settle(
-            HostStatus(
-                model=self.status.model,
-                ready=False,
-                starting=True,
-                reason="the model host is being started again",
-            )
-        )
+        self._silent = False
+        reason = "the model host is being started again"
+        self._told = HostStatus(model=self.status.model, ready=False, starting=True, reason=reason)
+        self._settle(self._told)
         for call in list(self._calls.values()):
             call.posted = False
             if call.sends == _SENDS or not call.needs_version:

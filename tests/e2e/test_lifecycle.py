@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 
 from tests.service import Clients, wait_until
+
+SILENT = re.compile(r"the model host has been silent for [0-9.]+ s and is to be replaced")
 
 
 def test_a_killed_host_costs_no_answer(start):
@@ -23,17 +26,37 @@ def test_a_killed_host_costs_no_answer(start):
 
 
 def test_a_frozen_host_is_replaced(start):
-    """A host that stops answering is killed after its timeout, and requests go on."""
-    service = start(host_timeout_s=2, request_timeout_ms=30_000)
+    """Until it is, requests are refused at once and told why; what it had is answered later."""
+    service = start(host_timeout_s=4, host_silence_s=0.5, request_timeout_ms=30_000)
     frozen = service.host_pid()
 
     with Clients(service, 4) as clients:
         clients.wait_for_more(20)
         os.kill(frozen, signal.SIGSTOP)
+        readiness = wait_until(lambda: _refused(service.get("/readyz")), "it is not ready")
+        refusal = wait_until(lambda: _refused(service.predict({"instances": []})), "a refusal")
         wait_until(lambda: not _lives(frozen), "the frozen host is gone")
+        service.ready()
         clients.wait_for_more(20)
 
-    assert [] == clients.failures
+    for answer in (readiness, refusal):
+        assert SILENT.fullmatch(answer.json()["error"])
+        assert "1" == answer.headers["Retry-After"]
+    sentences = [failure.response.json()["error"] for failure in clients.failures]
+    assert [] == [sentence for sentence in sentences if not SILENT.fullmatch(sentence)]
+
+
+def test_a_host_that_was_frozen_for_a_while_goes_on(start):
+    """It need not be replaced: requests are answered again as soon as it speaks."""
+    service = start(host_silence_s=0.5, request_timeout_ms=30_000)
+    host = service.host_pid()
+    os.kill(host, signal.SIGSTOP)
+    wait_until(lambda: _refused(service.get("/readyz")), "it is said to be silent")
+    os.kill(host, signal.SIGCONT)
+    service.ready()
+
+    assert 1 == service.version()
+    assert host == service.host_pid()
 
 
 def test_a_killed_worker_is_replaced_and_its_counts_stay(start):
@@ -96,6 +119,10 @@ def test_sighup_loses_no_request(start):
 
     assert [] == clients.failures
     assert host == service.host_pid()
+
+
+def _refused(answer):
+    return answer if answer.status_code == 503 else None
 
 
 def _lives(pid):

@@ -140,7 +140,7 @@ def host(start_host) -> FakeHost:
 def channel(path, clock, monkeypatch):
     monkeypatch.setattr("app.web.channel._RECONNECT_S", 0.001)
     monkeypatch.setattr("app.web.channel._SWEEP_S", 0.001)
-    channel = HostChannel(path, 2**20, clock)
+    channel = HostChannel(path, 2**20, clock, silence_s=3600)
     channel.start()
     yield channel
     channel.close()
@@ -545,6 +545,89 @@ def test_a_retiring_version_answers_with_its_own_classes(host, ask):
     host.answer(host.receive(), version=1)
 
     assert ("ring", "line") == request.get().classes
+
+
+def fall_silent(channel) -> None:
+    """Let the time pass in which nothing comes."""
+    for _ in range(4):
+        channel._feel()
+
+
+def test_a_silent_host_is_not_asked(host, channel, deadline, caplog):
+    """Requests are refused at once, readiness says why, and scrapes do not wait."""
+    host.greet(READY)
+    channel._settled.wait()
+    channel._quiet = 0
+    for _ in range(3):
+        channel._feel()
+    assert channel.status == READY
+    channel._feel()
+    channel._feel()
+
+    reason = "the model host has been silent for 4500.0 s and is to be replaced"
+    assert (False, False, reason) == (
+        channel.status.ready,
+        channel.status.starting,
+        channel.status.reason,
+    )
+    assert READY.versions == channel.status.versions
+    with pytest.raises(NotReadyError, match=f"^{reason}$") as caught:
+        channel.serving(deadline)
+    assert 1 == caught.value.retry_after_s
+    with pytest.raises(HostLostError, match=r"^the model host is away$"):
+        channel.metrics(deadline)
+    assert ["the model host is silent; 0 requests wait for it"] == caplog.messages
+
+
+def test_a_host_that_speaks_again_is_asked_again(host, channel, ask):
+    """Whatever it says; what it had before it fell silent it still has."""
+    before = ask(mark=1)
+    host.greet(READY)
+    frame = host.receive()
+    fall_silent(channel)
+    during = ask(mark=2)
+    gevent.sleep(0)
+    host.send(encode(Kind.BEAT, 0))
+    until(lambda: channel.status == READY)
+    host.answer(frame)
+    host.answer(host.receive())
+
+    assert [1, 2] == [mark(before), mark(during)]
+
+
+def test_what_a_silent_host_had_is_sent_to_the_next(host, start_host, channel, ask):
+    """Within its deadline, a request that was there before the silence is answered after it."""
+    request = ask(mark=9)
+    host.greet(READY)
+    host.receive()
+    fall_silent(channel)
+    host.die()
+    until(lambda: channel.status.starting)
+    successor = start_host()
+    successor.greet(READY)
+    successor.answer(successor.receive())
+
+    assert 9 == mark(request)
+
+
+def test_a_host_that_is_not_ready_may_be_silent(host, channel):
+    """Loading may keep it from speaking, and nobody asks it; nor is one that is away judged."""
+    fall_silent(channel)
+    assert "the model host is being started" == channel.status.reason
+    host.greet(STARTING)
+    until(lambda: channel.status == STARTING)
+    fall_silent(channel)
+
+    assert STARTING == channel.status
+
+
+def test_time_is_counted_while_the_channel_runs(path, host):
+    """A quarter of the bound at a time."""
+    channel = HostChannel(path, 2**20, silence_s=0.004)
+    channel.start()
+    host.greet(READY)
+    until(lambda: channel._silent)
+    channel.close()
 
 
 @pytest.mark.parametrize(

@@ -30,13 +30,19 @@ class FakeService:
     def close(self):
         self.calls.append("close")
 
+    def stop(self):
+        self.calls.append("stop")
+
+    def beats(self):
+        return 0
+
 
 @pytest.fixture
 def services(monkeypatch, tmp_path):
     """Give the list of services that were made."""
     monkeypatch.setattr(FakeService, "made", [], raising=False)
     monkeypatch.setattr(service, "HostService", FakeService)
-    monkeypatch.setattr(process, "_end_with", lambda _parent: None)
+    monkeypatch.setattr(process, "_watch", lambda *_: None)
     names = {"GLYPH_RUN_DIR": str(tmp_path), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     monkeypatch.setattr(os, "environ", os.environ | names | {"GLYPH_MODEL": "shapes"})
     return FakeService.made
@@ -71,17 +77,58 @@ def test_it_answers_on_its_own_socket_only():
         ModelHost()("predict", 1)
 
 
-def test_it_ends_when_its_arbiter_was_killed(monkeypatch):
-    """A new arbiter starts a new host; two would share one socket's name."""
-    parents = iter([10, 10, 1])
-    killed = []
-    fake = SimpleNamespace(
-        getppid=lambda: next(parents),
-        getpid=lambda: 11,
-        kill=lambda pid, number: killed.append((pid, number)),
-    )
-    monkeypatch.setattr(process, "os", fake)
-    monkeypatch.setattr(process, "time", SimpleNamespace(sleep=lambda _seconds: None))
-    process._end_with(10)
+class Ended(BaseException):
+    """Raised where the process would end."""
 
-    assert [(11, signal.SIGTERM)] == killed
+
+class FakeProcess:
+    """Stands for `os`: parents as told, and what is done to the process."""
+
+    def __init__(self, *parents: int) -> None:
+        self._parents = iter(parents)
+        self.done: list[tuple] = []
+
+    def getppid(self):
+        return next(self._parents)
+
+    def getpid(self):
+        return 11
+
+    def kill(self, pid, number):
+        self.done.append(("kill", pid, number))
+
+    def _exit(self, code):
+        self.done.append(("exit", code))
+        raise Ended
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Give a function that watches in a process of which it says what it does."""
+    monkeypatch.setattr(process, "time", SimpleNamespace(sleep=lambda _seconds: None))
+
+    def watch(fake, *reasons):
+        monkeypatch.setattr(process, "os", fake)
+        looks = iter(reasons)
+        watchdog = SimpleNamespace(look=lambda: next(looks))
+        process._watch(10, watchdog, lambda: fake.done.append(("stop",)))
+
+    return watch
+
+
+def test_it_ends_when_its_arbiter_was_killed(run):
+    """A new arbiter starts a new host; two would share one socket's name."""
+    fake = FakeProcess(10, 10, 1)
+    run(fake, None, None)
+
+    assert [("kill", 11, signal.SIGTERM)] == fake.done
+
+
+def test_it_ends_when_it_must(run, caplog):
+    """After the batch in progress, with the reason in the log."""
+    fake = FakeProcess(10, 10)
+    with pytest.raises(Ended):
+        run(fake, None, "it is stuck")
+
+    assert [("stop",), ("exit", 1)] == fake.done
+    assert ["the model host ends, and another is started: it is stuck"] == caplog.messages

@@ -7,6 +7,7 @@ import queue
 import socket
 import struct
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -105,9 +106,9 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def server(path, handler):
+def server(path, handler, clock):
     """Run a server that has announced its first status."""
-    server = HostServer(path, handler, LARGEST)
+    server = HostServer(path, handler, LARGEST, clock)
     server.announce(b"starting")
     server.listen()
     thread = threading.Thread(target=server.run)
@@ -180,6 +181,32 @@ def test_work_goes_on_while_some_is_left(connect, handler):
 
     assert handler.rested.wait(SAFETY_S)
     assert [] == handler.pauses
+
+
+def test_every_connection_hears_that_the_loop_turns(server, connect, clock):
+    """Four times a second, whether there is anything to say or not."""
+    clients = [connect(), connect()]
+    beats = server.beats
+    clock.tick(0.2)
+    server.awaken()
+    for client in clients:
+        settle(client)
+    assert beats == server.beats
+    clock.tick(0.05)
+    server.awaken()
+
+    for client in clients:
+        assert Frame(Kind.BEAT, 0, b"") == client.receive()
+    assert beats + 1 == server.beats
+
+
+def test_the_loop_turns_while_nothing_comes(server, clock):
+    """It does not sleep for longer than until its next word."""
+    beats = server.beats
+    clock.tick(0.25)
+    end = time.monotonic() + SAFETY_S
+    while server.beats == beats:
+        assert time.monotonic() < end
 
 
 def test_a_bug_in_the_work_does_not_end_the_server(connect, handler, caplog):
@@ -368,9 +395,9 @@ def test_a_reader_that_never_reads_is_given_up(server, connect, handler, monkeyp
     assert 10 > sum(1 for _ in iter(stuck.receive, None))
 
 
-def test_a_failed_accept_does_not_end_the_server(path, handler):
+def test_a_failed_accept_does_not_end_the_server(path, handler, clock):
     """A process out of file descriptors answers those who are connected."""
-    server = HostServer(path, handler, LARGEST)
+    server = HostServer(path, handler, LARGEST, clock)
     server._listener = FlakyListener(server._listener)
     server.announce(b"starting")
     server.listen()
@@ -384,9 +411,9 @@ def test_a_failed_accept_does_not_end_the_server(path, handler):
     assert not thread.is_alive()
 
 
-def test_closing_ends_every_connection(path, handler):
+def test_closing_ends_every_connection(path, handler, clock):
     """Web workers see it and connect to the next host."""
-    server = HostServer(path, handler, LARGEST)
+    server = HostServer(path, handler, LARGEST, clock)
     server.listen()
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -399,18 +426,18 @@ def test_closing_ends_every_connection(path, handler):
         assert client.receive() is None
 
 
-def test_closing_twice_is_no_fault(path, handler):
+def test_closing_twice_is_no_fault(path, handler, clock):
     """Whoever closes need not know whether the server's thread has ended."""
-    server = HostServer(path, handler, LARGEST)
+    server = HostServer(path, handler, LARGEST, clock)
     server.close()
     server.run()
     server.close()
 
 
-def test_a_dead_hosts_socket_is_replaced(path, handler):
+def test_a_dead_hosts_socket_is_replaced(path, handler, clock):
     """A host that was killed leaves its socket behind; the next one takes the name."""
-    first = HostServer(path, handler, LARGEST)
-    second = HostServer(path, handler, LARGEST)
+    first = HostServer(path, handler, LARGEST, clock)
+    second = HostServer(path, handler, LARGEST, clock)
     second.listen()
     thread = threading.Thread(target=second.run)
     thread.start()

@@ -1,0 +1,107 @@
+"""When the host must end: its loop is stuck, or it has grown beyond its bound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.host.watchdog import Watchdog, resident_bytes
+
+
+class FakeHost:
+    """A host whose loop turns between two looks, unless it is stuck."""
+
+    def __init__(self, clock) -> None:
+        self.clock = clock
+        self.stuck = False
+        self.mib = 100
+        self._beats = 0
+
+    def beats(self) -> int:
+        self._beats += not self.stuck
+        return self._beats
+
+    def watch(self, *, limit_mib: int = 0) -> Watchdog:
+        return Watchdog(
+            self.beats,
+            stuck_looks=3,
+            limit_mib=limit_mib,
+            resident=lambda: self.mib * 2**20,
+            clock=self.clock,
+        )
+
+
+@pytest.fixture
+def host(clock) -> FakeHost:
+    return FakeHost(clock)
+
+
+def test_a_host_whose_loop_turns_is_left_alone(host):
+    """However often one looks."""
+    watchdog = host.watch()
+
+    assert {None} == {watchdog.look() for _ in range(10)}
+
+
+def test_a_stuck_loop_ends_the_host(host):
+    """After as many looks as were allowed, counted from its last turn."""
+    watchdog = host.watch()
+    host.stuck = True
+    looks = [watchdog.look() for _ in range(2)]
+    host.stuck = False
+    looks.append(watchdog.look())
+    host.stuck = True
+    looks += [watchdog.look() for _ in range(3)]
+
+    assert [*[None] * 5, "its loop has not turned for 3 s"] == looks
+
+
+def test_a_host_that_grew_too_large_is_ended(host):
+    """The reason gives what it takes and what it may."""
+    watchdog = host.watch(limit_mib=200)
+    host.clock.tick(60)
+    host.mib = 200
+    assert watchdog.look() is None
+    host.mib = 201
+
+    assert "it takes 201 MiB of memory; the limit is 200" == watchdog.look()
+
+
+def test_a_young_host_may_be_large(host):
+    """Else a limit below what a model needs would leave no time to serve."""
+    host.mib = 300
+    watchdog = host.watch(limit_mib=200)
+    host.clock.tick(29)
+    young = watchdog.look()
+    host.clock.tick(1)
+
+    assert young is None
+    assert watchdog.look() is not None
+
+
+def test_without_a_limit_memory_is_not_judged(host):
+    """0 is no limit."""
+    watchdog = host.watch()
+    host.clock.tick(60)
+    host.mib = 2**20
+
+    assert watchdog.look() is None
+
+
+def test_the_memory_of_this_process_is_told():
+    """As the kernel counts it: at least an interpreter, and no more than the machine has."""
+    total = int(Path("/proc/meminfo").read_text().split()[1]) * 1024
+
+    assert 10 * 2**20 < resident_bytes() < total
+
+
+def test_where_the_system_does_not_tell_nothing_is_taken(monkeypatch):
+    """Such a system has no /proc."""
+    monkeypatch.setattr(Path, "read_text", _refuse)
+
+    assert 0 == resident_bytes()
+
+
+def _refuse(_path):
+    raise FileNotFoundError
