@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     )
     precision: Literal["auto", "f32", "bf16"] = Field(
         default="auto",
-        description="OpenVINO's arithmetic; auto takes bf16 where the golden check holds with it",
+        description="OpenVINO's arithmetic; auto is bf16 where it is quicker and right enough",
     )
     runtime_threads: int = Field(
         default=1, ge=1, le=256, description="Threads that one batch is computed with"

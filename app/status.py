@@ -21,6 +21,12 @@ class LoadedModel(BaseModel):
     classes: tuple[str, ...]
     input_shape: tuple[int, int, int]
     """Rows, columns, channels."""
+    passed_over: tuple[str, ...]
+    """Other ways to run it that were tried, and why they are not used."""
+    batch_limit: int
+    """Largest batch that is worth making on this machine, in images."""
+    batch_seconds: dict[str, float]
+    """Measured time of one batch, by its size in images."""
     example: str
     """One golden image, base64 of its uint8 pixels."""
 

@@ -15,6 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from app.host.curve import Curve
+
 _RATE_MEMORY = 0.95
 """Weight of the past in the measured service rate: about the last twenty batches count."""
 
@@ -89,8 +91,17 @@ class BatchQueue:
         """The unfinished jobs, by origin."""
         self._lanes: dict[int, deque[Job]] = {}
         self._unfinished: dict[int, int] = {}
+        self._curves: dict[int, Curve] = {}
         self._images = 0.0
         self._busy_s = 0.0
+
+    def plan(self, version: int, curve: Curve) -> None:
+        """Cut a version's batches by what they were measured to cost."""
+        self._curves[version] = curve
+
+    def limit(self, version: int) -> int:
+        """Give the largest batch of a version, in images."""
+        return self._curves[version].limit if version in self._curves else self.max_batch
 
     def admit(self, job: Job, now: float) -> None:
         """Let a job in.
@@ -115,7 +126,7 @@ class BatchQueue:
         expired: list[Job] = []
         while self._lanes:
             version, lane = next(iter(self._lanes.items()))
-            pieces = self._fill(lane, now, expired)
+            pieces = self._fill(lane, self._space(version, lane), now, expired)
             del self._lanes[version]
             if lane:
                 self._lanes[version] = lane  # to the back: versions take turns as well
@@ -158,6 +169,7 @@ class BatchQueue:
     def forget(self, version: int) -> None:
         """Drop the books of a version that is gone."""
         self._unfinished.pop(version, None)
+        self._curves.pop(version, None)
 
     def record(self, images: int, seconds: float) -> None:
         """Feed the measured service rate."""
@@ -168,11 +180,21 @@ class BatchQueue:
         """Estimate how long the work that waits now, and so many images more, will take."""
         return (self.waiting + more) * self._busy_s / self._images if self._images else 0.0
 
-    def _fill(self, lane: deque[Job], now: float, expired: list[Job]) -> list[Piece]:
+    def _space(self, version: int, lane: deque[Job]) -> int:
+        """Decide how many images the next batch of a lane holds at most."""
+        curve = self._curves.get(version)
+        waiting = 0
+        for job in lane:
+            waiting += job.remaining
+            if waiting >= self.limit(version):
+                break
+        return curve.cut(waiting) if curve else self.max_batch
+
+    def _fill(self, lane: deque[Job], space: int, now: float, expired: list[Job]) -> list[Piece]:
         """Share a batch out: up to half of it to each job in turn, what is left to the first."""
         jobs: list[Job] = []
         shares: list[int] = []
-        space = self.max_batch
+        share = max(1, space // 2)
         while lane and space:
             job = lane.popleft()
             if job.dropped:
@@ -182,7 +204,7 @@ class BatchQueue:
                 expired.append(job)
                 continue
             jobs.append(job)
-            shares.append(min(job.remaining, space, max(1, self.max_batch // 2)))
+            shares.append(min(job.remaining, space, share))
             space -= shares[-1]
         for index, job in enumerate(jobs):
             more = min(job.remaining - shares[index], space)

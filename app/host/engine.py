@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.host.batching import Batch
+    from app.host.curve import Curve
     from app.host.runtimes.base import Model
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class LoadedVersion:
     name: str
     version: int
     model: Model
+    curve: Curve
     classes: tuple[str, ...]
     input_shape: tuple[int, int, int]
 
@@ -90,6 +92,7 @@ class Engine:
         """
         with self._lock:
             announce()
+            self._queue.plan(version.version, version.curve)
             self._versions[version.version] = version
             self._serving = version
 
@@ -146,7 +149,9 @@ class Engine:
 
     def _pause_s(self) -> float:
         """Tell how long a batch that has room still waits for company."""
-        if not self._wait_s or not 0 < self._queue.waiting < self._queue.max_batch:
+        if not self._wait_s or not self._serving:
+            return 0.0
+        if not 0 < self._queue.waiting < self._queue.limit(self._serving.version):
             return 0.0
         return max(0.0, self._waiting_since + self._wait_s - self._clock())
 
@@ -199,11 +204,11 @@ class Engine:
         beside it get their answers.
         """
         parts = [piece.job.images[piece.start : piece.stop] for piece in pieces]
-        images = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        size = sum(map(len, parts))
         try:
-            probabilities = loaded.model.predict(images)
-            if probabilities.shape != (len(images), len(loaded.classes)):
-                raise ValueError(f"the model gave {probabilities.shape} for {len(images)} images")  # noqa: TRY301
+            probabilities = loaded.model.predict(parts)
+            if probabilities.shape != (size, len(loaded.classes)):
+                raise ValueError(f"the model gave {probabilities.shape} for {size} images")  # noqa: TRY301
         except Exception:
             if len(pieces) == 1:
                 log.exception("version %d failed on a request", loaded.version)

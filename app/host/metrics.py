@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
+    from app.host.curve import Curve
+
 # Else every counter exposes a second series that Prometheus does not need.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -72,6 +74,18 @@ class HostMetrics:
             registry=registry,
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
         )
+        self.batch_seconds = Gauge(
+            "glyph_batch_seconds",
+            "Measured when the version was loaded: the runtime's time for a batch of this size",
+            ["model", "size"],
+            registry=registry,
+        )
+        self.batch_limit = Gauge(
+            "glyph_batch_limit_images",
+            "Largest batch worth making, by that measurement",
+            ["model"],
+            registry=registry,
+        )
         self.restarts = Counter(
             "glyph_host_restarts", "Times the model host was started again", registry=registry
         )
@@ -103,11 +117,14 @@ class HostMetrics:
         """Count a request that got no answer."""
         self.drops.labels(reason).inc()
 
-    def loaded(self, model: str, version: int, seconds: float) -> None:
-        """Note that a version began to serve."""
+    def loaded(self, model: str, version: int, seconds: float, curve: Curve) -> None:
+        """Note that a version began to serve, and what its batches cost."""
         self.loads.labels(model, "served").inc()
         self.load_seconds.observe(seconds)
         self.version.labels(model).set(version)
+        self.batch_limit.labels(model).set(curve.limit)
+        for size, batch_s in curve.seconds.items():
+            self.batch_seconds.labels(model, size).set(batch_s)
 
     def refused(self, model: str) -> None:
         """Count a version that failed its trial."""

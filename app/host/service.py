@@ -64,7 +64,6 @@ class HostService:
                 settings.runtime,
                 settings.precision,
                 threads=settings.runtime_threads,
-                max_batch=settings.max_batch,
             ),
             max_batch=settings.max_batch,
             serve=self._serve,

@@ -19,26 +19,20 @@ class TrialFailedError(Exception):
     """Raised when a version does not answer as it should; the text says how."""
 
 
-def try_golden(model: Model, golden: Golden, classes: Sequence[str], max_batch: int) -> None:
-    """Run the golden images at every batch size the service uses; this also warms the runtime.
+def try_golden(model: Model, golden: Golden, classes: Sequence[str], sizes: Sequence[int]) -> None:
+    """Run the golden images at every prepared batch size; this also warms the runtime.
 
     Raises:
         TrialFailedError: If any answer has another shape, is not finite, or is off by more than the
             golden tolerance.
     """
-    for size in batch_sizes(max_batch):
+    for size in sizes:
         picks = np.arange(max(size, len(golden.images))) % len(golden.images)
         for start in range(0, len(picks), size):
             part = picks[start : start + size]
-            found = model.predict(golden.images[part])
+            found = model.predict([golden.images[part]])
             expected = golden.probabilities[part]
             _compare(found, expected, part, classes, size=size, tolerance=golden.tolerance)
-
-
-def batch_sizes(max_batch: int) -> list[int]:
-    """Powers of two up to the largest batch, and that one itself."""
-    sizes = [1 << power for power in range(max_batch.bit_length()) if 1 << power < max_batch]
-    return [*sizes, max_batch]
 
 
 def _compare(

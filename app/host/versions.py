@@ -13,7 +13,8 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from app.host.engine import LoadedVersion
-from app.host.trial import TrialFailedError, try_golden
+from app.host.selection import Selection, first_line
+from app.host.trial import TrialFailedError
 from app.status import HostStatus, LoadedModel, VersionStatus
 from model_store import Golden, StoreError
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
-    from app.host.runtimes.base import Model
+    from app.host.curve import Curve
     from app.host.runtimes.choice import Candidate
-    from model_store import Metadata, ModelStore
+    from model_store import ModelStore
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ Fingerprint = frozenset[tuple[str, int, int]]
 class Observer(Protocol):
     """Who is told about loads."""
 
-    def loaded(self, model: str, version: int, seconds: float) -> None: ...
+    def loaded(self, model: str, version: int, seconds: float, curve: Curve) -> None: ...
 
     def refused(self, model: str) -> None: ...
 
@@ -132,15 +133,21 @@ class VersionWatcher:
             self._refuse(version, fingerprint, f"{type(exc).__name__}: {exc}")
             return False
         self._serve(loaded, lambda: self._promote(status))
-        self._observer.loaded(self._model, version, self._clock() - started)
-        log.info(
-            "serving %s version %d with %s (%s)",
-            self._model,
-            version,
-            loaded.model.runtime,
-            loaded.model.precision,
-        )
+        self._observer.loaded(self._model, version, self._clock() - started, loaded.curve)
+        self._log(loaded)
         return True
+
+    def _log(self, loaded: LoadedVersion) -> None:
+        model, curve = loaded.model, loaded.curve
+        log.info(
+            "serving %s version %d with %s (%s) in %s; measured per batch: %s",
+            loaded.name,
+            loaded.version,
+            model.runtime,
+            model.precision,
+            f"batches of up to {curve.limit}" if curve.limit > 1 else "no batches: they do not pay",
+            curve,
+        )
 
     def _load(self, version: int) -> tuple[LoadedVersion, VersionStatus]:
         manifest = self._store.verify(self._model, version)
@@ -153,11 +160,24 @@ class VersionWatcher:
         if golden.images.shape[1:] != metadata.input.shape:
             shapes = f"{golden.images.shape[1:]}; its metadata.json says {metadata.input.shape}"
             raise TrialFailedError(f"its golden images have shape {shapes}")
-        model = self._first_good(directory, golden, metadata)
-        loaded = LoadedVersion(self._model, version, model, metadata.classes, metadata.input.shape)
+        selection = Selection(
+            directory, golden, metadata, max_batch=self._max_batch, clock=self._clock
+        )
+        found = selection.select(self._candidates())
+        loaded = LoadedVersion(
+            name=self._model,
+            version=version,
+            model=found.model,
+            curve=found.curve,
+            classes=metadata.classes,
+            input_shape=metadata.input.shape,
+        )
         known = LoadedModel(
-            runtime=model.runtime,
-            precision=model.precision,
+            runtime=found.model.runtime,
+            precision=found.model.precision,
+            passed_over=found.passed_over,
+            batch_limit=found.curve.limit,
+            batch_seconds={str(size): s for size, s in found.curve.seconds.items()},
             digest=manifest.digest,
             accuracy=metadata.metrics.accuracy,
             classes=metadata.classes,
@@ -166,22 +186,9 @@ class VersionWatcher:
         )
         return loaded, VersionStatus(version=version, state="serving", loaded=known)
 
-    def _first_good(self, directory: Path, golden: Golden, metadata: Metadata) -> Model:
-        problems = []
-        for candidate in self._candidates():
-            try:
-                model = candidate.load(directory)
-                try_golden(model, golden, metadata.classes, self._max_batch)
-            except Exception as exc:  # noqa: BLE001 - runtimes raise what they like
-                log.info("version %d not with %s: %s", metadata.version, candidate.name, exc)
-                problems.append(f"{candidate.name}: {_first_line(exc)}")
-            else:
-                return model
-        raise TrialFailedError("; ".join(problems) or "no runtime is installed")
-
     def _cannot_look(self, exc: Exception) -> None:
         """Tell once why the store cannot be read; what serves goes on serving."""
-        trouble = _first_line(exc)
+        trouble = first_line(exc)
         if trouble == self._trouble:
             return
         log.error("looking at the store failed; it is tried on", exc_info=exc)
@@ -233,10 +240,6 @@ class VersionWatcher:
         if refused:
             return "every version was refused: " + "; ".join(refused)
         return f"{self._store.root} holds no version of {self._model}; publish one with glyph-train"
-
-
-def _first_line(exc: Exception) -> str:
-    return next(iter(str(exc).splitlines()), type(exc).__name__)
 
 
 def _fingerprint(directory: Path) -> Fingerprint:

@@ -57,20 +57,21 @@ class RuntimeAlone:
 
 def main(runtime: str, precision: str, version: str) -> None:
     """Load, then measure once per line of input."""
-    (candidate,) = candidates(runtime, precision, threads=1, max_batch=max(BATCH_SIZES))
-    predict = candidate.load(Path(version)).predict
+    (candidate,) = candidates(runtime, precision, threads=1)
+    model = candidate.load(Path(version))
+    model.prepare(BATCH_SIZES)
     for _ in sys.stdin:
-        rates = {size: _images_per_s(predict, size) for size in BATCH_SIZES}
+        rates = {size: _images_per_s(model.predict, size) for size in BATCH_SIZES}
         print(json.dumps(rates), flush=True)  # noqa: T201
 
 
 def _images_per_s(predict, size: int) -> float:
     images = np.zeros((size, 28, 28, 1), np.uint8)
     for _ in range(5):
-        predict(images)
+        predict([images])
     calls, started = 0, time.perf_counter()
     while (passed := time.perf_counter() - started) < SECONDS_EACH:
-        predict(images)
+        predict([images])
         calls += 1
     return calls * size / passed
 

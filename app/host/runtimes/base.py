@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -14,22 +17,41 @@ class RuntimeUnavailableError(Exception):
 
 
 class Model(Protocol):
-    """A version in memory, ready to compute. One thread at a time may call it."""
+    """A version in memory. One thread at a time may call it."""
 
     runtime: str
     precision: str
 
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Classify images of shape (n, rows, columns, channels); gives (n, classes).
+    def prepare(self, sizes: Sequence[int]) -> None:
+        """Get ready for batches of these sizes (ascending), and let go of all others.
 
-        The answer is the caller's to keep.
+        A batch between two sizes is padded to the larger, so that no shape is new to the runtime
+        while it serves.
+
+        Raises:
+            RuntimeUnavailableError: If the runtime cannot compute the model at such a size.
+        """
+        ...
+
+    def predict(self, parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Classify the images of all parts as one batch of at most the largest prepared size.
+
+        Args:
+            parts: At least one array of shape (n, rows, columns, channels).
+
+        Returns:
+            Probabilities of shape (images of all parts, classes), in order; the caller's to keep.
         """
         ...
 
 
-def padded_size(n: int, largest: int) -> int:
-    """Round a batch size up to a power of two (at most the largest batch).
+def padded_size(n: int, sizes: Sequence[int]) -> int:
+    """Find the prepared size (ascending) that holds a batch.
 
-    Runtimes prepare kernels per input shape; a handful of shapes keeps that out of the service.
+    Raises:
+        ValueError: If none does.
     """
-    return min(1 << (n - 1).bit_length(), max(n, largest))
+    index = bisect_left(sizes, n)
+    if index == len(sizes):
+        raise ValueError(f"a batch of {n} images; the model is prepared for {list(sizes)}")
+    return sizes[index]

@@ -21,34 +21,37 @@ class Candidate:
     name: str
     load: Callable[[Path], Model]
     """Raises RuntimeUnavailableError."""
+    rival: Candidate | None = None
+    """Less exact; takes its place where it passes the trial and is measured to be quicker."""
 
 
-def candidates(
-    runtime: str, precision: str, *, threads: int, max_batch: int
-) -> Iterator[Candidate]:
+def candidates(runtime: str, precision: str, *, threads: int) -> Iterator[Candidate]:
     """Order the runtimes to try.
 
-    `auto` prefers TensorFlow where there is a GPU, else OpenVINO (in bf16 first where the precision
-    is auto too), and keeps TensorFlow, if installed, for what OpenVINO cannot do.
+    `auto` prefers TensorFlow where there is a GPU, else OpenVINO (with bf16 for a rival where the
+    precision is auto too), and keeps TensorFlow, if installed, for what OpenVINO cannot do.
     """
-    on_tensorflow = Candidate("tensorflow", partial(_load_tensorflow, threads, max_batch))
+    on_tensorflow = Candidate("tensorflow", partial(_load_tensorflow, threads))
     if runtime == "tensorflow" or (runtime == "auto" and _has_gpu() and _installed("tensorflow")):
         yield on_tensorflow
         return
-    for arithmetic in ("bf16", "f32") if precision == "auto" else (precision,):
-        load = partial(_load_openvino, arithmetic, threads, max_batch)
-        yield Candidate(f"openvino {arithmetic}", load)
+    bf16 = Candidate("openvino bf16", partial(_load_openvino, "bf16", threads))
+    if precision == "bf16":
+        yield bf16
+    else:
+        load = partial(_load_openvino, "f32", threads)
+        yield Candidate("openvino f32", load, rival=bf16 if precision == "auto" else None)
     if runtime == "auto" and _installed("tensorflow"):
         yield on_tensorflow
 
 
-def _load_openvino(precision: str, threads: int, max_batch: int, version: Path) -> Model:
+def _load_openvino(precision: str, threads: int, version: Path) -> Model:
     from app.host.runtimes.openvino_runtime import OpenVINOModel  # noqa: PLC0415 - only if chosen
 
-    return OpenVINOModel(version, precision=precision, threads=threads, max_batch=max_batch)
+    return OpenVINOModel(version, precision=precision, threads=threads)
 
 
-def _load_tensorflow(threads: int, max_batch: int, version: Path) -> Model:
+def _load_tensorflow(threads: int, version: Path) -> Model:
     from app.host.runtimes.base import RuntimeUnavailableError  # noqa: PLC0415
 
     if not _installed("tensorflow"):
@@ -57,7 +60,7 @@ def _load_tensorflow(threads: int, max_batch: int, version: Path) -> Model:
         )
     from app.host.runtimes.tensorflow_runtime import TensorFlowModel  # noqa: PLC0415
 
-    return TensorFlowModel(version, threads=threads, max_batch=max_batch)
+    return TensorFlowModel(version, threads=threads)
 
 
 def _installed(module: str) -> bool:

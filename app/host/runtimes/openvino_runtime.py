@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,33 +16,48 @@ import openvino  # noqa: E402
 from app.host.runtimes.base import RuntimeUnavailableError, padded_size  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+_LIGHT_BYTES = 2 * 2**20
+"""Weights that may be held once per batch size: all copies together fit a core's caches."""
 _PRECISIONS = {"f32": openvino.Type.f32, "bf16": openvino.Type.bf16}
 
 
+class _Prepared(NamedTuple):
+    """One batch size: a request, and the memory that it reads and writes."""
+
+    request: openvino.InferRequest
+    images: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+
+
 class OpenVINOModel:
-    """A compiled model with one reused request and an input buffer per batch size."""
+    """A model with a request and memory of its own for each prepared batch size.
+
+    A light model is compiled for each size, since one compiled for any size sets itself up anew
+    whenever the size changes, which costs more than a small batch does. A heavy one is compiled
+    once: every compilation has its own copy of the weights.
+    """
 
     runtime = "openvino"
 
-    def __init__(self, version: Path, *, precision: str, threads: int, max_batch: int) -> None:
-        """Read and compile.
+    def __init__(self, version: Path, *, precision: str, threads: int) -> None:
+        """Read the model.
 
         Raises:
-            RuntimeUnavailableError: If OpenVINO cannot read or compile the model, or the CPU has no
-                fast arithmetic of that precision.
+            RuntimeUnavailableError: If OpenVINO cannot read it, or the CPU has no fast arithmetic
+                of that precision.
         """
         self.precision = precision
-        self._max_batch = max_batch
-        core = openvino.Core()
-        if precision == "bf16" and "BF16" not in core.get_property(
+        self._core = openvino.Core()
+        if precision == "bf16" and "BF16" not in self._core.get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
         ):
             raise RuntimeUnavailableError("this CPU has no bf16 arithmetic")
-        options = {
+        self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
             "INFERENCE_NUM_THREADS": threads,
@@ -49,24 +65,58 @@ class OpenVINOModel:
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
         }
-        try:
-            compiled = core.compile_model(core.read_model(version), "CPU", options)
-        except RuntimeError as exc:
-            problem = str(exc).strip().splitlines()[-1]
-            raise RuntimeUnavailableError(f"OpenVINO cannot load it: {problem}") from exc
-        self._request = compiled.create_infer_request()
-        self._inputs: dict[int, openvino.Tensor] = {}
+        with _one_line():
+            self._model = self._core.read_model(version)
+        self._any_size: openvino.CompiledModel | None = None
+        self._sizes: list[int] = []
+        self._prepared: dict[int, _Prepared] = {}
 
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Classify images of shape (n, rows, columns, channels); gives (n, classes)."""
-        tensor = self._input(padded_size(len(images), self._max_batch), images.shape[1:])
-        tensor.data[: len(images)] = images
-        self._request.set_input_tensor(tensor)
-        self._request.infer()
-        output: NDArray[np.float32] = self._request.get_output_tensor().data[: len(images)]
-        return output.copy()
+    def prepare(self, sizes: Sequence[int]) -> None:
+        """Compile for these batch sizes, and let go of all others."""
+        with _one_line():
+            prepared = {size: self._prepared.get(size) or self._prepare(size) for size in sizes}
+        self._sizes, self._prepared = list(sizes), prepared
 
-    def _input(self, size: int, shape: tuple[int, ...]) -> openvino.Tensor:
-        if size not in self._inputs:
-            self._inputs[size] = openvino.Tensor(np.zeros((size, *shape), np.uint8))
-        return self._inputs[size]
+    def predict(self, parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Classify the images of all parts; gives (images, classes)."""
+        n = sum(map(len, parts))
+        request, images, probabilities = self._prepared[padded_size(n, self._sizes)]
+        np.concatenate(parts, out=images[:n])
+        request.infer(share_outputs=True)  # in this thread; start_async would hand over to another
+        return probabilities[:n].copy()
+
+    def _prepare(self, size: int) -> _Prepared:
+        request = self._compiled(size).create_infer_request()
+        (images,), (probabilities,) = self._model.inputs, self._model.outputs
+        read = openvino.Tensor(images.element_type, [size, *_item(images)])
+        written = openvino.Tensor(probabilities.element_type, [size, *_item(probabilities)])
+        request.set_input_tensor(read)
+        request.set_output_tensor(written)
+        return _Prepared(request, read.data, written.data)
+
+    def _compiled(self, size: int) -> openvino.CompiledModel:
+        if _weights_bytes(self._model) <= _LIGHT_BYTES:
+            self._model.reshape([size, *_item(self._model.input())])
+            return self._core.compile_model(self._model, "CPU", self._options)
+        if self._any_size is None:
+            self._any_size = self._core.compile_model(self._model, "CPU", self._options)
+        return self._any_size
+
+
+def _item(port: openvino.Output) -> list[int]:
+    """Give the shape of one image, or of its probabilities."""
+    return list(port.get_partial_shape()[1:].to_shape())
+
+
+def _weights_bytes(model: openvino.Model) -> int:
+    constants = (op for op in model.get_ops() if op.get_type_name() == "Constant")
+    return sum(constant.get_byte_size() for constant in constants)
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as exc:
+        problem = str(exc).strip().splitlines()[-1]
+        raise RuntimeUnavailableError(f"OpenVINO cannot load it: {problem}") from exc

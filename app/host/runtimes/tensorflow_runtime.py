@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,42 +14,66 @@ import tensorflow as tf
 from app.host.runtimes.base import RuntimeUnavailableError, padded_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 
+class _Prepared(NamedTuple):
+    """One batch size: the signature traced for it, and the memory it is fed from."""
+
+    function: Callable[[tf.Tensor], tf.Tensor]
+    images: NDArray[np.uint8]
+
+
 class TensorFlowModel:
-    """A SavedModel's serving signature as one concrete function."""
+    """A SavedModel's serving signature, traced for each prepared batch size.
+
+    Fixed shapes make a call cheaper than the signature itself; XLA, or variables turned into
+    constants, did not.
+    """
 
     runtime = "tensorflow"
     precision = "f32"
 
-    def __init__(self, version: Path, *, threads: int, max_batch: int) -> None:
+    def __init__(self, version: Path, *, threads: int) -> None:
         """Load the SavedModel.
 
         Raises:
             RuntimeUnavailableError: If it cannot be loaded or has no `serving_default` signature.
         """
         _set_threads(threads)
-        self._max_batch = max_batch
         try:
             self._loaded = tf.saved_model.load(str(version))  # owns the variables
             self._signature = self._loaded.signatures["serving_default"]
         except (OSError, ValueError, KeyError, tf.errors.OpError) as exc:
             problem = str(exc).strip().splitlines()[0]
             raise RuntimeUnavailableError(f"TensorFlow cannot load it: {problem}") from exc
+        self._sizes: list[int] = []
+        self._prepared: dict[int, _Prepared] = {}
 
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Classify images of shape (n, rows, columns, channels); gives (n, classes)."""
-        n = len(images)
-        size = padded_size(n, self._max_batch)
-        if size != n:
-            images = np.concatenate([images, np.zeros((size - n, *images.shape[1:]), np.uint8)])
-        output: NDArray[np.float32] = self._signature(images=tf.constant(images))[
-            "probabilities"
-        ].numpy()
+    def prepare(self, sizes: Sequence[int]) -> None:
+        """Trace for these batch sizes, and let go of all others."""
+        self._prepared = {size: self._prepared.get(size) or self._trace(size) for size in sizes}
+        self._sizes = list(sizes)
+
+    def predict(self, parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Classify the images of all parts; gives (images, classes)."""
+        n = sum(map(len, parts))
+        function, images = self._prepared[padded_size(n, self._sizes)]
+        np.concatenate(parts, out=images[:n])
+        output: NDArray[np.float32] = function(tf.constant(images)).numpy()
         return output[:n]
+
+    def _trace(self, size: int) -> _Prepared:
+        images = self._signature.structured_input_signature[1]["images"]
+        shape = (size, *images.shape[1:])
+        function = tf.function(
+            lambda images: self._signature(images=images)["probabilities"], autograph=False
+        )
+        traced = function.get_concrete_function(tf.TensorSpec(shape, images.dtype))
+        return _Prepared(traced, np.zeros(shape, np.uint8))
 
 
 def _set_threads(threads: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from app.host.runtimes import openvino_runtime
 from app.host.runtimes.base import RuntimeUnavailableError
 from app.host.runtimes.choice import candidates
 from app.host.runtimes.openvino_runtime import OpenVINOModel, openvino
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 EXACT = ("openvino f32", "tensorflow")
 RUNTIMES = (*EXACT, "openvino bf16")
-MAX_BATCH = 64
+SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
 @functools.cache
@@ -34,8 +35,10 @@ def load(name: str, version: Path) -> Model:
         capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if "BF16" not in capabilities:
             pytest.skip("this CPU has no bf16 arithmetic")
-    (candidate,) = candidates(runtime, precision or "auto", threads=1, max_batch=MAX_BATCH)
-    return candidate.load(version)
+    (candidate,) = candidates(runtime, precision or "auto", threads=1)
+    model = candidate.load(version)
+    model.prepare(SIZES)
+    return model
 
 
 @pytest.fixture(params=RUNTIMES)
@@ -53,7 +56,7 @@ def exact(request, starter):
 def test_golden_images_get_the_answers_they_were_published_with(exact, golden, size):
     """Within the tolerance and of the same class, at sizes with padding and without."""
     picks = np.arange(size) % len(golden.images)
-    found = exact.predict(golden.images[picks])
+    found = exact.predict([golden.images[picks]])
     expected = golden.probabilities[picks]
 
     assert (expected.shape, np.float32) == (found.shape, found.dtype)
@@ -65,7 +68,7 @@ def test_classes_are_the_same_in_every_precision_where_they_are_not_close(model,
     """In bf16 probabilities differ by some hundredths at most."""
     top = np.sort(golden.probabilities, axis=1)
     clear = top[:, -1] - top[:, -2] > 0.1
-    found = model.predict(golden.images)
+    found = model.predict([golden.images])
 
     assert np.abs(found - golden.probabilities).max() <= 0.05
     assert golden.probabilities[clear].argmax(axis=1).tolist() == (
@@ -75,48 +78,86 @@ def test_classes_are_the_same_in_every_precision_where_they_are_not_close(model,
 
 def test_probabilities_add_up(model, golden):
     """Softmax is inside the model."""
-    assert np.allclose(1, model.predict(golden.images[:9]).sum(axis=1), atol=0.01)
+    assert np.allclose(1, model.predict([golden.images[:9]]).sum(axis=1), atol=0.01)
 
 
 def test_an_answer_is_the_callers_to_keep(model, golden):
     """The next batch does not change it, whatever buffers the runtime has."""
-    first = model.predict(golden.images[:5])
+    first = model.predict([golden.images[:5]])
     kept = first.copy()
     for other in (golden.images[5:10], golden.images[20:28], golden.images[:1]):
-        model.predict(other)
+        model.predict([other])
 
     assert kept.tolist() == first.tolist()
 
 
 def test_what_a_batch_held_before_does_not_matter(model, golden):
     """The padding of a buffer that is used again is no part of the answer."""
-    before = model.predict(golden.images[:3]).tolist()
-    model.predict(golden.images[10:14])
+    before = model.predict([golden.images[:3]]).tolist()
+    model.predict([golden.images[10:14]])
 
-    assert before == model.predict(golden.images[:3]).tolist()
+    assert before == model.predict([golden.images[:3]]).tolist()
 
 
 def test_an_answer_does_not_depend_on_its_batch(exact, golden):
     """Alone or among sixty-four, an image has the same probabilities to five decimals."""
-    together = exact.predict(golden.images)
-    alone = np.concatenate([exact.predict(image[np.newaxis]) for image in golden.images])
+    together = exact.predict([golden.images])
+    alone = np.concatenate([exact.predict([image[np.newaxis]]) for image in golden.images])
 
     assert np.abs(together - alone).max() <= 1e-5
 
 
-def test_a_batch_may_be_larger_than_the_largest(model, golden):
-    """It is computed as it is."""
-    images = np.concatenate([golden.images, golden.images[:6]])
+def test_parts_are_one_batch(model, golden):
+    """In order, whatever their sizes."""
+    together = model.predict([golden.images[:7]])
+    parts = model.predict([golden.images[:1], golden.images[1:3], golden.images[3:7]])
 
-    assert 70 == len(model.predict(images))
+    assert together.tolist() == parts.tolist()
+
+
+def test_a_heavy_model_is_compiled_once(starter, golden, monkeypatch):
+    """Its weights are held once, and its answers are the same at every size and in any order."""
+    light = load("openvino f32", starter)
+    monkeypatch.setattr(openvino_runtime, "_LIGHT_BYTES", 0)
+    compiled = []
+    compile_model = openvino.Core.compile_model
+
+    def count(*arguments):
+        compiled.append(arguments)
+        return compile_model(*arguments)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", count)
+    (candidate,) = candidates("openvino", "f32", threads=1)
+    heavy = candidate.load(starter)
+    heavy.prepare(SIZES)
+
+    for size in (1, 7, 64, 33, 2, 1, 64):
+        images = [golden.images[np.arange(size) % len(golden.images)]]
+        assert np.abs(light.predict(images) - heavy.predict(images)).max() <= 1e-5
+    assert 1 == len(compiled)
+
+
+def test_a_model_can_let_go_of_sizes(starter, golden):
+    """What is left answers as before; a batch that fits none of it is refused."""
+    (candidate,) = candidates("openvino", "f32", threads=1)
+    model = candidate.load(starter)
+    model.prepare([1, 2, 4])
+    before = model.predict([golden.images[:2]])
+    model.prepare([1, 2])
+
+    assert before.tolist() == model.predict([golden.images[:2]]).tolist()
+    with pytest.raises(ValueError, match=r"^a batch of 3 images"):
+        model.predict([golden.images[:3]])
 
 
 def test_tensorflow_takes_a_second_version_with_other_threads(starter, golden):
     """The counts are for the whole process, and those of the first version stay."""
     load("tensorflow", starter)
-    (candidate,) = candidates("tensorflow", "auto", threads=2, max_batch=1)
+    (candidate,) = candidates("tensorflow", "auto", threads=2)
+    model = candidate.load(starter)
+    model.prepare([1])
 
-    assert 1 == len(candidate.load(starter).predict(golden.images[:1]))
+    assert 1 == len(model.predict([golden.images[:1]]))
 
 
 def test_a_model_says_what_computes_it(model):
@@ -151,14 +192,16 @@ def test_a_cpu_without_bf16_is_told(starter, monkeypatch):
     monkeypatch.setattr(openvino, "Core", OldCore)
 
     with pytest.raises(RuntimeUnavailableError, match=r"^this CPU has no bf16 arithmetic$"):
-        OpenVINOModel(starter, precision="bf16", threads=1, max_batch=1)
+        OpenVINOModel(starter, precision="bf16", threads=1)
 
 
 def test_openvino_leaves_the_choice_of_core_to_the_system(starter):
     """The web workers run on the same cores; a thread tied to one would wait for them."""
-    compiled = load("openvino f32", starter)._request.get_compiled_model()
+    prepared = load("openvino f32", starter)._prepared.values()
 
-    assert compiled.get_property("ENABLE_CPU_PINNING") is False
+    assert [False] * len(SIZES) == [
+        p.request.get_compiled_model().get_property("ENABLE_CPU_PINNING") for p in prepared
+    ]
 
 
 def test_openvino_reports_to_nobody():

@@ -61,12 +61,17 @@ class FakeModel:
     def __init__(self, *, classes: int = len(CLASSES), error: float = 0.0) -> None:
         self.classes = classes
         self.error = error
+        self.sizes: list[int] = []
         self.poison: int | None = None
         self.batches: list[list[int]] = []
         self.before = lambda: None
 
-    def predict(self, images):
+    def prepare(self, sizes):
+        self.sizes = list(sizes)
+
+    def predict(self, parts):
         self.before()
+        images = np.concatenate(parts)
         marks = images[:, 0, 0, 0]
         self.batches.append(marks.tolist())
         if self.poison in marks:
@@ -81,6 +86,7 @@ class FakeRuntime:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.rival = None
         self.tried: list[int] = []
         self.failures: dict[int, Exception] = {}
         self.errors: dict[int, float] = {}
@@ -103,9 +109,9 @@ class Publisher:
         with self.store.draft("shapes") as draft:
             (draft.path / "saved_model.pb").write_bytes(b"a graph")
             images = np.arange(1, 6, dtype=np.uint8).repeat(4).reshape(5, *SHAPE)
-            Golden(images=images, probabilities=FakeModel().predict(images), tolerance=0.01).write(
-                draft.path
-            )
+            Golden(
+                images=images, probabilities=FakeModel().predict([images]), tolerance=0.01
+            ).write(draft.path)
             return draft.commit(description(shape))
 
     def damage(self, version: int) -> Path:
@@ -199,6 +205,9 @@ def serving(version: int, **changes) -> VersionStatus:
         "runtime": "openvino",
         "precision": "bf16",
         "digest": "ab" * 32,
+        "passed_over": ("openvino f32: it is slow",),
+        "batch_limit": 2,
+        "batch_seconds": {"1": 0.25, "2": 0.375, "4": 0.75},
         "accuracy": 0.9876,
         "classes": CLASSES,
         "input_shape": SHAPE,

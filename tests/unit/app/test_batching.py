@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from app.host.batching import BatchQueue, Job, OverloadedError
+from app.host.curve import Curve
 
 NEVER = 1e9
 """A deadline that no test reaches."""
@@ -64,6 +65,36 @@ def test_a_batch_may_be_one_image(waiting):
     jobs = [make_job(name=name) for name in "abcde"[:waiting]]
 
     assert [f"{job.origin}0-1" for job in jobs] == batches(make_queue(*jobs, max_batch=1))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ({"a": 5}, ["a0-4", "a4-5"]),
+        ({"a": 3, "b": 2}, ["a0-2 b0-2", "a2-3"]),
+        ({"a": 1, "b": 1, "c": 1}, ["a0-1 b0-1 c0-1"]),
+        ({"a": 30, "b": 1}, ["a0-7 b0-1", "a7-15", "a15-23", "a23-30"]),
+    ],
+    ids=lambda value: ", ".join(map(str, value.values())) if isinstance(value, dict) else "",
+)
+def test_batches_are_cut_by_what_they_cost(sizes, expected):
+    """Five images are cheaper as four and one than padded to eight; no batch is over the limit."""
+    queue = make_queue(*(make_job(size, name=name) for name, size in sizes.items()), max_batch=64)
+    queue.plan(1, Curve({1: 0.001, 4: 0.002, 8: 0.0038, 64: 0.0304}))
+
+    assert (8, expected) == (queue.limit(1), batches(queue))
+
+
+def test_versions_are_cut_each_by_its_own_costs():
+    """One that gains nothing by batches is run image by image; a version that is gone is not."""
+    queue = make_queue(*(make_job(4, name=name, version=v) for v, name in ((1, "a"), (2, "b"))))
+    queue.plan(1, Curve({1: 1.0, 4: 4.0}))
+    queue.plan(2, Curve({1: 1.0, 4: 1.0}))
+    queue.forget(3)
+
+    assert ["a0-1", "b0-4", "a1-2", "a2-3", "a3-4"] == batches(queue)
+    queue.forget(1)
+    assert 4 == queue.limit(1)
 
 
 def test_bulk_and_singles_take_turns():

@@ -18,28 +18,29 @@ def choose(monkeypatch):
     def run(runtime: str, precision: str, *, gpu: bool = False, tensorflow: bool = True):
         monkeypatch.setattr("app.host.runtimes.choice._has_gpu", lambda: gpu)
         monkeypatch.setattr("app.host.runtimes.choice._installed", lambda _module: tensorflow)
-        return list(candidates(runtime, precision, threads=1, max_batch=4))
+        return list(candidates(runtime, precision, threads=1))
 
     return run
 
 
 def names(chosen) -> list[str]:
-    return [candidate.name for candidate in chosen]
+    """Name the candidates in order; one with a rival reads "x or y"."""
+    return [f"{c.name} or {c.rival.name}" if c.rival else c.name for c in chosen]
 
 
 @pytest.mark.parametrize(
     ("runtime", "precision", "expected"),
     [
-        ("auto", "auto", ["openvino bf16", "openvino f32", "tensorflow"]),
+        ("auto", "auto", ["openvino f32 or openvino bf16", "tensorflow"]),
         ("auto", "f32", ["openvino f32", "tensorflow"]),
         ("auto", "bf16", ["openvino bf16", "tensorflow"]),
-        ("openvino", "auto", ["openvino bf16", "openvino f32"]),
+        ("openvino", "auto", ["openvino f32 or openvino bf16"]),
         ("openvino", "f32", ["openvino f32"]),
         ("tensorflow", "auto", ["tensorflow"]),
     ],
 )
 def test_on_a_cpu_openvino_comes_first(choose, runtime, precision, expected):
-    """In bf16 first where the precision is free, and TensorFlow for what is left."""
+    """With bf16 for a rival where the precision is free, and TensorFlow for what is left."""
     assert expected == names(choose(runtime, precision))
 
 
@@ -47,7 +48,7 @@ def test_on_a_cpu_openvino_comes_first(choose, runtime, precision, expected):
     ("runtime", "expected"),
     [
         ("auto", ["tensorflow"]),
-        ("openvino", ["openvino bf16", "openvino f32"]),
+        ("openvino", ["openvino f32 or openvino bf16"]),
         ("tensorflow", ["tensorflow"]),
     ],
 )
@@ -61,7 +62,7 @@ def test_without_tensorflow_only_openvino_is_tried(choose, gpu):
     """The serving install has no TensorFlow, on whatever machine."""
     chosen = choose("auto", "auto", gpu=gpu, tensorflow=False)
 
-    assert ["openvino bf16", "openvino f32"] == names(chosen)
+    assert ["openvino f32 or openvino bf16"] == names(chosen)
 
 
 def test_tensorflow_that_is_wanted_but_missing_is_told(choose):
@@ -85,9 +86,16 @@ def test_choosing_loads_nothing(choose, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("n", "largest", "expected"),
-    [(1, 64, 1), (2, 64, 2), (3, 64, 4), (33, 64, 64), (64, 64, 64), (9, 12, 12), (70, 64, 70)],
+    ("n", "expected"), [(1, 1), (2, 4), (4, 4), (5, 12), (12, 12)], ids="{}".format
 )
-def test_batches_are_padded_to_few_sizes(n, largest, expected):
-    """Powers of two and the largest batch; a batch beyond it is taken as it is."""
-    assert expected == padded_size(n, largest)
+def test_a_batch_is_padded_to_the_next_prepared_size(n, expected):
+    """Runtimes prepare a handful of shapes, and see no other while they serve."""
+    assert expected == padded_size(n, [1, 4, 12])
+
+
+def test_a_batch_larger_than_every_prepared_size_is_refused():
+    """Nothing could hold it; the queue never makes one."""
+    with pytest.raises(
+        ValueError, match=r"^a batch of 13 images; the model is prepared for \[1, 4"
+    ):
+        padded_size(13, [1, 4, 12])

@@ -7,10 +7,13 @@ import pytest
 
 from app.frames import Answer, Refusal, Refused
 from app.host.batching import BatchQueue
+from app.host.curve import Curve
 from app.host.engine import Engine, LoadedVersion
 
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)
+CURVE = Curve({1: 0.001, 2: 0.001, 4: 0.001})
+"""A batch costs the same at every size, so everything that fits goes into one."""
 NEVER = 1e9
 """A deadline that no test reaches."""
 SAFETY_S = 10
@@ -64,7 +67,7 @@ class Bench:
     def serve(self, number: int = 1):
         """Let a new version serve; gives its model."""
         model = self.make_model()
-        version = LoadedVersion("shapes", number, model, CLASSES, SHAPE)
+        version = LoadedVersion("shapes", number, model, CURVE, CLASSES, SHAPE)
         self.engine.serve(version, announce=lambda: None)
         return model
 
@@ -343,7 +346,7 @@ def test_a_swap_is_announced_before_it_happens(bench):
     """While it is announced the new version has no job, so nobody gets an answer of a stranger."""
     bench.serve(1)
     versions = []
-    version = LoadedVersion("shapes", 2, bench.make_model(), CLASSES, SHAPE)
+    version = LoadedVersion("shapes", 2, bench.make_model(), CURVE, CLASSES, SHAPE)
     bench.engine.serve(version, announce=lambda: versions.append(bench.engine._serving.version))
 
     assert [1] == versions
@@ -468,6 +471,19 @@ def test_the_window_ends_when_its_time_is_over(bench):
     bench.steps(1)
 
     assert [[1]] == model.batches
+
+
+def test_a_version_that_gains_nothing_by_batches_gets_none(bench):
+    """Its measured limit goes before the largest batch, and no window is kept open for company."""
+    bench.engine = bench.make_engine(wait_s=3600)
+    model = bench.make_model()
+    slow = LoadedVersion("shapes", 1, model, Curve({1: 1.0, 4: 4.0}), CLASSES, SHAPE)
+    bench.engine.serve(slow, announce=lambda: None)
+    bench.ask("a", 1)
+    bench.ask("b", 2)
+    bench.steps(2)
+
+    assert [[1], [2]] == model.batches
 
 
 def test_a_step_tells_when_to_come_again(bench):

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, values
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.host.curve import Curve
 from app.host.metrics import HostMetrics
 from app.web.metrics import WebMetrics
 
@@ -80,7 +81,7 @@ def test_drops_are_counted_by_reason(host, reason):
 def test_loads_are_counted_by_outcome(host):
     """With how long a good one took, and which version serves."""
     host.metrics.refused("shapes")
-    host.metrics.loaded("shapes", 12, 0.75)
+    host.metrics.loaded("shapes", 12, 0.75, Curve({1: 0.25}))
 
     assert (1, 1) == (
         host.value("glyph_model_loads_total", model="shapes", outcome="refused"),
@@ -88,6 +89,17 @@ def test_loads_are_counted_by_outcome(host):
     )
     assert 12 == host.value("glyph_model_version", model="shapes")
     assert 0.75 == host.value("glyph_model_load_seconds_sum")
+
+
+def test_what_batches_cost_is_told(host):
+    """As it was measured at the last load: the seconds at every size, and the limit."""
+    host.metrics.loaded("shapes", 1, 0.75, Curve({1: 9, 2: 9, 4: 9}))
+    host.metrics.loaded("shapes", 2, 0.75, Curve({1: 0.25, 2: 0.5, 4: 1}))
+
+    assert (0.25, 0.5, 1) == tuple(
+        host.value("glyph_batch_seconds", model="shapes", size=size) for size in ("1", "2", "4")
+    )
+    assert 1 == host.value("glyph_batch_limit_images", model="shapes")
 
 
 def test_the_host_tells_of_its_process(host):

@@ -23,8 +23,8 @@ class FakeObserver:
     def __init__(self) -> None:
         self.loads: list[tuple] = []
 
-    def loaded(self, model, version, seconds):
-        self.loads.append(("served", model, version, seconds))
+    def loaded(self, model, version, seconds, curve):
+        self.loads.append(("served", model, version, seconds, curve.limit))
 
     def refused(self, model):
         self.loads.append(("refused", model))
@@ -141,17 +141,17 @@ def test_the_newest_version_serves(watch, publisher, runtime):
 
 
 def test_a_version_is_handed_over_with_what_it_takes(watch, publisher):
-    """The engine gets the model, its classes and the shape of an image."""
+    """The engine gets the model, how to cut its batches, its classes and the shape of an image."""
     publisher.publish()
     watch.check()
 
     assert ("shapes", 1) == (watch.served.name, watch.served.version)
     assert ("circle", "square", "star") == watch.served.classes
-    assert (2, 2, 1) == watch.served.input_shape
+    assert ((2, 2, 1), 4) == (watch.served.input_shape, watch.served.curve.limit)
 
 
 def test_the_status_describes_what_serves(watch, publisher):
-    """Runtime, precision, digest, accuracy, classes, shape, and an example to try."""
+    """Runtime, precision, digest, accuracy, classes, shape, batches, and an example to try."""
     publisher.publish()
     watch.check()
 
@@ -159,6 +159,7 @@ def test_the_status_describes_what_serves(watch, publisher):
     assert ("fake", "f32", 0.8) == (loaded.runtime, loaded.precision, loaded.accuracy)
     assert publisher.store.verify("shapes", 1).digest == loaded.digest
     assert (2, 2, 1) == loaded.input_shape
+    assert (4, {"1": 0, "2": 0, "4": 0}) == (loaded.batch_limit, loaded.batch_seconds)
     assert bytes([1, 1, 1, 1]) == base64.b64decode(loaded.example)
 
 
@@ -409,6 +410,31 @@ def test_golden_images_of_another_shape_are_refused(watch, publisher):
     assert expected == watch.reason(1)
 
 
+def test_what_serves_is_logged_with_its_batches(watch, publisher, runtime, clock, caplog):
+    """In one line; where batching does not pay, it says so."""
+    caplog.set_level("INFO")
+    publisher.publish()
+    watch.check()
+    load = runtime.load
+
+    def slow(version):
+        model = load(version)
+        predict = model.predict
+        model.predict = lambda parts: (clock.tick(len(parts[0]) / 8), predict(parts))[1]
+        return model
+
+    runtime.load = slow
+    publisher.publish()
+    watch.check()
+
+    about = "serving shapes version {} with fake (f32) in {}; measured per batch: {}"
+    fast = about.format(1, "batches of up to 4", "1: 0.00 ms, 2: 0.00 ms, 4: 0.00 ms")
+    lone = about.format(
+        2, "no batches: they do not pay", "1: 125.00 ms, 2: 250.00 ms, 4: 500.00 ms"
+    )
+    assert [fast, lone] == caplog.messages
+
+
 def test_loads_are_counted_by_outcome(watch, publisher, runtime, clock):
     """With the time from finding a version to serving it."""
     publisher.publish()
@@ -418,7 +444,7 @@ def test_loads_are_counted_by_outcome(watch, publisher, runtime, clock):
     runtime.load = lambda version: (clock.tick(1.5), load(version))[1]
     watch.check()
 
-    assert [("refused", "shapes"), ("served", "shapes", 1, 1.5)] == watch.observer.loads
+    assert [("refused", "shapes"), ("served", "shapes", 1, 1.5, 4)] == watch.observer.loads
 
 
 def test_a_store_that_cannot_be_read_is_told_as_the_reason(publisher, clock, runtime, caplog):

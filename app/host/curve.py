@@ -1,0 +1,104 @@
+"""What a batch costs on this machine, and how work that waits is best cut into batches.
+
+Policy only: the calls that are timed and the clock are passed in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Key = TypeVar("Key")
+
+WORTH = 1.05
+"""A rate must be higher by this factor before something is given up for it."""
+_TURN_S = 0.0001
+"""What the host itself spends on a batch, beside the runtime: cutting, answering, reading on."""
+_ROUNDS = (3, 25)
+"""Fewest and most times that a call is timed."""
+_BUDGET_S = 0.15
+"""Time after which no further round is begun."""
+
+
+class Curve:
+    """Seconds per batch at each prepared size, and what follows from them."""
+
+    def __init__(self, seconds: Mapping[int, float]) -> None:
+        """Take the measured seconds of one call with so many images; never empty."""
+        self.seconds = _undisturbed(seconds)
+        self.limit = _limit(self.seconds)
+        """Largest batch worth making: beyond it only the latency rises. 1 where none pays."""
+        self._cuts = _cuts(self.seconds, self.limit)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Sizes worth preparing, ascending; the last is the limit."""
+        return [size for size in self.seconds if size <= self.limit]
+
+    def cut(self, waiting: int) -> int:
+        """Say how many of the images that wait make the next batch.
+
+        A batch between two prepared sizes is padded, which may cost more than two exact ones.
+        """
+        return self._cuts[min(waiting, self.limit)]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{size}: {s * 1000:.2f} ms" for size, s in self.seconds.items())
+
+
+def batch_sizes(max_batch: int) -> list[int]:
+    """Powers of two up to the largest batch, and that one itself."""
+    sizes = [1 << power for power in range(max_batch.bit_length()) if 1 << power < max_batch]
+    return [*sizes, max_batch]
+
+
+def measure(
+    calls: Mapping[Key, Callable[[], object]], clock: Callable[[], float]
+) -> dict[Key, float]:
+    """Time calls in turn, round after round; gives the least seconds that each took.
+
+    The machine may be busy, with the version that serves for one: in turns all calls are disturbed
+    alike, and the least time is the one that was disturbed least.
+    """
+    least, most = _ROUNDS
+    seconds = dict.fromkeys(calls, float("inf"))
+    began = clock()
+    for done in range(most):
+        if done >= least and clock() - began > _BUDGET_S:
+            break
+        for key, call in calls.items():
+            started = clock()
+            call()
+            seconds[key] = min(seconds[key], clock() - started)
+    return seconds
+
+
+def _undisturbed(seconds: Mapping[int, float]) -> dict[int, float]:
+    """Order by size, and let no batch take longer than a larger one: it was disturbed."""
+    mended: dict[int, float] = {}
+    least = float("inf")
+    for size in sorted(seconds, reverse=True):
+        least = mended[size] = min(least, seconds[size])
+    return dict(reversed(mended.items()))
+
+
+def _limit(seconds: dict[int, float]) -> int:
+    rates = {size: size / (s + _TURN_S) for size, s in seconds.items()}
+    return next(size for size, rate in rates.items() if rate * WORTH >= max(rates.values()))
+
+
+def _cuts(seconds: dict[int, float], limit: int) -> list[int]:
+    """Find for every number of waiting images the first of the batches that cost least together."""
+    sizes = [size for size in reversed(seconds) if size <= limit]
+    costs, cuts = [0.0], [0]
+    for waiting in range(1, limit + 1):
+        options = [
+            (seconds[size] + _TURN_S + costs[waiting - min(size, waiting)], min(size, waiting))
+            for size in sizes
+        ]
+        cost, cut = min(options, key=lambda option: option[0])
+        costs.append(cost)
+        cuts.append(cut)
+    return cuts
