@@ -1,8 +1,8 @@
 """Turns the JSON of `/predict` into pixels, and says exactly what is wrong where it cannot.
 
-Good input takes a short way: `bytes()` of a list checks that every number is an integer from 0 to
-255. Unusual but right input (28 x 28 x 1, 255.0) goes through numpy. Only what is left is looked at
-number by number, to name the place.
+The usual JSON takes the short way of `plain_instances`. Beside other keys, `bytes()` of a list
+checks that every number is an integer from 0 to 255; unusual but right input (28 x 28 x 1, 255.0)
+goes through numpy. Only what is left is looked at number by number, to name the place.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ import numpy as np
 import orjson
 
 from app.web.errors import BadInputError, TooLargeError
-
-Shape = tuple[int, int, int]
-"""Rows, columns, channels of one image."""
+from app.web.plain_instances import Shape, read_plain
 
 _INK = 255
 _RANGE = "pixels are whole numbers from 0 (background) to 255 (ink)"
@@ -41,14 +39,17 @@ def decode_instances(body: bytes, shape: Shape, max_images: int) -> tuple[int, b
         BadInputError: If anything is malformed; names the instance, row and column.
         TooLargeError: If there are too many instances.
     """
+    plain = read_plain(body, shape, max_images)
+    if plain is not None:
+        return plain
     instances = _instances(body)
     if len(instances) > max_images:
         sentence = f"{len(instances)} images in one request; at most {max_images} are taken"
         raise TooLargeError(sentence, found=len(instances), limit=max_images)
     # bytes() and numpy take booleans for 0 and 1.
-    plain = b"true" not in body and b"false" not in body
+    numbers = b"true" not in body and b"false" not in body
     pixels = [
-        (plain and (_pack(instance, shape) or _convert(instance, shape)))
+        (numbers and (_pack(instance, shape) or _convert(instance, shape)))
         or _examine(index, instance, shape)
         for index, instance in enumerate(instances)
     ]

@@ -1,0 +1,83 @@
+"""The short way takes only what is right, and what it takes it reads as JSON means it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.web.plain_instances import read_plain
+
+GREY = (2, 3, 1)
+COLOUR = (1, 2, 3)
+PIXELS = [0, 1, 20, 255, 9, 100]
+ROWS = [PIXELS[:3], PIXELS[3:]]
+
+
+def body(*instances: object, **layout) -> bytes:
+    return json.dumps({"instances": instances}, **layout).encode()
+
+
+@pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":")}])
+@pytest.mark.parametrize(
+    ("shape", "image"),
+    [(GREY, ROWS), (GREY, PIXELS), (COLOUR, PIXELS)],
+    ids=["rows", "flat", "rgb"],
+)
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_usual_json_is_read(layout, shape, image, count):
+    """However it is spaced."""
+    content = body(*[image] * count, **layout)
+
+    assert (count, bytes(PIXELS * count)) == read_plain(content, shape, 4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        body(),
+        body(*[ROWS] * 5),
+        body(ROWS, PIXELS),
+        body([PIXELS[:2], PIXELS[2:]]),
+        body([[*PIXELS[:3], 256], PIXELS[3:]]),
+        body([[0, 1, 256], PIXELS[3:]]),
+        body([[0, 1, 2**64], PIXELS[3:]]),
+        body([[0, 1, -1], PIXELS[3:]]),
+        body([[0, 1, 1.0], PIXELS[3:]]),
+        body([[0, 1, True], PIXELS[3:]]),
+        body([[0, 1, None], PIXELS[3:]]),
+        body([[0, 1, "1"], PIXELS[3:]]),
+        body(ROWS).replace(b"20", b""),
+        body(ROWS).replace(b"20", b"020"),
+        body(ROWS).replace(b"20", b"2 0"),
+        body(ROWS).replace(b"instances", b"inst1ances"),
+        body(ROWS).replace(b"instances", b"in stances"),
+        body(ROWS) + b"1",
+        b"1" + body(ROWS),
+        body(ROWS)[:-1],
+    ],
+)
+def test_anything_else_is_left(content):
+    """Right or wrong, somebody else looks at it."""
+    assert read_plain(content, GREY, 4) is None
+
+
+@given(data=st.data())
+def test_what_is_taken_is_what_json_means(data):
+    """A body with some characters changed is read as it is, or left."""
+    content = bytearray(body(ROWS, ROWS))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        inserted = data.draw(st.sampled_from(list(b'0123456789 ,[]{}":.-eabt\\\n')))
+        content[place : place + data.draw(st.integers(0, 1))] = bytes([inserted])
+    taken = read_plain(bytes(content), GREY, 4)
+
+    if taken is not None:
+        images = json.loads(content)["instances"]
+        flat = [[p for row in image for p in row] for image in images]
+        assert (len(images), bytes(p for image in flat for p in image)) == taken
+        assert [len(ROWS) * len(ROWS[0])] * len(images) == [len(image) for image in flat]
