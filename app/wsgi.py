@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+
+import gevent
 from prometheus_client import CollectorRegistry
 
 from app.run_dir import HOST_SOCKET, current_run_dir
 from app.settings import load_settings
 from app.web.channel import HostChannel
 from app.web.factory import create_app
-from app.web.metrics import WebMetrics
+from app.web.metrics import WRITE_EVERY_S, WebMetrics
 
 settings = load_settings()
 channel = HostChannel(
@@ -17,4 +20,15 @@ channel = HostChannel(
     silence_s=settings.host_silence_s,
 )
 channel.start()
-app = create_app(settings, channel, WebMetrics(CollectorRegistry()))
+metrics = WebMetrics(CollectorRegistry())
+app = create_app(settings, channel, metrics)
+
+
+def _write_metrics() -> None:
+    while True:
+        gevent.sleep(WRITE_EVERY_S)
+        metrics.write()
+
+
+gevent.spawn(_write_metrics)
+atexit.register(metrics.write)

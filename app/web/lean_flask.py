@@ -45,17 +45,13 @@ class LeanContext(RequestContext):
 
     def match_request(self) -> None:
         """Find the rule, and the view with it."""
-        request = self.request
-        asked = (request.path, request.method)
-        known = self.app.matched.get(asked)
-        if known is None:
-            super().match_request()
-            if request.url_rule is not None and not request.view_args:
-                self.app.matched[asked] = request.url_rule
-        else:
-            request.url_rule, request.view_args = known, {}
-        if request.url_rule is not None:
-            request.environ[ROUTE] = request.url_rule.rule
+        super().match_request()
+        request, rule = self.request, self.request.url_rule
+        if rule is None:
+            return
+        request.environ[ROUTE] = rule.rule
+        if not request.view_args and request.method != "OPTIONS":  # Flask's answer needs an adapter
+            self.app.matched[request.path, request.method] = rule
 
 
 class LeanFlask(Flask):
@@ -73,14 +69,42 @@ class LeanFlask(Flask):
         return LeanContext(self, environ)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Bind the routes to a request, without its host: no rule depends on that."""
+        """Bind the routes to a request, without its host, on which no rule depends.
+
+        A request whose rule is known gets it here, and needs no adapter.
+        """
         if request is None:
+            return None
+        rule = self.matched.get((request.path, request.method))
+        if rule is not None:
+            request.url_rule, request.view_args = rule, {}
+            request.environ[ROUTE] = rule.rule
             return None
         return self.url_map.bind("", path_info=request.path, default_method=request.method)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Leave functions as they are: no view is a coroutine."""
         return func
+
+    def full_dispatch_request(self) -> Response:
+        """Call the view, or handle its error; hooks and signals only where there are any."""
+        if self.before_request_funcs or self.after_request_funcs or self.url_value_preprocessors:
+            return super().full_dispatch_request()
+        try:
+            result = self.dispatch_request()
+        except Exception as exc:  # noqa: BLE001 - Flask's own rule
+            result = self.handle_user_exception(exc)
+        return self.make_response(result)
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Call what is to be called at the end of a request, if anything is."""
+        if self.teardown_request_funcs:
+            super().do_teardown_request(exc)
+
+    def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
+        """Call what is to be called at the end of a context, if anything is."""
+        if self.teardown_appcontext_funcs:
+            super().do_teardown_appcontext(exc)
 
 
 class FinalResponse(Response):

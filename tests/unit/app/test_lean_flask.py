@@ -71,6 +71,41 @@ def test_the_method_is_part_of_what_matches(client):
     assert 405 == client.post("/plain").status_code
 
 
+def test_what_a_route_allows_can_be_asked_again(client):
+    """Flask makes that answer itself."""
+    answers = [client.options("/plain").headers["Allow"] for _ in range(2)]
+
+    assert [{"GET", "HEAD", "OPTIONS"}] * 2 == [set(answer.split(", ")) for answer in answers]
+
+
+@pytest.mark.parametrize("hook", ["before_request", "after_request", "teardown_request"])
+def test_hooks_are_called_where_there_are_any(client, app, hook):
+    """What Flask offers is left out only while nothing uses it."""
+    calls = []
+    getattr(app, hook)(lambda *given: calls.append(hook) or (given or [None])[0])
+    client.get("/plain")
+    client.get("/plain")
+
+    assert [hook, hook] == calls
+
+
+def test_hooks_of_a_context_are_called_where_there_are_any(client, app):
+    """As those of a request are."""
+    calls = []
+    app.teardown_appcontext(calls.append)
+    client.get("/plain")
+
+    assert [None] == calls
+
+
+def test_an_error_is_handled_as_flask_handles_it(client, app):
+    """By the handler for its class."""
+    app.register_error_handler(ZeroDivisionError, lambda _error: ("zero", 418))
+    app.add_url_rule("/fails", view_func=lambda: 1 / 0)
+
+    assert (418, "zero") == (client.get("/fails").status_code, client.get("/fails").text)
+
+
 def test_a_final_response_is_sent_as_it_is(client):
     """With its length."""
     answer = client.post("/final")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry, values
+from prometheus_client import CollectorRegistry, Histogram, values
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.host.curve import Curve
 from app.host.metrics import HostMetrics
-from app.web.metrics import WebMetrics
+from app.web.metrics import TalliedHistogram, WebMetrics
 
 
 class Host:
@@ -126,6 +126,7 @@ def test_the_workers_metrics_are_added_up(tmp_path, monkeypatch):
         metrics.began()
         metrics.began()
         metrics.ended("/predict", "POST", 200, 0.25)
+        metrics.write()
 
     families = text_string_to_metric_families(metrics.exposition().decode())
     found = {s.name: s.value for family in families for s in family.samples}
@@ -134,3 +135,32 @@ def test_the_workers_metrics_are_added_up(tmp_path, monkeypatch):
         found["glyph_http_request_seconds_sum"],
     )
     assert 3 == found["glyph_http_requests_in_progress"]
+
+
+def test_observations_at_once_are_as_many_one_by_one():
+    """In every bucket, at its bounds too."""
+    amounts = [0.0, 0.5, 0.5, 0.75, 1.0, 3.0, 5.0, 100.0]
+    registries = CollectorRegistry(), CollectorRegistry()
+    once = TalliedHistogram("h", "", ["x"], registry=registries[0], buckets=(0.5, 1, 5))
+    singly = Histogram("h", "", ["x"], registry=registries[1], buckets=(0.5, 1, 5))
+    once.labels("a").observe_all(amounts)
+    for amount in amounts:
+        singly.labels("a").observe(amount)
+
+    at_once, one_by_one = ([f.samples for f in r.collect()] for r in registries)
+    created = {"h_created"}
+    assert [[s for s in f if s.name not in created] for f in one_by_one] == [
+        [s for s in f if s.name not in created] for f in at_once
+    ]
+
+
+def test_what_is_not_written_yet_is_bounded():
+    """A worker that is never given time still writes."""
+    metrics = WebMetrics(CollectorRegistry())
+    kept = 0
+    for _ in range(25_000):
+        metrics.began()
+        metrics.ended("/predict", "POST", 200, 0.25)
+        kept = max(kept, len(metrics._ended))
+
+    assert kept < 10_000
