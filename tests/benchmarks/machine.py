@@ -8,12 +8,16 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from app.settings import PREFIX
+
 PACKAGES = ("gunicorn", "gevent", "flask", "openvino", "tensorflow")
 
 
 def describe() -> dict[str, str]:
-    """Name the processor and the versions of what runs on it."""
+    """Name the processor, the versions of what runs on it, and what was set for Glyph."""
+    given = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     return {
+        "settings": " ".join(f"{name}={value}" for name, value in sorted(given.items())),
         "cpu": _cpu_model(Path("/proc/cpuinfo").read_text()),
         "cores": str(len(os.sched_getaffinity(0))),
         "python": platform.python_version(),

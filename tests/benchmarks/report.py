@@ -52,10 +52,12 @@ def _setting(summary: Summary) -> str:
     results = summary.results
     machine = dict(results.machine)
     cpu, cores = machine.pop("cpu"), machine.pop("cores")
+    settings = machine.pop("settings")
+    glyph = f"Glyph with {settings}" if settings else "Glyph as it comes"
     versions = ", ".join(f"{name} {version}" for name, version in machine.items())
     return (
         f"Measured by `python -m tests.benchmarks` on {cpu}, {cores} cores, on which the load "
-        f"generator (wrk) runs too;\n{versions}.\n"
+        f"generator (wrk) runs too;\n{versions}; {glyph}.\n"
         f"Medians of {_plural(results.repeats, 'run')} of {results.seconds} s, interleaved. The "
         "floor parses the same bodies with as many\nworkers and answers at once, without a model; "
         "naive is a Flask application that calls the model once per request\n(`gunicorn -w 2 "

@@ -9,7 +9,13 @@ from tests.benchmarks.summary import BULK_RAW, BUSY, ONE
 
 GLYPH = Server("glyph", "compact", "openvino")
 NAIVE = Server("naive", "compact", "openvino")
-MACHINE = {"cpu": "A Processor", "cores": "2", "python": "3.12.0", "gunicorn": "26.1.0"}
+MACHINE = {
+    "settings": "",
+    "cpu": "A Processor",
+    "cores": "2",
+    "python": "3.12.0",
+    "gunicorn": "26.1.0",
+}
 
 
 def run(server, load, rate, *, p50_ms=1.0, failures=0, cpu_s=0.5):
@@ -20,7 +26,7 @@ def run(server, load, rate, *, p50_ms=1.0, failures=0, cpu_s=0.5):
 @pytest.fixture
 def results() -> Results:
     """Three runs of three servers with one image each, one in bulk, and what Glyph costs."""
-    results = Results(MACHINE, {"compact": 146386}, repeats=3, seconds=1)
+    results = Results(dict(MACHINE), {"compact": 146386}, repeats=3, seconds=1)
     for floor, naive, glyph in ((1000, 200, 700), (1100, 210, 900), (900, 190, 800)):
         results.runs += [
             run(FLOOR, ONE, floor, p50_ms=0.5),

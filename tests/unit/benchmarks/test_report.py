@@ -40,7 +40,14 @@ def test_the_overview_names_the_machine(results):
     text = overview(Summary(results))
 
     assert "on A Processor, 2 cores" in text
-    assert "python 3.12.0, gunicorn 26.1.0." in text
+    assert "python 3.12.0, gunicorn 26.1.0; Glyph as it comes." in text
+
+
+def test_the_overview_names_what_was_set(results):
+    """Nobody takes a tuned service for one that is as it comes."""
+    results.machine["settings"] = "GLYPH_PRECISION=f32"
+
+    assert "gunicorn 26.1.0; Glyph with GLYPH_PRECISION=f32." in overview(Summary(results))
 
 
 def test_the_details_have_every_ratio(results):
