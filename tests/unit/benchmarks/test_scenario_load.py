@@ -15,6 +15,7 @@ from tests.benchmarks.scenarios.load import (
     UNCONNECTED,
     Closed,
     Open,
+    _still_open,
     load,
     sentence_of,
 )
@@ -32,25 +33,37 @@ class Server:
     def __init__(self, *answers):
         self._answers = itertools.chain(answers, itertools.repeat(answers[-1]))
         self.connected = 0
+        self.asked = 0
+        self.most = 0
+        """Requests at the same time."""
 
     async def connect(self):
         self.connected += 1
-        return Dialled(self._answers, self.connected)
+        return Dialled(self, self.connected)
+
+    async def answer(self):
+        self.asked += 1
+        self.most = max(self.most, self.asked)
+        try:
+            await asyncio.sleep(0.001)
+            answer = next(self._answers)
+            if answer is None:
+                await asyncio.get_running_loop().create_future()
+            return answer
+        finally:
+            self.asked -= 1
 
 
 class Dialled:
     """A connection to it."""
 
-    def __init__(self, answers, port):
-        self._answers = answers
+    def __init__(self, server, port):
+        self._server = server
         self.port = port
         self.open = True
 
     async def ask(self, _data):
-        await asyncio.sleep(0.001)
-        answer = next(self._answers)
-        if answer is None:
-            await asyncio.get_running_loop().create_future()
+        answer = await self._server.answer()
         if isinstance(answer, Exception):
             self.open = False
             raise answer
@@ -87,6 +100,25 @@ def test_an_open_loop_counts_the_wait_for_a_connection():
     assert [TIMED_OUT] * 20 == measured.records["status"].tolist()
     waited = measured.records["done"] - measured.records["intended"]
     assert (waited >= 0.03).all()
+
+
+def test_an_open_loop_has_only_so_many_connections():
+    """What is due meanwhile waits for one."""
+    server = Server(OK)
+    stream = Open(requests=[b"?"], rate=10_000, seconds=0.005, connections=3)
+
+    measured = loaded(server, stream)
+
+    assert (50, 3, 3) == (len(measured.records), server.most, server.connected)
+
+
+def test_a_connection_that_was_closed_while_it_was_idle_is_passed_over():
+    """The last that is still open is taken, and then there is none."""
+    gone, kept = Dialled(Server(OK), 1), Dialled(Server(OK), 2)
+    gone.close()
+    idle = [gone, kept, gone]
+
+    assert (kept, None) == (_still_open(idle), _still_open(idle))
 
 
 def test_an_open_loop_uses_connections_again():
