@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -65,7 +66,7 @@ def main(
     readme: Path | None,
 ) -> None:
     """Measure requests per second, latency and costs beside the floor and the naive service."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended too
+    signal.signal(signal.SIGTERM, _end)
     if readme:
         replace_section(readme.read_text(), "")  # a wrong file is found out now, not at the end
     for runtime in runtimes:
@@ -93,6 +94,12 @@ def main(
         markdown.write_text(report)
     if readme:
         readme.write_text(replace_section(readme.read_text(), overview(summary)))
+
+
+def _end(*_: object) -> NoReturn:
+    """Leave as an error would, so that the servers are ended too; being told twice is no hurry."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
 
 
 def _loads(connections: tuple[int, ...], *, bulk: bool) -> list[Load]:
