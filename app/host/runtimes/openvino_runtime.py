@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_LIGHT_BYTES = 2 * 2**20
-"""Weights that may be held once per batch size: all copies together fit a core's caches."""
+_LIGHT_BYTES = 16 * 2**20
+"""Weights that may be held once per batch size; with six sizes that is a hundred MiB at most."""
 _PRECISIONS = {"f32": openvino.Type.f32, "bf16": openvino.Type.bf16}
 
 
