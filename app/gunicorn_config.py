@@ -39,10 +39,24 @@ logger_class = "app.logs.GunicornLogger"
 logconfig_dict = logging_config(_settings.log_level, _settings.log_format)
 
 
+_masters: list[Any] = []
+
+
 def on_starting(server: Any) -> None:
     """Point out variables that set nothing because of a slip."""
+    _masters.append(server)
     for name, meant in misspelt(os.environ).items():
         server.log.warning("%s is no setting, and is ignored; %s is one", name, meant)
+
+
+def on_dirty_starting(_arbiter: Any) -> None:
+    """Close what the host and its supervisor inherit and would keep open to the end.
+
+    Connections would go on to be taken in when no web worker is left to serve them.
+    """
+    for server in _masters:
+        for listener in server.LISTENERS:
+            listener.close()
 
 
 def when_ready(_server: Any) -> None:

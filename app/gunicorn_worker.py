@@ -18,13 +18,16 @@ from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.connection import Connection
+from app.draining_server import DRAINING, DrainingServer
 from app.known_head import KnownHead
 from app.whole_response import WholeResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from gevent import socket
+
+    from app.draining_server import Address
 
 _WRITE_TIMEOUT_S = 30.0
 """A client that takes nothing of its answer for so long is let go."""
@@ -35,17 +38,24 @@ _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """Serves each connection in a greenlet, request after request."""
 
+    server_class = DrainingServer
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._waiting: dict[Connection, float] = {}
         """Connections without a whole head, and since when: the longest wait first."""
+
+    @property
+    def wsgi_handler(self) -> Callable[..., None]:
+        """What the server is to do with a connection."""
+        return self.handle
 
     def run(self) -> None:
         """Serve until told to end."""
         gevent.spawn(self._end_idle)
         super().run()
 
-    def handle(self, listener: socket.socket, client: socket.socket, addr: Any) -> None:
+    def handle(self, listener: Address, client: socket.socket, addr: Any) -> None:
         """Serve a connection until it ends."""
         if isinstance(client, ssl.SSLSocket):
             super().handle(listener, client, addr)
@@ -115,6 +125,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Call the application, and write what it answers."""
         if not self.alive:
             response.force_close()
+            environ[DRAINING] = True
         parts: Iterable[bytes] = self.wsgi(environ, response.start_response)
         try:
             for part in parts:

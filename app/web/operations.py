@@ -10,6 +10,7 @@ import numpy as np
 from flask import Blueprint, Response, render_template, request
 from PIL import Image
 
+from app.draining_server import DRAINING
 from app.web.errors import NotReadyError, ServiceError, json_response
 from app.web.observing import STARTED
 
@@ -54,6 +55,8 @@ def operations_blueprint(
         status = channel.status
         versions = [_public(v.model_dump(exclude_none=True)) for v in status.versions]
         about = {"model": status.model, "versions": versions}
+        if request.environ.get(DRAINING):
+            raise NotReadyError("the service is shutting down", retry_after_s=1, **about)
         if not status.ready:
             raise NotReadyError(status.reason or "no version serves", retry_after_s=1, **about)
         return json_response({"status": "ready", **about})

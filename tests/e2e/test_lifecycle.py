@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import socket
+import threading
 
 from tests.service import Clients, wait_until
 
+SAFETY_S = 30
+"""How long a client waits; no answer takes that long."""
 SILENT = re.compile(r"the model host has been silent for [0-9.]+ s and is to be replaced")
 
 
@@ -106,6 +111,38 @@ def test_sigterm_finishes_what_was_begun(start, tmp_path):
     assert [] == clients.failures
 
 
+def test_sigterm_answers_every_connection_that_it_takes(start):
+    """A new connection is served whole or refused, and readiness goes first."""
+    service = start()
+    body = json.dumps(service.get("/example").json()).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    request = f"{head}Content-Type: application/json\r\nConnection: close\r\n\r\n".encode() + body
+    answers, ready = [], []
+
+    def ask_until_refused():
+        while (answer := _exchange(service.port, request)) is not None:
+            answers.append(answer)
+
+    def ask_whether_ready():
+        probe = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        while (answer := _exchange(service.port, probe)) is not None:
+            ready.append(answer)
+
+    threads = [threading.Thread(target=ask_until_refused) for _ in range(16)]
+    threads.append(threading.Thread(target=ask_whether_ready))
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(answers) > 100, "answers")
+    code = service.stop()
+    for thread in threads:
+        thread.join()
+
+    assert 0 == code
+    assert {b"HTTP/1.1 200 OK"} == {answer.split(b"\r\n")[0] for answer in answers}
+    assert ready[-1].startswith(b"HTTP/1.1 503 ")
+    assert b"shutting down" in ready[-1]
+
+
 def test_sighup_loses_no_request(start):
     """Every web worker is replaced while clients go on; the host stays."""
     service = start()
@@ -119,6 +156,20 @@ def test_sighup_loses_no_request(start):
 
     assert [] == clients.failures
     assert host == service.host_pid()
+
+
+def _exchange(port, request):
+    """Send a request over a connection of its own; None where nobody listens any more."""
+    try:
+        connection = socket.create_connection(("127.0.0.1", port), timeout=SAFETY_S)
+    except ConnectionRefusedError:
+        return None
+    with connection:
+        try:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65536), b"")) or b"closed"
+        except OSError as exc:
+            return repr(exc).encode()
 
 
 def _refused(answer):

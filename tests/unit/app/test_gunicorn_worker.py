@@ -13,6 +13,7 @@ from gevent.event import Event
 from gunicorn.config import Config
 
 from app.connection import ClientGoneError
+from app.draining_server import DRAINING
 from app.gunicorn_worker import WebWorker
 
 PATIENCE_S = 10
@@ -37,6 +38,7 @@ class Application:
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
+        self.draining: list[bool] = []
         self.go_on = Event()
         self.go_on.set()
         self.waits = Event()
@@ -46,6 +48,7 @@ class Application:
         self.reads = True
 
     def __call__(self, environ, start_response):
+        self.draining.append(DRAINING in environ)
         if self.reads:
             self.bodies.append(environ["wsgi.input"].read())
         self.waits.set()
@@ -209,6 +212,16 @@ def test_a_worker_that_ends_closes_its_connections(client, worker):
 
     assert b"Connection: close" in receive(client)[0]
     assert b"" == client.recv(1)
+
+
+def test_the_application_is_told_that_the_worker_ends(client, worker, application):
+    """So that it can say that it is not ready any more."""
+    for alive in (True, False):
+        worker.alive = alive
+        client.sendall(ask())
+        receive(client)
+
+    assert [False, True] == application.draining
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST / HT"])

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.draining_server import DRAINING
 from app.status import HostStatus, VersionStatus
 from app.web.errors import HostLostError, NotReadyError
 
@@ -76,6 +77,14 @@ def test_a_service_without_a_model_is_not_ready(client, refused):  # noqa: ARG00
         "model": "shapes",
         "versions": [{"version": 4, "state": "refused", "reason": "saved_model.pb: <is missing>"}],
     } == response.json
+
+
+def test_a_service_that_shuts_down_is_not_ready(client):
+    """Whoever spreads requests is told before connections are refused."""
+    response = client.get("/readyz", environ_overrides={DRAINING: True})
+
+    assert (503, "1") == (response.status_code, response.headers["Retry-After"])
+    assert "the service is shutting down" == response.json["error"]
 
 
 def test_the_metrics_of_workers_and_host_are_joined(client):

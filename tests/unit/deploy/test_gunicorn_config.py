@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 
 def test_the_defaults(gunicorn_config):
     """Workers of gevent and one model host, bounded, with no door but the address."""
@@ -40,6 +44,25 @@ def test_settings_reach_gunicorn(gunicorn_config):
     assert 7 == config["dirty_timeout"]
     assert 60 == config["graceful_timeout"]
     assert 75 == config["keepalive"]
+
+
+def test_the_host_and_its_supervisor_do_not_listen(tmp_path):
+    """What they inherited is closed, else the kernel takes connections in that nobody serves."""
+    program = """
+import socket
+from types import SimpleNamespace
+import app.gunicorn_config as config
+listener = socket.create_server(("127.0.0.1", 0))
+server = SimpleNamespace(LISTENERS=[listener], log=None)
+config.on_starting(server)
+config.on_dirty_starting(None)
+print(listener.fileno())
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GLYPH_")}
+    environment["GLYPH_RUN_DIR"] = str(tmp_path)
+    command = [sys.executable, "-c", program]
+
+    assert "-1" == subprocess.check_output(command, env=environment, text=True).strip()
 
 
 def test_the_host_outlives_the_web_workers(gunicorn_config):
