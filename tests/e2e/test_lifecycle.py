@@ -44,9 +44,9 @@ def test_a_frozen_host_is_replaced(start):
         service.ready()
         clients.wait_for_more(20)
 
-    for answer in (readiness, refusal):
-        assert SILENT.fullmatch(answer.json()["error"])
-        assert "1" == answer.headers["Retry-After"]
+    for sentence, retry_after_s in (readiness, refusal):
+        assert SILENT.fullmatch(sentence)
+        assert "1" == retry_after_s
     sentences = [failure.response.json()["error"] for failure in clients.failures]
     assert [] == [sentence for sentence in sentences if not SILENT.fullmatch(sentence)]
 
@@ -67,9 +67,13 @@ def test_a_host_that_was_frozen_for_a_while_goes_on(start):
 def test_a_killed_worker_is_replaced_and_its_counts_stay(start):
     """Requests go on, and no counter goes down."""
     service = start()
+
+    def counted():
+        return service.metric("glyph_http_requests_total", route="/predict", status="200")
+
     for _ in range(20):
         service.version()
-    counted = service.metric("glyph_http_requests_total", route="/predict", status="200")
+    wait_until(lambda: counted() == 20, "every worker has written its counts")
     doomed = service.worker_pids()
 
     for pid in doomed:
@@ -78,9 +82,7 @@ def test_a_killed_worker_is_replaced_and_its_counts_stay(start):
     service.alive()
 
     assert 1 == service.version()
-    assert counted + 1 == service.metric(
-        "glyph_http_requests_total", route="/predict", status="200"
-    )
+    wait_until(lambda: counted() == 21, "the counts go on from where they were")
 
 
 def test_a_killed_arbiter_is_replaced_and_leaves_no_host_behind(start):
@@ -173,7 +175,10 @@ def _exchange(port, request):
 
 
 def _refused(answer):
-    return answer if answer.status_code == 503 else None
+    """Give the sentence and the wait of a 503; None of another answer."""
+    if answer.status_code != 503:
+        return None
+    return answer.json()["error"], answer.headers["Retry-After"]
 
 
 def _lives(pid):
