@@ -16,6 +16,8 @@ from pathlib import Path
 RUN_DIR = "GLYPH_RUN_DIR"
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 HOST_SOCKET = "host.sock"
+FRESH_SOCKET = "host.sock.new"
+"""The host's socket, before it takes the name."""
 HOST_STARTS = "host-starts"
 METRICS = "metrics"
 _OWNER = "_GLYPH_RUN_DIR_OWNER"
@@ -57,7 +59,7 @@ def remove_run_dir() -> None:
         return
     run_dir = current_run_dir()
     shutil.rmtree(run_dir / METRICS, ignore_errors=True)
-    for name in (HOST_SOCKET, HOST_STARTS):
+    for name in (HOST_SOCKET, FRESH_SOCKET, HOST_STARTS):
         (run_dir / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not empty, or not ours to remove
         run_dir.rmdir()

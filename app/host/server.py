@@ -24,6 +24,7 @@ from app.frames import (
     encode_outcome,
     encode_refusal,
 )
+from app.run_dir import FRESH_SOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,14 +126,11 @@ class HostServer:
         self._waker, self._wake = socket.socketpair()
         self._wake.setblocking(False)  # noqa: FBT003
         self._selector.register(self._waker, selectors.EVENT_READ)
-        path.unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.setblocking(False)  # noqa: FBT003
+        self._path = path
+        self._listener = self._bind()
 
     def listen(self) -> None:
-        """Accept connections from now on."""
-        self._listener.listen(64)
+        """Accept connections from now on; those that came before have waited."""
         self._selector.register(self._listener, selectors.EVENT_READ)
 
     @property
@@ -178,10 +176,49 @@ class HostServer:
         for connection, frames in outgoing.items():
             self._send(connection, b"".join(frames))
 
+    def _bind(self) -> socket.socket:
+        """Listen under the path's name, which passes from one socket to the next without a gap."""
+        fresh = self._path.with_name(FRESH_SOCKET)
+        fresh.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.setblocking(False)  # noqa: FBT003
+        try:
+            listener.bind(str(fresh))
+            listener.listen(64)
+            self._inode = fresh.stat().st_ino
+            fresh.replace(self._path)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+    def _keep_name(self) -> None:
+        """Bind anew if the socket's file is gone, unless a successor listens under its name."""
+        try:
+            if self._path.stat().st_ino == self._inode:
+                return
+        except OSError:
+            pass  # it is gone
+        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+            probe.setblocking(False)  # noqa: FBT003
+            probe.connect(str(self._path))
+            return
+        try:
+            listener = self._bind()
+        except OSError as exc:
+            log.debug("the socket %s cannot be bound anew: %s", self._path, exc)
+            return
+        log.warning("the socket %s was gone; it is bound anew", self._path)
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        self._listener = listener
+        self._selector.register(listener, selectors.EVENT_READ)
+
     def _beat(self) -> None:
         now = self._clock()
         if now < self._next_beat:
             return
+        self._keep_name()
         self._next_beat = now + _BEAT_S
         self.beats += 1
         with self._lock:

@@ -9,6 +9,8 @@ import signal
 import socket
 import threading
 
+import requests
+
 from tests.service import Clients, wait_until
 
 SAFETY_S = 30
@@ -83,6 +85,40 @@ def test_a_killed_worker_is_replaced_and_its_counts_stay(start):
 
     assert 1 == service.version()
     wait_until(lambda: counted() == 21, "the counts go on from where they were")
+
+
+def test_a_worker_and_the_host_may_die_at_once(start):
+    """Only the requests of the worker's own connections fail, and all goes on."""
+    service = start()
+
+    with Clients(service, 16) as clients:
+        clients.wait_for_more()
+        doomed, *_ = service.worker_pids()
+        host = service.host_pid()
+        for pid in (doomed, host):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not _lives(doomed), "the worker is gone")
+        clients.wait_for_more(400)
+
+    assert {requests.ConnectionError} >= {type(failure) for failure in clients.failures}
+    assert 16 >= len(clients.failures)
+    assert host != service.host_pid()
+    assert 1 == service.metric("glyph_host_restarts_total")
+
+
+def test_a_removed_socket_is_bound_anew(start, tmp_path):
+    """Workers that start later find the host, which was not replaced for it."""
+    service = start(run_dir=tmp_path / "run")
+    host, doomed = service.host_pid(), service.worker_pids()
+    (tmp_path / "run" / "host.sock").unlink()
+    wait_until((tmp_path / "run" / "host.sock").exists, "the socket is there again")
+    for pid in doomed:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(set(service.worker_pids()) - set(doomed)) == 2, "two new workers")
+    service.ready()
+
+    assert 1 == service.version()
+    assert host == service.host_pid()
 
 
 def test_a_killed_arbiter_is_replaced_and_leaves_no_host_behind(start):

@@ -30,6 +30,7 @@ def mode(path: Path) -> int:
 def fill(run_dir: Path) -> None:
     """Leave what a service leaves."""
     (run_dir / "host.sock").touch()
+    (run_dir / "host.sock.new").touch()
     (run_dir / "host-starts").write_text("...")
     (run_dir / "metrics" / "counter_7.db").touch()
 

@@ -434,6 +434,58 @@ def test_closing_twice_is_no_fault(path, handler, clock):
     server.close()
 
 
+@pytest.mark.parametrize("what", ["removed", "a file", "a dead socket"])
+def test_a_socket_that_is_gone_is_bound_anew(  # noqa: PLR0917 - fixtures
+    server, connect, handler, path, clock, what, caplog
+):
+    """New web workers find the host again, and the old ones never lost it."""
+    old = connect()
+    path.unlink()
+    if what == "a file":
+        path.touch()
+    if what == "a dead socket":
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(path))
+    clock.tick(0.25)
+    server.awaken()
+    assert Kind.BEAT == old.receive().kind
+    new = connect()
+
+    for client in (old, new):
+        client.predict()
+        assert handler.asked.get(timeout=SAFETY_S)
+    assert [f"the socket {path} was gone; it is bound anew"] == caplog.messages
+
+
+def test_a_socket_that_cannot_be_bound_anew_is_tried_again(server, connect, path, clock):
+    """The directory may be gone as well, and come back."""
+    old = connect()
+    path.unlink()
+    moved = path.parent.rename(path.parent.with_name("moved"))
+    clock.tick(0.25)
+    server.awaken()
+    assert Kind.BEAT == old.receive().kind
+    moved.rename(path.parent)
+    clock.tick(0.25)
+    server.awaken()
+    assert Kind.BEAT == old.receive().kind
+
+    connect()
+
+
+def test_a_successor_keeps_the_name(server, connect, handler, path, clock):
+    """A host that is about to end does not take it back."""
+    old = connect()
+    successor = HostServer(path, handler, LARGEST, clock)
+    clock.tick(0.25)
+    server.awaken()
+    assert Kind.BEAT == old.receive().kind
+
+    assert successor._inode == path.stat().st_ino
+    successor.close()
+    successor.run()
+
+
 def test_a_dead_hosts_socket_is_replaced(path, handler, clock):
     """A host that was killed leaves its socket behind; the next one takes the name."""
     first = HostServer(path, handler, LARGEST, clock)
