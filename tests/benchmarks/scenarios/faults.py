@@ -158,15 +158,18 @@ def host_frozen(scene: Scene) -> None:
         f"the heartbeat's {scene.host_timeout_s} s, and a start",
         holds=back - start <= limit_s,
     )
-    _tell_frozen(scene, label, measured, between(measured.records, start, back))
+    ended = (measured.records["done"] >= start) & (measured.records["sent"] < back)
+    _tell_frozen(scene, label, measured, measured.records[ended])
 
 
 def _tell_frozen(scene: Scene, label: str, measured: Measured, meanwhile: NDArray[np.void]) -> None:
     refused = meanwhile[meanwhile["status"] != _OK]
     took_s = refused["done"] - refused["sent"]
+    slow = took_s[took_s * 1000 > _AT_ONCE_MS]
     scene.report.add(
         f"{label}: refused meanwhile, p50 / p99",
-        f"{tally(refused['status'])}; {p50_p99(took_s)}",
+        f"{tally(refused['status'])}; {p50_p99(took_s)}; "
+        f"{len(slow)} took longer, at most {max(slow, default=0):.1f} s",
         f"p99 at most {_AT_ONCE_MS:.0f} ms",
         holds=percentile_ms(took_s, 99) <= _AT_ONCE_MS,
     )
