@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from app.logs import logging_config
-from app.run_dir import make_run_dir, remove_run_dir
+from app.metrics_files import join_dead
+from app.run_dir import METRICS, current_run_dir, make_run_dir, remove_run_dir
 from app.settings import load_settings, misspelt
 
 _settings = load_settings()
@@ -75,11 +76,12 @@ def when_ready(_server: Any) -> None:
     )
 
 
-def child_exit(_server: Any, worker: Any) -> None:
-    """Take a dead worker's gauges out of the metrics."""
+def child_exit(server: Any, worker: Any) -> None:
+    """Take a dead worker's gauges out of the metrics, and keep its counts with other dead ones'."""
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    join_dead(current_run_dir() / METRICS, living=server.WORKERS)
 
 
 def on_exit(_server: Any) -> None:

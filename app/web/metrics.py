@@ -11,11 +11,13 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections import Counter as Tally
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.metrics_files import unchanged
 from app.run_dir import METRICS_DIR
 
 if TYPE_CHECKING:
@@ -104,4 +106,5 @@ class WebMetrics:
         self.write()
         joined = CollectorRegistry()
         MultiProcessCollector(joined)  # type: ignore[no-untyped-call]
-        return generate_latest(joined)
+        with unchanged(Path(os.environ[METRICS_DIR])):
+            return generate_latest(joined)

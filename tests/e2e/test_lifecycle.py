@@ -66,9 +66,9 @@ def test_a_host_that_was_frozen_for_a_while_goes_on(start):
     assert host == service.host_pid()
 
 
-def test_a_killed_worker_is_replaced_and_its_counts_stay(start):
-    """Requests go on, and no counter goes down."""
-    service = start()
+def test_a_killed_worker_is_replaced_and_its_counts_stay(start, tmp_path):
+    """Requests go on, no counter goes down, and no file is left of each dead worker."""
+    service = start(run_dir=tmp_path / "run")
 
     def counted():
         return service.metric("glyph_http_requests_total", route="/predict", status="200")
@@ -85,6 +85,9 @@ def test_a_killed_worker_is_replaced_and_its_counts_stay(start):
 
     assert 1 == service.version()
     wait_until(lambda: counted() == 21, "the counts go on from where they were")
+    files = [path.name for path in (tmp_path / "run" / "metrics").glob("counter_*.db")]
+    assert 3 == len(files)  # two living workers, and one file of all dead ones
+    assert "counter_dead.db" in files
 
 
 def test_a_worker_and_the_host_may_die_at_once(start):

@@ -148,6 +148,23 @@ def test_a_poisonous_request_fails_alone(bench, caplog):
     assert ["version 1 failed on a request"] == caplog.messages
 
 
+def test_a_batch_without_memory_is_computed_in_parts(bench):
+    """Only what cannot be computed alone fails."""
+    model = bench.serve()
+
+    def run_out():
+        if len(model.batches) == 0:
+            model.batches.append(["too large"])
+            raise MemoryError
+
+    model.before = run_out
+    for mark in (1, 2):
+        bench.ask(f"job {mark}", mark)
+    bench.steps(1)
+
+    assert {"job 1": [1], "job 2": [2]} == bench.outcomes
+
+
 def test_a_failure_tells_no_internals(bench):
     """The caller learns that it was the model, and nothing of the exception."""
     bench.serve().poison = 1
