@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,11 +77,27 @@ class Batch:
     size: int
 
 
+@dataclass(slots=True)
+class Lane:
+    """The waiting jobs of one version."""
+
+    new: deque[Job] = field(default_factory=deque)
+    """Those that no batch has taken of."""
+    begun: deque[Job] = field(default_factory=deque)
+    """Larger ones that have given a piece and take turns with the rest."""
+    passed_over: bool = False
+    """The last batch took of no job that was begun, though some waited."""
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.begun)
+
+
 class BatchQueue:
     """Waiting jobs, a lane per version; bounded in images.
 
-    Within a lane, jobs take turns: one larger than its share of a batch gives a piece and goes to
-    the back, so that bulk work cannot starve single images.
+    Within a lane, a job larger than its share of a batch gives a piece, and takes turns for the
+    rest. New jobs go before it into half of a batch, so that a single image waits for no bulk work,
+    and bulk work goes on however many of them come.
     """
 
     def __init__(self, capacity: int, max_batch: int) -> None:
@@ -89,7 +106,7 @@ class BatchQueue:
         self.waiting = 0
         self._jobs: dict[Any, Job] = {}
         """The unfinished jobs, by origin."""
-        self._lanes: dict[int, deque[Job]] = {}
+        self._lanes: dict[int, Lane] = {}
         self._unfinished: dict[int, int] = {}
         self._curves: dict[int, Curve] = {}
         self._images = 0.0
@@ -116,7 +133,7 @@ class BatchQueue:
         if answer_s > left_s:
             sentence = f"an answer takes about {answer_s:.2f} s; the deadline is in {left_s:.2f} s"
             raise OverloadedError(sentence, self.wait_s())
-        self._lanes.setdefault(job.version, deque()).append(job)
+        self._lanes.setdefault(job.version, Lane()).new.append(job)
         self._jobs[job.origin] = job
         self._unfinished[job.version] = self._unfinished.get(job.version, 0) + 1
         self.waiting += len(job.images)
@@ -180,39 +197,45 @@ class BatchQueue:
         """Estimate how long the work that waits now, and so many images more, will take."""
         return (self.waiting + more) * self._busy_s / self._images if self._images else 0.0
 
-    def _space(self, version: int, lane: deque[Job]) -> int:
+    def _space(self, version: int, lane: Lane) -> int:
         """Decide how many images the next batch of a lane holds at most."""
         curve = self._curves.get(version)
         waiting = 0
-        for job in lane:
+        for job in chain(lane.new, lane.begun):
             waiting += job.remaining
             if waiting >= self.limit(version):
                 break
         return curve.cut(waiting) if curve else self.max_batch
 
-    def _fill(self, lane: deque[Job], space: int, now: float, expired: list[Job]) -> list[Piece]:
-        """Share a batch out: up to half of it to each job in turn, what is left to the first."""
-        jobs: list[Job] = []
-        shares: list[int] = []
-        share = max(1, space // 2)
-        while lane and space:
-            job = lane.popleft()
+    def _fill(self, lane: Lane, space: int, now: float, expired: list[Job]) -> list[Piece]:
+        """Share a batch out: at most half of it to each job, what is left to the first."""
+        shares: dict[Job, int] = {}
+        free, share = space, max(1, space // 2)
+        kept = (space // 2 or lane.passed_over) if lane.begun else 0
+        for queue, spared in ((lane.new, kept), (lane.begun, 0), (lane.new, 0)):
+            while free > spared and (job := self._pop(queue, now, expired)):
+                shares[job] = min(job.remaining, free - spared, share)
+                free -= shares[job]
+        lane.passed_over = bool(lane.begun) and not any(job.taken for job in shares)
+        pieces = []
+        for job, part in shares.items():
+            more = min(job.remaining - part, free)
+            pieces.append(self._cut(job, part + more))
+            free -= more
+        lane.begun.extend(job for job in shares if job.remaining)
+        return pieces
+
+    def _pop(self, queue: deque[Job], now: float, expired: list[Job]) -> Job | None:
+        """Give the first job of a queue that somebody waits for."""
+        while queue:
+            job = queue.popleft()
             if job.dropped:
                 continue
-            if job.deadline < now:
-                self.waiting -= job.remaining
-                expired.append(job)
-                continue
-            jobs.append(job)
-            shares.append(min(job.remaining, space, share))
-            space -= shares[-1]
-        for index, job in enumerate(jobs):
-            more = min(job.remaining - shares[index], space)
-            shares[index] += more
-            space -= more
-        pieces = [self._cut(job, share) for job, share in zip(jobs, shares, strict=True)]
-        lane.extend(job for job in jobs if job.remaining)
-        return pieces
+            if job.deadline >= now:
+                return job
+            self.waiting -= job.remaining
+            expired.append(job)
+        return None
 
     def _cut(self, job: Job, share: int) -> Piece:
         start = job.taken

@@ -97,6 +97,33 @@ def test_versions_are_cut_each_by_its_own_costs():
     assert 4 == queue.limit(1)
 
 
+def test_a_new_job_waits_for_no_bulk_that_has_begun():
+    """However many large jobs take turns, a single image is in the next batch."""
+    queue = make_queue(*(make_job(200, name=f"bulk {n}") for n in range(4)), max_batch=16)
+    for _ in range(8):
+        queue.take(now=0.0)
+    queue.admit(make_job(name="single"), now=0.0)
+    batch, _ = queue.take(now=0.0)
+
+    assert "single" == batch.pieces[0].job.origin
+    assert 16 == batch.size
+
+
+@pytest.mark.parametrize("max_batch", [1, 2, 8])
+def test_bulk_that_has_begun_goes_on_beside_any_number_of_singles(max_batch):
+    """It has half of every batch, or every other batch where one holds a single image."""
+    queue = make_queue(make_job(20, name="bulk"), max_batch=max_batch)
+    queue.take(now=0.0)
+    taken = 0
+    for _ in range(8):
+        for _ in range(2 * max_batch):
+            queue.admit(make_job(name="single"), now=0.0)
+        batch, _ = queue.take(now=0.0)
+        taken += sum(p.stop - p.start for p in batch.pieces if p.job.origin == "bulk")
+
+    assert min(20 - max_batch, 8 * max_batch // 2) == taken
+
+
 def test_bulk_and_singles_take_turns():
     """A single image that comes while 256 are computed is in the very next batch."""
     queue = make_queue(make_job(256, name="bulk"), max_batch=64)
@@ -105,7 +132,7 @@ def test_bulk_and_singles_take_turns():
     second, _ = queue.take(now=0.0)
 
     assert [("bulk", 0, 64)] == [(p.job.origin, p.start, p.stop) for p in first.pieces]
-    assert [("bulk", 64, 127), ("single", 0, 1)] == [
+    assert [("single", 0, 1), ("bulk", 64, 127)] == [
         (p.job.origin, p.start, p.stop) for p in second.pieces
     ]
     assert 256 - 127 == queue.waiting
