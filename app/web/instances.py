@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import orjson
@@ -17,13 +17,18 @@ import orjson
 from app.web.errors import BadInputError, TooLargeError
 from app.web.plain_instances import Shape, read_plain
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _INK = 255
 _RANGE = "pixels are whole numbers from 0 (background) to 255 (ink)"
 _NOT_JSON_NUMBER = re.compile("-?(NaN|Infinity)")
 _QUOTE_LENGTH = 40
 
 
-def decode_instances(body: bytes, shape: Shape, max_images: int) -> tuple[int, bytes]:
+def decode_instances(
+    body: bytes, shape: Shape, max_images: int, pause: Callable[[], object] = lambda: None
+) -> tuple[int, bytes]:
     """Decode a JSON body.
 
     Args:
@@ -31,6 +36,7 @@ def decode_instances(body: bytes, shape: Shape, max_images: int) -> tuple[int, b
             of channels.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the instances.
+        pause: Called now and then while many images are decoded, to let others go on.
 
     Returns:
         The number of images, and their uint8 pixels, row-major, image after image.
@@ -39,7 +45,7 @@ def decode_instances(body: bytes, shape: Shape, max_images: int) -> tuple[int, b
         BadInputError: If anything is malformed; names the instance, row and column.
         TooLargeError: If there are too many instances.
     """
-    plain = read_plain(body, shape, max_images)
+    plain = read_plain(body, shape, max_images, pause)
     if plain is not None:
         return plain
     instances = _instances(body)

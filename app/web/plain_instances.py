@@ -2,16 +2,20 @@
 
 What is left of such a body without its digits depends on the number of images alone, so one
 comparison checks every bracket and comma. The numbers then go from text to `uint8` without a Python
-object for each.
+object for each. A body of many images is read in slices, so that other requests are not held up.
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simdjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 Shape = tuple[int, int, int]
 """Rows, columns, channels of one image."""
@@ -20,21 +24,64 @@ _DIGITS_AND_SPACE = b"0123456789 \t\r\n"
 _OPENING = b'{"instances":['
 _CLOSING = b"]}"
 _INK = 255
+_SLICE_IMAGES = 32
 
 _parser = simdjson.Parser()
 
 
-def read_plain(body: bytes, shape: Shape, max_images: int) -> tuple[int, bytes] | None:
+def read_plain(
+    body: bytes, shape: Shape, max_images: int, pause: Callable[[], object]
+) -> tuple[int, bytes] | None:
     """Decode `{"instances": [image, ...]}`; None for whatever needs a closer look.
 
     Args:
         body: JSON; an image is a list of rows or, of any number of channels, flat.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
+        pause: Called between slices.
 
     Returns:
         The number of images, and their uint8 pixels, row-major, image after image.
     """
+    if len(body) < _SLICE_IMAGES * 2 * math.prod(shape):  # a digit and a comma for each pixel
+        return _read_slice(body, shape, max_images)
+    images = 0
+    pixels: list[bytes] = []
+    for part in _slices(body):
+        if pixels:
+            pause()
+        read = _read_slice(part, shape, max_images - images)
+        if read is None:
+            return None
+        images += read[0]
+        pixels.append(read[1])
+    return (images, b"".join(pixels)) if images else None
+
+
+def _slices(body: bytes) -> Iterator[bytes]:
+    """Cut a body of images as rows into bodies of fewer; what cannot be cut is one slice.
+
+    Each has the whole body's beginning and end, so that nothing but the commas in between is left
+    to be checked here.
+    """
+    start, last = body.find(b"[") + 1, body.rfind(b"]")
+    opening, closing = body[:start], body[last:]
+    stop = start
+    while stop < last:
+        for _ in range(_SLICE_IMAGES):
+            end = body.find(b"]]", stop, last)
+            if end < 0:
+                stop = last
+                break
+            stop = end + len(b"]]")
+        following = body.find(b"[", stop, last)
+        if following < 0 or body[stop:following].strip() != b",":
+            stop = following = last
+        yield opening + body[start:stop] + closing
+        start = stop = following
+
+
+def _read_slice(body: bytes, shape: Shape, max_images: int) -> tuple[int, bytes] | None:
     frame = body.translate(None, _DIGITS_AND_SPACE)
     for image in _image_frames(shape):
         images = (len(frame) - len(_OPENING) - len(_CLOSING) + 1) // (len(image) + 1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+import gevent
 from flask import Blueprint, request
 
 from app.web.answers import encode_predictions
@@ -12,6 +15,7 @@ from app.web.errors import UnsupportedMediaTypeError
 from app.web.instances import decode_instances
 from app.web.lean_flask import FinalResponse
 from app.web.observing import STARTED
+from app.web.plain_instances import Shape
 from app.web.raw_pixels import decode_raw_pixels
 
 if TYPE_CHECKING:
@@ -20,8 +24,12 @@ if TYPE_CHECKING:
     from app.frames import Answer
     from app.web.channel import HostChannel
 
-_DECODERS = {
-    "application/json": decode_instances,
+
+_Decoder = Callable[[bytes, Shape, int], tuple[int, bytes]]
+"""Takes a body, the shape of an image and the most images; gives their number and pixels."""
+
+_DECODERS: dict[str, _Decoder] = {
+    "application/json": partial(decode_instances, pause=gevent.sleep),
     "application/octet-stream": decode_raw_pixels,
 }
 

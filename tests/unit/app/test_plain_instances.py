@@ -20,6 +20,10 @@ def body(*instances: object, **layout) -> bytes:
     return json.dumps({"instances": instances}, **layout).encode()
 
 
+def read(content: bytes, shape=GREY, most=4, pause=lambda: None):
+    return read_plain(content, shape, most, pause)
+
+
 @pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":")}])
 @pytest.mark.parametrize(
     ("shape", "image"),
@@ -31,7 +35,7 @@ def test_the_usual_json_is_read(layout, shape, image, count):
     """However it is spaced."""
     content = body(*[image] * count, **layout)
 
-    assert (count, bytes(PIXELS * count)) == read_plain(content, shape, 4)
+    assert (count, bytes(PIXELS * count)) == read(content, shape)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +67,7 @@ def test_the_usual_json_is_read(layout, shape, image, count):
 )
 def test_anything_else_is_left(content):
     """Right or wrong, somebody else looks at it."""
-    assert read_plain(content, GREY, 4) is None
+    assert read(content) is None
 
 
 @given(data=st.data())
@@ -74,10 +78,43 @@ def test_what_is_taken_is_what_json_means(data):
         place = data.draw(st.integers(0, len(content) - 1))
         inserted = data.draw(st.sampled_from(list(b'0123456789 ,[]{}":.-eabt\\\n')))
         content[place : place + data.draw(st.integers(0, 1))] = bytes([inserted])
-    taken = read_plain(bytes(content), GREY, 4)
+    taken = read(bytes(content))
 
     if taken is not None:
         images = json.loads(content)["instances"]
         flat = [[p for row in image for p in row] for image in images]
         assert (len(images), bytes(p for image in flat for p in image)) == taken
         assert [len(ROWS) * len(ROWS[0])] * len(images) == [len(image) for image in flat]
+
+
+@pytest.mark.parametrize(("count", "pauses"), [(31, 0), (32, 0), (33, 1), (64, 1), (100, 3)])
+@pytest.mark.parametrize("layout", [{}, {"separators": (",", ":")}])
+def test_many_images_are_read_with_pauses(layout, count, pauses):
+    """So that other requests go on; the images are the same, in order."""
+    images = [[[n, n, n], [n, n, n]] for n in range(count)]
+    made = []
+    found = read(body(*images, **layout), most=100, pause=lambda: made.append("pause"))
+
+    assert (count, bytes(n for n in range(count) for _ in range(6))) == found
+    assert pauses == len(made)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [(b"]], [[32", b"]] [[32"), (b"]], [[32", b"]],, [[32"), (b"]], [[32", b"]], 1, [[32")],
+    ids=["no comma", "two commas", "something"],
+)
+def test_what_lies_between_slices_is_checked(right, wrong):
+    """A comma, and nothing else."""
+    content = body(*[[[n, n, n], [n, n, n]] for n in range(40)])
+    assert read(content, most=40) is not None
+
+    assert read(content.replace(right, wrong), most=40) is None
+
+
+def test_the_bound_holds_over_all_slices():
+    """It is on the images of the request."""
+    content = body(*[ROWS] * 65)
+
+    assert read(content, most=65) is not None
+    assert read(content, most=64) is None
