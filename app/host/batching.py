@@ -96,8 +96,8 @@ class BatchQueue:
     """Waiting jobs, a lane per version; bounded in images.
 
     Within a lane, a job larger than its share of a batch gives a piece, and takes turns for the
-    rest. New jobs go before it into half of a batch, so that a single image waits for no bulk work,
-    and bulk work goes on however many of them come.
+    rest. New jobs go before it: a few of them alone, more into half of a batch. So a single image
+    waits for no bulk work, and bulk work goes on, in every other batch at least.
     """
 
     def __init__(self, capacity: int, max_batch: int) -> None:
@@ -212,7 +212,8 @@ class BatchQueue:
         shares: dict[Job, int] = {}
         free, share = space, max(1, space // 2)
         kept = (space // 2 or lane.passed_over) if lane.begun else 0
-        for queue, spared in ((lane.new, kept), (lane.begun, 0), (lane.new, 0)):
+        turns = ((lane.new, kept), (lane.begun, 0), (lane.new, 0))
+        for queue, spared in turns[:1] if self._hurries(lane, share) else turns:
             while free > spared and (job := self._pop(queue, now, expired)):
                 shares[job] = min(job.remaining, free - spared, share)
                 free -= shares[job]
@@ -224,6 +225,17 @@ class BatchQueue:
             free -= more
         lane.begun.extend(job for job in shares if job.remaining)
         return pieces
+
+    def _hurries(self, lane: Lane, share: int) -> bool:
+        """Say whether the new jobs go alone: they are few, and bulk would make them wait longer."""
+        if not lane.begun or lane.passed_over:
+            return False
+        new = 0
+        for job in lane.new:
+            new += job.remaining
+            if new >= share:
+                return False
+        return new > 0
 
     def _pop(self, queue: deque[Job], now: float, expired: list[Job]) -> Job | None:
         """Give the first job of a queue that somebody waits for."""

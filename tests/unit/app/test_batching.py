@@ -98,15 +98,43 @@ def test_versions_are_cut_each_by_its_own_costs():
 
 
 def test_a_new_job_waits_for_no_bulk_that_has_begun():
-    """However many large jobs take turns, a single image is in the next batch."""
+    """However many large jobs take turns, a single image is the next batch."""
     queue = make_queue(*(make_job(200, name=f"bulk {n}") for n in range(4)), max_batch=16)
     for _ in range(8):
         queue.take(now=0.0)
     queue.admit(make_job(name="single"), now=0.0)
     batch, _ = queue.take(now=0.0)
 
-    assert "single" == batch.pieces[0].job.origin
-    assert 16 == batch.size
+    assert ["single"] == [p.job.origin for p in batch.pieces]
+
+
+def test_bulk_that_has_begun_has_every_other_batch_beside_a_few_singles():
+    """And the singles that come meanwhile go with it."""
+    queue = make_queue(make_job(40, name="bulk"), max_batch=8)
+    queue.take(now=0.0)
+    batches = []
+    for _ in range(4):
+        queue.admit(make_job(name="single"), now=0.0)
+        batch, _ = queue.take(now=0.0)
+        batches.append([(p.job.origin, p.stop - p.start) for p in batch.pieces])
+
+    assert [
+        [("single", 1)],
+        [("single", 1), ("bulk", 7)],
+        [("single", 1)],
+        [("single", 1), ("bulk", 7)],
+    ] == batches
+
+
+def test_half_a_batch_of_new_jobs_goes_with_bulk():
+    """They are no longer few."""
+    queue = make_queue(make_job(40, name="bulk"), max_batch=8)
+    queue.take(now=0.0)
+    for _ in range(4):
+        queue.admit(make_job(name="single"), now=0.0)
+    batch, _ = queue.take(now=0.0)
+
+    assert 8 == batch.size
 
 
 @pytest.mark.parametrize("max_batch", [1, 2, 8])
@@ -122,20 +150,6 @@ def test_bulk_that_has_begun_goes_on_beside_any_number_of_singles(max_batch):
         taken += sum(p.stop - p.start for p in batch.pieces if p.job.origin == "bulk")
 
     assert min(20 - max_batch, 8 * max_batch // 2) == taken
-
-
-def test_bulk_and_singles_take_turns():
-    """A single image that comes while 256 are computed is in the very next batch."""
-    queue = make_queue(make_job(256, name="bulk"), max_batch=64)
-    first, _ = queue.take(now=0.0)
-    queue.admit(make_job(name="single"), now=0.0)
-    second, _ = queue.take(now=0.0)
-
-    assert [("bulk", 0, 64)] == [(p.job.origin, p.start, p.stop) for p in first.pieces]
-    assert [("single", 0, 1), ("bulk", 64, 127)] == [
-        (p.job.origin, p.start, p.stop) for p in second.pieces
-    ]
-    assert 256 - 127 == queue.waiting
 
 
 def test_versions_take_turns_and_never_meet():
