@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from app.cores import usable_cores
 from app.logs import logging_config
 from app.metrics_files import join_dead
 from app.run_dir import METRICS, current_run_dir, make_run_dir, remove_run_dir
@@ -17,7 +18,7 @@ make_run_dir(_settings.run_dir)
 
 bind = _settings.bind
 proc_name = f"glyph-{_settings.bind}"  # gunicorn keeps a pid file of this name: one per service
-workers = _settings.web_workers
+workers = _settings.count_web_workers(usable_cores())
 worker_class = "app.gunicorn_worker.WebWorker"
 worker_connections = 1000
 backlog = 2048

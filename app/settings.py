@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PREFIX = "GLYPH_"
+_MOST_WEB_WORKERS = 4
 _ADDRESS = re.compile(r"([^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 
 
@@ -43,7 +44,12 @@ class Settings(BaseSettings):
     bind: Annotated[str, AfterValidator(_check_address)] = Field(
         default="127.0.0.1:8000", description="Address and port to listen on"
     )
-    web_workers: int = Field(default=2, ge=1, le=64, description="Web worker processes")
+    web_workers: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Web worker processes; 0 is one for each core that the host leaves, at most 4",
+    )
     runtime: Literal["auto", "openvino", "tensorflow"] = Field(
         default="auto", description="What runs the model"
     )
@@ -109,6 +115,14 @@ class Settings(BaseSettings):
                 f"{PREFIX}QUEUE_LIMIT={self.queue_limit}: the largest request could never be queued"
             )
         return self
+
+    def count_web_workers(self, cores: int) -> int:
+        """Give the number of web workers on a machine of so many cores.
+
+        One web worker beside the host answers more than two that share a core with it. More than
+        four ask for more than a host computes.
+        """
+        return self.web_workers or max(1, min(_MOST_WEB_WORKERS, cores - self.runtime_threads))
 
     @property
     def largest_frame_bytes(self) -> int:

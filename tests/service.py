@@ -49,6 +49,7 @@ class Service:
         self.log = log
         self.command = command
         values = {"store": store, "bind": f"127.0.0.1:{self.port}", "graceful_timeout_s": 10}
+        values["web_workers"] = 2  # on any machine, so that one can be lost
         self._env = {f"GLYPH_{k.upper()}": str(v) for k, v in (values | settings).items()}
 
     def __enter__(self):

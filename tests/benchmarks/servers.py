@@ -29,7 +29,7 @@ def start(server: Server, store: ModelStore, log: Path) -> tuple[Service, float]
     Returns:
         The running server, and the seconds from its command to its first prediction.
     """
-    settings = {"web_workers": WORKERS}
+    settings = {"web_workers": 0}  # as it chooses by itself
     if server.kind == "glyph":
         settings |= {"model": NAMES[server.model], "runtime": server.runtime}
     service = Service(store.root, log, _command(server, store), **settings)

@@ -32,7 +32,7 @@ def test_every_setting_has_a_default():
     """A service starts without any."""
     settings = load_settings()
 
-    assert ("127.0.0.1:8000", 2, 64) == (settings.bind, settings.web_workers, settings.max_batch)
+    assert ("127.0.0.1:8000", 0, 64) == (settings.bind, settings.web_workers, settings.max_batch)
     assert (Path("models"), "mnist", None) == (settings.store, settings.model, settings.run_dir)
 
 
@@ -154,3 +154,17 @@ def test_a_slip_in_a_name_is_noticed():
     names = ["GLYPH_MAX_BTACH", "GLYPH_MAX_BATCH", "GLYPH_DATA_DIR", "GLYPH_PORT", "MAX_BTACH"]
 
     assert {"GLYPH_MAX_BTACH": "GLYPH_MAX_BATCH"} == misspelt(names)
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "workers"),
+    [(1, 1, 1), (2, 1, 1), (2, 2, 1), (3, 1, 2), (4, 1, 3), (4, 3, 1), (64, 1, 4)],
+)
+def test_web_workers_take_the_cores_that_the_host_leaves(cores, threads, workers):
+    """At least one, and no more than can be of use."""
+    assert workers == Settings(runtime_threads=threads).count_web_workers(cores)
+
+
+def test_a_number_of_web_workers_is_taken_as_it_is():
+    """Whatever the machine has."""
+    assert 3 == Settings(web_workers=3).count_web_workers(1)
