@@ -106,6 +106,8 @@ class BatchQueue:
         self.waiting = 0
         self._jobs: dict[Any, Job] = {}
         """The unfinished jobs, by origin."""
+        self._bulk: set[Job] = set()
+        """Those that were larger than their share of a batch when they came."""
         self._lanes: dict[int, Lane] = {}
         self._unfinished: dict[int, int] = {}
         self._curves: dict[int, Curve] = {}
@@ -129,12 +131,14 @@ class BatchQueue:
         if self.waiting + len(job.images) > self.capacity:
             sentence = f"{self.waiting} images are waiting; the limit is {self.capacity}"
             raise OverloadedError(sentence, self.wait_s())
-        answer_s, left_s = self.wait_s(len(job.images)), job.deadline - now
+        answer_s, left_s = self.answer_s(job.version, len(job.images)), job.deadline - now
         if answer_s > left_s:
             sentence = f"an answer takes about {answer_s:.2f} s; the deadline is in {left_s:.2f} s"
             raise OverloadedError(sentence, self.wait_s())
         self._lanes.setdefault(job.version, Lane()).new.append(job)
         self._jobs[job.origin] = job
+        if len(job.images) > self._share(job.version):
+            self._bulk.add(job)
         self._unfinished[job.version] = self._unfinished.get(job.version, 0) + 1
         self.waiting += len(job.images)
 
@@ -153,8 +157,9 @@ class BatchQueue:
         return None, expired
 
     def discard(self, job: Job) -> None:
-        """Never take the rest of a failed job; its lane lets go of it when its turn comes."""
+        """Never take the rest of a job; its lane lets go of it when its turn comes."""
         self.waiting -= job.remaining
+        self._bulk.discard(job)
         job.dropped = True
 
     def cancel(self, origin: Any) -> Job | None:
@@ -177,6 +182,7 @@ class BatchQueue:
     def finish(self, job: Job) -> None:
         """Note that a job has got its answer or refusal, or is not to get one."""
         self._jobs.pop(job.origin, None)
+        self._bulk.discard(job)
         self._unfinished[job.version] -= 1
 
     def idle(self, version: int) -> bool:
@@ -193,9 +199,35 @@ class BatchQueue:
         self._images = self._images * _RATE_MEMORY + images
         self._busy_s = self._busy_s * _RATE_MEMORY + seconds
 
-    def wait_s(self, more: int = 0) -> float:
-        """Estimate how long the work that waits now, and so many images more, will take."""
-        return (self.waiting + more) * self._busy_s / self._images if self._images else 0.0
+    def wait_s(self) -> float:
+        """Estimate how long all the work that waits now will take."""
+        return self._seconds(self.waiting)
+
+    def answer_s(self, version: int, images: int) -> float:
+        """Estimate how long a job of so many images, if it came now, waits for its last one.
+
+        It needs some turns. Until the first one, all new jobs before it get theirs, and those that
+        have begun at most as much; until the last, these get one turn less than it, if that is
+        more. Another version's work counts as if it were in the same lane.
+        """
+        share, limit = self._share(version), self.limit(version)
+        more = -(-images // share) * share - share  # of a job after its first turn
+        first, later, turns = self.waiting, 0, 0
+        for job in self._bulk:
+            rest = job.remaining if job.taken else job.remaining - share
+            first -= rest
+            later += rest
+            turns += min(rest, more)
+        before = first + min(later, max(first + min(images, share), turns))
+        batches = -(-(before + images) // limit)
+        return self._seconds(min(batches * limit, self.waiting + images))
+
+    def _seconds(self, images: int) -> float:
+        return images * self._busy_s / self._images if self._images else 0.0
+
+    def _share(self, version: int) -> int:
+        """Tell how much of a full batch a job gets in one turn."""
+        return max(1, self.limit(version) // 2)
 
     def _space(self, version: int, lane: Lane) -> int:
         """Decide how many images the next batch of a lane holds at most."""
@@ -245,7 +277,7 @@ class BatchQueue:
                 continue
             if job.deadline >= now:
                 return job
-            self.waiting -= job.remaining
+            self.discard(job)
             expired.append(job)
         return None
 

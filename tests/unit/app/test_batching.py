@@ -222,7 +222,7 @@ def test_the_measured_rate_follows_the_present():
 
 def test_a_deadline_that_cannot_be_met_is_refused():
     """The sentence gives both times; the wait of what is in the queue is when to come again."""
-    queue = make_queue(make_job(100))
+    queue = make_queue(*(make_job(name=str(number)) for number in range(100)))
     queue.record(images=10, seconds=0.2)
 
     with pytest.raises(
@@ -231,6 +231,59 @@ def test_a_deadline_that_cannot_be_met_is_refused():
         queue.admit(make_job(deadline=11.5), now=10.0)
     assert pytest.approx(2.0) == caught.value.retry_after_s
     queue.admit(make_job(deadline=12.5), now=10.0)
+
+
+@pytest.mark.parametrize("begun", [0, 1, 3], ids="{} batches before".format)
+@pytest.mark.parametrize("images", [1, 5, 32, 100, 1000])
+@pytest.mark.parametrize(
+    "sizes",
+    [(), (1,) * 200, (1000,), (1000, 1000), (1000, *(1,) * 20), (*(64,) * 10, *(1,) * 50)],
+    ids=["nothing", "singles", "bulk", "much bulk", "bulk and singles", "batches and singles"],
+)
+def test_a_job_waits_for_the_batches_until_its_last_image(sizes, images, begun):
+    """Bulk work before it counts only as far as it comes before it: right to two batches."""
+    queue = make_queue(
+        *(make_job(size, name=str(n)) for n, size in enumerate(sizes)), capacity=9999, max_batch=64
+    )
+    for _ in range(begun):
+        queue.take(now=0.0)
+    queue.record(images=1, seconds=1.0)
+    estimate_s = queue.answer_s(1, images)
+    job = make_job(images, name="new")
+    queue.admit(job, now=0.0)
+    computed = 0
+    while job.remaining:
+        computed += queue.take(now=0.0)[0].size
+
+    assert pytest.approx(computed, abs=2 * 64) == estimate_s
+
+
+def test_a_single_image_is_let_in_where_bulk_is_not():
+    """A thousand images wait twenty seconds for their last; one image is in the next batch."""
+    queue = make_queue(make_job(1000, name="bulk"), capacity=5000)
+    queue.record(images=50, seconds=1.0)
+    with pytest.raises(OverloadedError, match=r"^an answer takes about 40\.00 s"):
+        queue.admit(make_job(1000, name="more", deadline=1.0), now=0.0)
+
+    queue.admit(make_job(name="single", deadline=1.0), now=0.0)
+
+
+@pytest.mark.parametrize("end", ["cancelled", "failed", "expired", "computed"])
+def test_bulk_that_ended_is_not_waited_for(end):
+    """However it ended, the next job has the queue for itself."""
+    bulk = make_job(100, name="bulk", deadline=1.0)
+    queue = make_queue(bulk, max_batch=64)
+    queue.record(images=1, seconds=1.0)
+    if end == "cancelled":
+        queue.cancel("bulk")
+    elif end == "failed":
+        queue.discard(bulk)
+    elif end == "expired":
+        queue.take(now=2.0)
+    else:
+        batches(queue)
+
+    assert 5.0 == queue.answer_s(1, 5)
 
 
 def test_a_request_of_many_images_counts_its_own_time():
@@ -386,7 +439,7 @@ class Traffic(RuleBasedStateMachine):
     def come(self, size, version, patience):
         job = make_job(size, name=object(), version=version, deadline=self.now + patience)
         full = self.waiting() + size > self.queue.capacity
-        late = self.queue.wait_s(size) > patience
+        late = self.queue.answer_s(version, size) > patience
         try:
             self.queue.admit(job, self.now)
         except OverloadedError:
