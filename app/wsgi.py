@@ -14,13 +14,14 @@ from app.web.factory import create_app
 from app.web.metrics import WRITE_EVERY_S, WebMetrics
 
 settings = load_settings()
+metrics = WebMetrics(CollectorRegistry())
 channel = HostChannel(
     current_run_dir() / HOST_SOCKET,
     settings.largest_frame_bytes,
     silence_s=settings.host_silence_s,
+    on_shed=metrics.shed,
 )
 channel.start()
-metrics = WebMetrics(CollectorRegistry())
 app = create_app(settings, channel, metrics)
 
 

@@ -36,6 +36,7 @@ from app.web.errors import (
     ServiceError,
 )
 from app.web.host_connection import HostConnection
+from app.web.shedding import Shedding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,8 @@ _SENDS = 2
 """How often a request may be sent; one that kills the host must not do so for ever."""
 _UNSENT_LIMIT = 64 * 2**20
 """Bytes that may wait to be written before requests are refused."""
+_HELD_LIMIT = 64 * 2**20
+"""Bytes of requests that may wait for a version to serve."""
 
 
 class Prediction(NamedTuple):
@@ -76,8 +79,11 @@ class _Call:
 
     frame: bytes
     deadline: float
-    needs_version: bool
+    rows: int
+    """Number of images; what is about none needs no version."""
     waiter: greenlet
+    left_s: float = 0.0
+    """From when it was sent to its deadline."""
     sends: int = 0
     posted: bool = False
     """Sent on the connection that stands now."""
@@ -93,6 +99,7 @@ class HostChannel:
         clock: Callable[[], float] = time.monotonic,
         *,
         silence_s: float = 1.0,
+        on_shed: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         """Prepare; `start` connects.
 
@@ -101,10 +108,16 @@ class HostChannel:
             largest_frame: Bound on what the host sends, in bytes.
             clock: Monotonic seconds, the same that the host reads.
             silence_s: A host that says nothing for so long is not asked until it does.
+            on_shed: Told why a request is refused without asking the host: it is `full`, too much
+                is `unsent`, or too much is `held` while no version serves.
         """
         self._path = path
         self._largest_frame = largest_frame
         self._clock = clock
+        self._on_shed = on_shed
+        self._shedding = Shedding(clock)
+        self._held = 0
+        """Bytes of the requests that wait for a version to serve."""
         self._ids = itertools.count(1)
         self._calls: dict[int, _Call] = {}
         self._connection: HostConnection | None = None
@@ -139,17 +152,33 @@ class HostChannel:
         if self._connection is not None:
             self._connection.close()
 
-    def serving(self, deadline: float) -> LoadedModel:
+    def serving(self, deadline: float, size: int = 0) -> LoadedModel:
         """Give the model that new requests get; waits while the first one is being loaded.
 
+        Args:
+            deadline: Clock reading after which nobody waits.
+            size: Bytes that whoever waits holds.
+
         Raises:
-            NotReadyError: If none serves, or still none at the deadline.
+            NotReadyError: If none serves, or still none at the deadline, or too much waits.
         """
         if self._serving is None and self.status.starting:
-            self._settled.wait(max(0.0, deadline - self._clock()))
+            self._hold(deadline, size)
         if self._serving is None:
             raise _not_ready(self.status)
         return self._serving
+
+    def _hold(self, deadline: float, size: int) -> None:
+        """Wait until it is known whether a version serves."""
+        if self._held + size > _HELD_LIMIT:
+            self._on_shed("held")
+            sentence = f"{self.status.reason}; requests of {self._held} bytes wait for it"
+            raise NotReadyError(sentence, retry_after_s=1)
+        self._held += size
+        try:
+            self._settled.wait(max(0.0, deadline - self._clock()))
+        finally:
+            self._held -= size
 
     def predict(self, rows: int, pixels: bytes | memoryview, deadline: float) -> Prediction:
         """Have images classified.
@@ -165,9 +194,13 @@ class HostChannel:
         Raises:
             ServiceError: If there is no answer; the class says why.
         """
+        refused = self._shedding.refusal(rows, deadline)
+        if refused is not None:
+            self._on_shed("full")
+            raise _refusal(refused)
         request_id = next(self._ids)
         frame = encode_predict(request_id, deadline, rows, pixels)
-        outcome = self._ask(request_id, frame, deadline, needs_version=True)
+        outcome = self._ask(request_id, frame, deadline, rows)
         assert isinstance(outcome, Prediction)  # noqa: S101 - PREDICT is answered with one
         return outcome
 
@@ -181,21 +214,20 @@ class HostChannel:
             raise HostLostError("the model host is away")
         request_id = next(self._ids)
         frame = encode(Kind.METRICS, request_id)
-        exposition = self._ask(request_id, frame, deadline, needs_version=False)
+        exposition = self._ask(request_id, frame, deadline, rows=0)
         assert isinstance(exposition, bytes)  # noqa: S101 - the host answers METRICS with METRICS
         return exposition
 
-    def _ask(
-        self, request_id: int, frame: bytes, deadline: float, *, needs_version: bool
-    ) -> Outcome:
+    def _ask(self, request_id: int, frame: bytes, deadline: float, rows: int) -> Outcome:
         """Post a frame and wait in the hub, whose callbacks switch back with the outcome."""
-        call = _Call(frame, deadline, needs_version, gevent.getcurrent())
+        call = _Call(frame, deadline, rows, gevent.getcurrent())
         connection = self._connection
         if connection is not None:
             if connection.unsent + len(frame) > _UNSENT_LIMIT:
+                self._on_shed("unsent")
                 sentence = f"{connection.unsent} bytes wait to be sent to the model host"
                 raise OverloadedError(sentence, retry_after_s=1)
-            if self._serving is not None or not needs_version:
+            if self._serving is not None or not rows:
                 self._post(connection, call)  # else it goes out as soon as a version serves
         self._calls[request_id] = call
         if not self._sweeping:
@@ -215,11 +247,12 @@ class HostChannel:
     def _post(self, connection: HostConnection, call: _Call) -> None:
         call.sends += 1
         call.posted = True
+        call.left_s = call.deadline - self._clock()
         connection.post(call.frame)
 
     def _abandon(self, request_id: int, call: _Call) -> None:
         """Spare the host what nobody waits for any more."""
-        if self._connection is not None and call.posted and call.needs_version:
+        if self._connection is not None and call.posted and call.rows:
             self._connection.post(encode(Kind.CANCEL, request_id))
 
     def _sweep(self) -> None:
@@ -242,6 +275,7 @@ class HostChannel:
             self._reconnect.again(self._connect)
         else:
             self._reconnect.stop()
+            self._quiet = 0
 
     def _feel(self) -> None:
         """Take a host that has said nothing for too long for lost, until it speaks again.
@@ -250,14 +284,15 @@ class HostChannel:
         is not to be held against the host.
         """
         self._quiet += 1
-        if self._quiet < _PULSES or self._connection is None or not self._told.ready:
+        if self._quiet < _PULSES or self._connection is None:
             return
         if not self._silent:
             log.warning("the model host is silent; %d requests wait for it", len(self._calls))
         self._silent = True
         silent_s = self._quiet * self._pulse_s
         reason = f"the model host has been silent for {silent_s:.1f} s and is to be replaced"
-        self._settle(self._told.model_copy(update={"ready": False, "reason": reason}))
+        changes = {"ready": False, "starting": False, "reason": reason}
+        self._settle(self._told.model_copy(update=changes))
 
     def _receive(self, frame: Frame) -> None:
         kind, request_id, body = frame
@@ -279,7 +314,10 @@ class HostChannel:
             # Looked up now: a version may be forgotten by the time that the request goes on.
             outcome = Prediction(answer, self._classes[answer.version])
         elif kind == Kind.REFUSAL:
-            outcome = _refusal(Refused.decode(body))
+            refused = Refused.decode(body)
+            if refused.reason == Refusal.OVERLOADED:
+                self._shedding.note(call.rows, call.left_s, refused)
+            outcome = _refusal(refused)
         call.waiter.switch(outcome)
 
     def _settle(self, status: HostStatus) -> None:
@@ -293,7 +331,7 @@ class HostChannel:
             return
         self._settled.set()
         for call in list(self._calls.values()):
-            if not call.needs_version or call.posted:
+            if not call.rows or call.posted:
                 continue
             if self._serving is None:
                 call.waiter.switch(_not_ready(status))
@@ -312,7 +350,7 @@ class HostChannel:
         self._settle(self._told)
         for call in list(self._calls.values()):
             call.posted = False
-            if call.sends == _SENDS or not call.needs_version:
+            if call.sends == _SENDS or not call.rows:
                 sentence = "the model host went away before it answered"
                 call.waiter.switch(HostLostError(sentence, retry_after_s=1))
         self._reconnect.again(self._connect)

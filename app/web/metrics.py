@@ -29,6 +29,7 @@ WRITE_EVERY_S = 0.1
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 5)
 _MOST_UNWRITTEN = 10_000
+_SHED = ("full", "unsent", "held")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
 
 
@@ -67,6 +68,15 @@ class WebMetrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self._sheds = Counter(
+            "glyph_requests_shed",
+            "Requests that a web worker refused without asking the model host, by reason",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in _SHED:
+            self._sheds.labels(reason)
+        self._shed: Tally[str] = Tally()
         self._open = 0
         self._ended: list[tuple[str, str, int, float]] = []
 
@@ -81,8 +91,15 @@ class WebMetrics:
         if len(self._ended) == _MOST_UNWRITTEN:
             self.write()
 
+    def shed(self, reason: str) -> None:
+        """Note that a request is refused without asking the model host."""
+        self._shed[reason] += 1
+
     def write(self) -> None:
         """Put what was noted where it is read."""
+        for reason, count in self._shed.items():
+            self._sheds.labels(reason).inc(count)
+        self._shed.clear()
         ended, self._ended = self._ended, []
         self._in_progress.set(self._open)
         for labels, count in Tally(

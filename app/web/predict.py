@@ -59,7 +59,7 @@ def predict_blueprint(
             kinds = " or ".join(_DECODERS)
             raise UnsupportedMediaTypeError(f"Content-Type {found}; {kinds} is expected")
         body = read_body(environ, timeout_s, max_body_bytes)
-        model = channel.serving(deadline)
+        model = channel.serving(deadline, len(body))
         rows, pixels = decode(body, model.input_shape, max_images)
         prediction = channel.predict(rows, pixels, deadline)
         encoded = encode_predictions(prediction, channel.status.model)

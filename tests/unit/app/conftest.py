@@ -175,9 +175,11 @@ class FakeChannel:
         self.error: Exception | None = None
         self.asked: list[tuple[int, bytes, float]] = []
         self.waits: list[float] = []
+        self.held: list[int] = []
 
-    def serving(self, deadline: float) -> LoadedModel:
+    def serving(self, deadline: float, size: int = 0) -> LoadedModel:
         self.waits.append(deadline)
+        self.held.append(size)
         self._fail()
         return self.status.serving.loaded
 

@@ -140,10 +140,16 @@ def host(start_host) -> FakeHost:
 
 
 @pytest.fixture
-def channel(path, clock, monkeypatch):
+def shed() -> list[str]:
+    """Why requests were refused without asking the host."""
+    return []
+
+
+@pytest.fixture
+def channel(path, clock, shed, monkeypatch):
     monkeypatch.setattr("app.web.channel._RECONNECT_S", 0.001)
     monkeypatch.setattr("app.web.channel._SWEEP_S", 0.001)
-    channel = HostChannel(path, 2**20, clock, silence_s=3600)
+    channel = HostChannel(path, 2**20, clock, silence_s=3600, on_shed=shed.append)
     channel.start()
     yield channel
     channel.close()
@@ -369,7 +375,7 @@ def test_a_late_answer_is_ignored(host, channel, ask, clock):
 
 
 def test_a_host_that_does_not_read_is_not_written_to_without_bound(
-    host, channel, deadline, monkeypatch
+    host, channel, deadline, shed, monkeypatch
 ):
     """Beyond the bound requests are refused at once; what was taken in is answered later."""
     monkeypatch.setattr("app.web.channel._UNSENT_LIMIT", 2**20 + 100)
@@ -382,6 +388,7 @@ def test_a_host_that_does_not_read_is_not_written_to_without_bound(
     assert [OverloadedError, OverloadedError] == [type(error) for error in errors]
     assert all(str(error).endswith("wait to be sent to the model host") for error in errors)
     assert {1} == {error.retry_after_s for error in errors}
+    assert ["unsent", "unsent"] == shed
     for _ in requests[:2]:
         host.answer(host.receive())
     assert [3, 3] == [mark(request) for request in requests[:2]]
@@ -452,6 +459,58 @@ def test_a_refusal_is_an_error_of_its_kind(host, ask, reason, error, retry_after
         str(failure(request)),
         failure(request).retry_after_s,
     )
+
+
+def test_a_full_host_is_not_asked_for_a_moment(host, channel, ask, clock, shed):
+    """What is no easier to take is refused in its words, without a trip; then it is asked again."""
+    first = ask()
+    host.greet(READY)
+    full = encode_refusal(host.receive().request_id, Refused(Refusal.OVERLOADED, 9.0, "it is full"))
+    host.send(full)
+    first.join()
+    with pytest.raises(OverloadedError, match=r"^it is full$") as caught:
+        channel.predict(1, bytes([2]), clock.now + SAFETY_S)
+    easier = ask(mark=3, until=clock.now + SAFETY_S + 1)
+    host.answer(host.receive())
+    clock.tick(0.06)
+    later = ask(mark=4)
+    host.answer(host.receive())
+
+    assert (9.0, ["full"]) == (caught.value.retry_after_s, shed)
+    assert [3, 4] == [mark(easier), mark(later)]
+
+
+@pytest.mark.parametrize("reason", [Refusal.EXPIRED, Refusal.FAILED, Refusal.MISFIT])
+def test_other_refusals_say_nothing_of_the_next_request(host, ask, reason):
+    """It may have more time or better images."""
+    first = ask()
+    host.greet(READY)
+    host.send(encode_refusal(host.receive().request_id, Refused(reason, 9.0, "no")))
+    first.join()
+    request = ask(mark=2)
+    host.answer(host.receive())
+
+    assert 2 == mark(request)
+
+
+def test_what_waits_for_a_version_is_bounded(host, channel, deadline, shed, monkeypatch):
+    """Beyond so many bytes requests are refused at once; those that wait no more make room."""
+    monkeypatch.setattr("app.web.channel._HELD_LIMIT", 1000)
+    host.greet(STARTING)
+    until(lambda: channel.status == STARTING)
+    waiting = [gevent.spawn(channel.serving, deadline, 500) for _ in range(2)]
+    gevent.sleep(0)
+
+    sentence = r"^being loaded; requests of 1000 bytes wait for it$"
+    with pytest.raises(NotReadyError, match=sentence) as caught:
+        channel.serving(deadline, 1)
+    assert (1, ["held"]) == (caught.value.retry_after_s, shed)
+    waiting.pop().kill()
+    waiting.append(gevent.spawn(channel.serving, deadline, 500))
+    gevent.sleep(0)
+    host.tell(READY)
+    assert [READY.serving.loaded] * 2 == [request.get() for request in waiting]
+    assert 0 == channel._held
 
 
 def test_a_request_is_sent_again_when_the_host_dies(host, start_host, ask, caplog):
@@ -550,6 +609,9 @@ def test_a_retiring_version_answers_with_its_own_classes(host, ask):
     assert ("ring", "line") == request.get().classes
 
 
+SILENT = "the model host has been silent for 3600.0 s and is to be replaced"
+
+
 def fall_silent(channel) -> None:
     """Let the time pass in which nothing comes."""
     for _ in range(4):
@@ -613,15 +675,37 @@ def test_what_a_silent_host_had_is_sent_to_the_next(host, start_host, channel, a
     assert 9 == mark(request)
 
 
-def test_a_host_that_is_not_ready_may_be_silent(host, channel):
-    """Loading may keep it from speaking, and nobody asks it; nor is one that is away judged."""
-    fall_silent(channel)
-    assert "the model host is being started" == channel.status.reason
+def test_a_host_that_falls_silent_while_it_loads_is_not_waited_for(host, channel, deadline):
+    """Those who wait are told; when it speaks again, its first version is waited for again."""
+    early = gevent.spawn(channel.serving, deadline)
     host.greet(STARTING)
     until(lambda: channel.status == STARTING)
     fall_silent(channel)
 
-    assert STARTING == channel.status
+    assert isinstance(failure(early), NotReadyError)
+    assert SILENT == str(failure(early))
+    host.send(encode(Kind.BEAT, 0))
+    until(lambda: channel.status == STARTING)
+    late = gevent.spawn(channel.serving, deadline)
+    gevent.sleep(0)
+    host.tell(READY)
+    assert READY.serving.loaded == late.get()
+
+
+@pytest.mark.usefixtures("host")
+def test_a_host_that_never_spoke_is_not_waited_for(channel, deadline):
+    """The kernel connects a web worker to a frozen host; its silence counts from then on."""
+    for _ in range(3):
+        channel._connection = None  # while it is away, nobody is judged
+        fall_silent(channel)
+    channel._connect()
+    for _ in range(3):
+        channel._feel()
+    assert channel.status.starting
+    channel._feel()
+
+    with pytest.raises(NotReadyError, match=f"^{SILENT}$"):
+        channel.serving(deadline)
 
 
 def test_time_is_counted_while_the_channel_runs(path, host):

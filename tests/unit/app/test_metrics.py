@@ -137,6 +137,21 @@ def test_the_workers_metrics_are_added_up(tmp_path, monkeypatch):
     assert 2 == found["glyph_http_requests_in_progress"]  # a process tells what it has now
 
 
+@pytest.mark.parametrize("reason", ["full", "unsent", "held"])
+def test_what_a_worker_refuses_by_itself_is_counted(reason):
+    """Every reason has its series from the start, so that a first one is a rise from zero."""
+    registry = CollectorRegistry()
+    metrics = WebMetrics(registry)
+
+    def count():
+        return registry.get_sample_value("glyph_requests_shed_total", {"reason": reason})
+
+    before = count()
+    metrics.shed(reason)
+    metrics.shed(reason)
+    assert (0, 2) == (before, count())
+
+
 def test_observations_at_once_are_as_many_one_by_one():
     """In every bucket, at its bounds too."""
     amounts = [0.0, 0.5, 0.5, 0.75, 1.0, 3.0, 5.0, 100.0]

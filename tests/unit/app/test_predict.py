@@ -118,6 +118,13 @@ def test_a_request_has_the_default_deadline(post, channel, clock):
     assert clock.now + DEFAULT_TIMEOUT_S == channel.asked[0][2]
 
 
+def test_a_request_that_waits_for_a_version_counts_with_its_body(post, channel):
+    """What waiting requests hold is bounded in bytes."""
+    post(STAR)
+
+    assert [len(json.dumps({"instances": [STAR]}))] == channel.held
+
+
 @pytest.mark.parametrize("milliseconds", [1, 250, 600_000])
 def test_a_caller_may_set_the_deadline(post, channel, clock, milliseconds):
     """In milliseconds, in a header."""
