@@ -17,6 +17,11 @@ SAFETY_S = 30
 """How long a client waits; no answer takes that long."""
 SILENT = re.compile(r"the model host has been silent for [0-9.]+ s and is to be replaced")
 
+TOO_LARGE = re.compile(
+    r"the model host ends, and another is started: "
+    r"it takes \d+ MiB of memory; the limit is 16"
+)
+
 
 def test_a_killed_host_costs_no_answer(start):
     """What was in flight is sent again to the next host, three times in a row."""
@@ -64,6 +69,40 @@ def test_a_host_that_was_frozen_for_a_while_goes_on(start):
 
     assert 1 == service.version()
     assert host == service.host_pid()
+
+
+def test_workers_that_start_while_the_host_is_frozen_say_so(start):
+    """The kernel connects them to a host that says nothing; nobody waits for it to the deadline."""
+    service = start(host_timeout_s=60, host_silence_s=0.5, request_timeout_ms=30_000)
+    host, doomed = service.host_pid(), service.worker_pids()
+    os.kill(host, signal.SIGSTOP)
+    for pid in doomed:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(map(_lives, doomed)), "the workers are gone")
+    service.alive()
+    answers = [service.predict({"instances": []}) for _ in range(4)]
+    os.kill(host, signal.SIGCONT)
+    service.ready()
+
+    assert 1 == service.version()
+    for sentence, retry_after_s in map(_refused, answers):
+        assert SILENT.fullmatch(sentence)
+        assert "1" == retry_after_s
+
+
+def test_a_host_that_takes_too_much_memory_is_replaced(start):
+    """Even where the limit is far below its need: no answer is lost, and the log says why."""
+    service = start(host_memory_mib=16, log_format="json")
+    host = service.host_pid()
+
+    with Clients(service, 16) as clients:
+        wait_until(lambda: not _lives(host), "the host is gone")
+        clients.wait_for_more()
+
+    assert [] == clients.failures
+    assert 1 == service.metric("glyph_host_restarts_total")
+    (told,) = [line["message"] for line in service.log_lines() if "MiB" in line["message"]]
+    assert TOO_LARGE.fullmatch(told)
 
 
 def test_a_killed_worker_is_replaced_and_its_counts_stay(start, tmp_path):
@@ -155,9 +194,7 @@ def test_sigterm_finishes_what_was_begun(start, tmp_path):
 def test_sigterm_answers_every_connection_that_it_takes(start):
     """A new connection is served whole or refused, and readiness goes first."""
     service = start()
-    body = json.dumps(service.get("/example").json()).encode()
-    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-    request = f"{head}Content-Type: application/json\r\nConnection: close\r\n\r\n".encode() + body
+    request = _prediction(service)
     answers, ready = [], []
 
     def ask_until_refused():
@@ -185,18 +222,39 @@ def test_sigterm_answers_every_connection_that_it_takes(start):
 
 
 def test_sighup_loses_no_request(start):
-    """Every web worker is replaced while clients go on; the host stays."""
+    """Every web worker is replaced, three times, while clients go on; the host stays."""
     service = start()
-    host, before = service.host_pid(), service.worker_pids()
+    host = service.host_pid()
+    request = _prediction(service)
+    answers, done = [], threading.Event()
 
-    with Clients(service, 16) as clients:
-        clients.wait_for_more()
-        service.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: not any(map(_lives, before)), "every worker was replaced")
-        clients.wait_for_more()
+    def ask_over_new_connections():
+        while not done.is_set():
+            answers.append(_exchange(service.port, request))
+
+    threads = [threading.Thread(target=ask_over_new_connections) for _ in range(8)]
+    with Clients(service, 8) as clients:
+        for thread in threads:
+            thread.start()
+        for _ in range(3):
+            before = service.worker_pids()
+            service.process.send_signal(signal.SIGHUP)
+            wait_until(lambda gone=before: not any(map(_lives, gone)), "all were replaced")
+            clients.wait_for_more()
+        done.set()
+        for thread in threads:
+            thread.join()
 
     assert [] == clients.failures
+    assert {b"HTTP/1.1 200 OK"} == {(answer or b"refused").split(b"\r\n")[0] for answer in answers}
     assert host == service.host_pid()
+
+
+def _prediction(service):
+    """Write a request for a prediction over a connection of its own."""
+    body = json.dumps(service.get("/example").json()).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Content-Type: application/json\r\nConnection: close\r\n\r\n".encode() + body
 
 
 def _exchange(port, request):
