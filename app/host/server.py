@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import selectors
 import socket
 import threading
@@ -40,6 +41,11 @@ _BEAT_S = 0.25
 """How often the host says that it is there, unless a batch takes longer."""
 _UNSENT_LIMIT = 64 * 2**20
 """Bytes kept for a reader that does not read; beyond it the connection is closed."""
+
+
+_LOOKS = 150
+"""How often an idle loop looks for more before it sleeps: some 0.3 ms, after which a request pays
+0.1 ms for the host to wake up."""
 
 
 class Handler(Protocol):
@@ -143,9 +149,7 @@ class HostServer:
         pause_s: float | None = None
         while not self._closing:
             self._beat()
-            for key, events in self._selector.select(
-                _BEAT_S if pause_s is None else min(pause_s, _BEAT_S)
-            ):
+            for key, events in self._wait(_BEAT_S if pause_s is None else min(pause_s, _BEAT_S)):
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fileobj is self._waker:
@@ -155,6 +159,16 @@ class HostServer:
                     self._serve(key.data, events)
             pause_s = self._work()
         self._shut()
+
+    def _wait(self, pause_s: float) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for something to come, awake for a while: to be woken takes longer than to look."""
+        if pause_s < _BEAT_S:
+            return self._selector.select(pause_s)
+        for _ in range(_LOOKS):
+            if events := self._selector.select(0):
+                return events
+            os.sched_yield()  # whoever has work goes first
+        return self._selector.select(pause_s)
 
     def close(self) -> None:
         """End `run`, which closes every connection."""

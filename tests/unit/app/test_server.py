@@ -523,3 +523,15 @@ def settle(client: Client) -> None:
     for _ in range(2):  # what is ready at the same time is served in any order
         client.send(encode(Kind.METRICS, 0))
         assert Kind.METRICS == client.receive().kind
+
+
+def test_a_host_with_nothing_to_do_sleeps(server, monkeypatch):
+    """It looks around for a moment after something came, and then no more."""
+    looks = []
+    monkeypatch.setattr("os.sched_yield", lambda: looks.append(1))
+    server.awaken()
+    end = time.monotonic() + SAFETY_S
+    while len(looks) < 150:
+        assert time.monotonic() < end
+
+    assert len(looks) < 1000
