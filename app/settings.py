@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     runtime_threads: int = Field(
         default=1, ge=1, le=256, description="Threads that one batch is computed with"
     )
+    runtime_streams: int = Field(
+        default=1, ge=1, le=64, description="Batches that are computed at the same time"
+    )
     max_batch: int = Field(default=64, ge=1, le=4096, description="Largest batch, in images")
     batch_wait_ms: float = Field(
         default=0, ge=0, le=1000, description="How long a batch waits for company; 0 is greedy"

@@ -46,8 +46,9 @@ class Job:
     answered: int = 0
     inference_s: float = 0.0
     dropped: bool = False
-    """What no batch has taken of it is never to be."""
-    pieces: list[NDArray[np.float32]] = field(default_factory=list)
+    """It has ended without an answer: no more of it is taken, and nobody gets what was."""
+    pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    """Answers by the number of the first image; they come in any order."""
 
     @property
     def remaining(self) -> int:
@@ -56,7 +57,9 @@ class Job:
 
     def probabilities(self) -> NDArray[np.float32]:
         """Join the answers of all pieces, in order; shape (n, classes)."""
-        return self.pieces[0] if len(self.pieces) == 1 else np.concatenate(self.pieces)
+        if len(self.pieces) == 1:
+            return self.pieces[0]
+        return np.concatenate([self.pieces[start] for start in sorted(self.pieces)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +166,11 @@ class BatchQueue:
         job.dropped = True
 
     def cancel(self, origin: Any) -> Job | None:
-        """End the job that nobody waits for any more.
-
-        Returns:
-            The job; None where it is not known, or a batch that has taken of it is not computed.
-        """
+        """End the job that nobody waits for any more; gives it, or None where it is not known."""
         job = self._jobs.get(origin)
-        if job is None or job.taken > job.answered:
-            return None
-        self.discard(job)
-        self.finish(job)
+        if job is not None:
+            self.discard(job)
+            self.finish(job)
         return job
 
     def origins(self) -> list[Any]:

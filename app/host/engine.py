@@ -1,7 +1,8 @@
 """Computes the batches: owns every model in memory.
 
 Mechanism only; which images form a batch is `batching`'s business. Every admitted job is answered
-exactly once, and whoever calls `step` outlives any error of a model.
+exactly once, and whoever calls `step` outlives any error of a model. One thread may call it in
+turn with other work, or several may sit in `run`; the queue is one all the same.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 
 Delivery = tuple[Any, Answer | Refused]
 """Whoever asked, and what they get."""
+_EXPIRED = "the deadline passed"
 
 
 class Observer(Protocol):
@@ -77,6 +80,10 @@ class Engine:
         self._wait_s = wait_s
         self._clock = clock
         self._lock = threading.Lock()
+        self._woken = threading.Condition(self._lock)
+        self._stopped = False
+        self._computing: list[Batch] = []
+        """Those whose answers are not delivered yet, oldest first."""
         self._versions: dict[int, LoadedVersion] = {}
         self._serving: LoadedVersion | None = None
         self._waiting_since = 0.0
@@ -95,6 +102,7 @@ class Engine:
             self._queue.plan(version.version, version.curve)
             self._versions[version.version] = version
             self._serving = version
+        self._retire()  # the one before it, where it has nothing to do
 
     def submit(
         self, rows: int, pixels: bytes | memoryview, deadline: float, origin: object
@@ -119,7 +127,7 @@ class Engine:
             return self._queue.origins()
 
     def cancel(self, origins: Sequence[object]) -> None:
-        """Drop the images, of jobs that nobody waits for any more, that no batch has taken."""
+        """End jobs that nobody waits for any more, and compute no more of them."""
         for origin in origins:
             with self._lock:
                 job = self._queue.cancel(origin)
@@ -138,14 +146,50 @@ class Engine:
             if pause_s:
                 return pause_s
             batch, expired = self._queue.take(self._clock())
-        deliveries = [self._refuse(job, Refusal.EXPIRED, "the deadline passed") for job in expired]
-        if batch is not None:
-            deliveries += self._execute(batch)
-        if deliveries:
-            self._deliver(deliveries)
-        self._retire()
+            for job in expired:
+                self._queue.finish(job)
+            if batch is not None:
+                self._computing.append(batch)
+            if self._queue.waiting:
+                self._woken.notify()  # there is more than this thread's share
+        try:
+            deliveries = [self._refuse(job, Refusal.EXPIRED, _EXPIRED) for job in expired]
+            if batch is not None:
+                deliveries += self._execute(batch)
+            if deliveries:
+                self._deliver(deliveries)
+        finally:
+            self._retire(batch)
         with self._lock:
             return self._pause_s() if self._queue.waiting else None
+
+    def run(self) -> None:
+        """Compute batches until stopped, beside other threads that do the same."""
+        while not self._stopped:
+            try:
+                self.step()
+            except Exception:  # a bug; what it was about is lost, and the loop goes on
+                log.exception("a batch was lost")
+            with self._lock:
+                pause_s = self._pause_s()
+                if not self._stopped and (pause_s or not self._queue.waiting):
+                    self._woken.wait(pause_s or None)
+
+    def wake(self) -> None:
+        """Have a thread in `run` look, if something waits; that one wakes the next."""
+        with self._lock:
+            if self._queue.waiting:
+                self._woken.notify()
+
+    def stop(self) -> None:
+        """End `run` in every thread, after the batches in progress."""
+        with self._lock:
+            self._stopped = True
+            self._woken.notify_all()
+
+    def oldest(self) -> Batch | None:
+        """Give the batch that has been computed for longest of those under way."""
+        return next(iter(self._computing), None)
 
     def _pause_s(self) -> float:
         """Tell how long a batch that has room still waits for company."""
@@ -168,7 +212,7 @@ class Engine:
         images = np.frombuffer(pixels, np.uint8).reshape(shape)
         now = self._clock()
         if deadline < now:
-            return Refused(Refusal.EXPIRED, 0.0, "the deadline passed")
+            return Refused(Refusal.EXPIRED, 0.0, _EXPIRED)
         if not self._queue.waiting:
             self._waiting_since = now
         try:
@@ -181,24 +225,23 @@ class Engine:
         loaded = self._versions[batch.version]
         started = self._clock()
         for piece in batch.pieces:
-            if piece.job.started is None:
+            if piece.start == 0:
                 piece.job.started = started
                 self._tell(self._observer.waited, started - piece.job.arrived)
-        failed = self._compute(loaded, batch.pieces)
+        results = self._compute(loaded, batch.pieces)
         seconds = self._clock() - started
         with self._lock:
-            self._queue.record(batch.size, seconds)
+            # What is computed at the same time shares it: the queue measures the rate of all.
+            self._queue.record(batch.size, seconds / len(self._computing))
+            done = zip(batch.pieces, results, strict=True)
+            ended = [piece.job for piece, rows in done if self._note(piece, rows, seconds)]
         self._tell(self._observer.batch, batch.size, seconds)
-        deliveries = [self._fail(job) for job in failed]
-        for piece in batch.pieces:
-            job = piece.job
-            job.inference_s += seconds
-            if job.answered == len(job.images) and job not in failed:
-                deliveries.append(self._answer(job))
-        return deliveries
+        return [self._outcome(job) for job in ended]
 
-    def _compute(self, loaded: LoadedVersion, pieces: Sequence[Piece]) -> list[Job]:
-        """Fill in the pieces' answers; gives the jobs that the model could not answer.
+    def _compute(
+        self, loaded: LoadedVersion, pieces: Sequence[Piece]
+    ) -> list[NDArray[np.float32] | None]:
+        """Give the answers of each piece; None where the model could not answer.
 
         A batch that raises is halved until the poisonous piece stands alone, so that the requests
         beside it get their answers.
@@ -212,32 +255,37 @@ class Engine:
         except Exception:
             if len(pieces) == 1:
                 log.exception("version %d failed on a request", loaded.version)
-                return [pieces[0].job]
+                return [None]
             middle = len(pieces) // 2
             return self._compute(loaded, pieces[:middle]) + self._compute(loaded, pieces[middle:])
         self._tell(self._observer.predicted, loaded.name, loaded.classes, probabilities)
-        start = 0
-        for piece in pieces:
-            stop = start + piece.stop - piece.start
-            piece.job.pieces.append(probabilities[start:stop])
-            piece.job.answered += stop - start
-            start = stop
-        return []
+        starts = accumulate(map(len, parts[:-1]), initial=0)
+        spans = zip(starts, parts, strict=True)
+        return [probabilities[start : start + len(part)] for start, part in spans]
 
-    def _answer(self, job: Job) -> Delivery:
-        with self._lock:
-            self._queue.finish(job)
+    def _note(self, piece: Piece, rows: NDArray[np.float32] | None, seconds: float) -> bool:
+        """Enter a piece's answers; says whether its job ends with them."""
+        job = piece.job
+        if job.dropped:  # while this was computed it was cancelled, or another piece failed
+            return False
+        job.inference_s += seconds
+        if rows is None:
+            self._queue.discard(job)
+        else:
+            job.pieces[piece.start] = rows
+            job.answered += len(rows)
+            if job.answered < len(job.images):
+                return False
+        self._queue.finish(job)
+        return True
+
+    def _outcome(self, job: Job) -> Delivery:
+        if job.dropped:
+            return self._refuse(job, Refusal.FAILED, "the model failed on this request")
         queue_s = (job.started or job.arrived) - job.arrived
         return job.origin, Answer(job.version, queue_s, job.inference_s, job.probabilities())
 
-    def _fail(self, job: Job) -> Delivery:
-        with self._lock:
-            self._queue.discard(job)
-        return self._refuse(job, Refusal.FAILED, "the model failed on this request")
-
     def _refuse(self, job: Job, reason: Refusal, sentence: str) -> Delivery:
-        with self._lock:
-            self._queue.finish(job)
         self._tell(self._observer.dropped, reason.name.lower())
         return job.origin, Refused(reason, 0.0, sentence)
 
@@ -248,11 +296,15 @@ class Engine:
         except Exception:
             log.exception("the observer failed")
 
-    def _retire(self) -> None:
-        """Drop versions that no longer serve once their last job is answered."""
+    def _retire(self, batch: Batch | None = None) -> None:
+        """Drop versions that serve no more once their last batch is delivered, as this one is."""
         with self._lock:
+            if batch is not None:
+                self._computing.remove(batch)
+            busy = {batch.version for batch in self._computing}
             serving = self._serving.version if self._serving else None
-            gone = [v for v in self._versions if v != serving and self._queue.idle(v)]
+            gone = [v for v in self._versions if v != serving and v not in busy]
+            gone = [v for v in gone if self._queue.idle(v)]
             for version in gone:
                 del self._versions[version]
                 self._queue.forget(version)

@@ -62,7 +62,7 @@ class Handler(Protocol):
     def metrics(self) -> bytes: ...
 
     def work(self) -> float | None:
-        """Do a piece of what waits; gives the seconds until it wants to go on, or None."""
+        """Do a piece of what waits, or have it done; gives the seconds until more, or None."""
         ...
 
 
@@ -100,6 +100,11 @@ class Connection:
         with self._lock, contextlib.suppress(BlockingIOError):
             del self.unsent[: self.sock.send(self.unsent)]
         return bool(self.unsent)
+
+    def close(self) -> None:
+        """Close the socket, under no thread that is sending: its number may be another's next."""
+        with self._lock:
+            self.sock.close()
 
 
 Origin = tuple[Connection, int]
@@ -183,7 +188,7 @@ class HostServer:
                 self._send(connection, encode(Kind.STATUS, 0, status))
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
-        """Send answers and refusals, in one write per connection."""
+        """Send answers and refusals, in one write per connection; any thread may."""
         outgoing: dict[Connection, list[bytes]] = {}
         for (connection, request_id), outcome in deliveries:
             outgoing.setdefault(connection, []).append(encode_outcome(request_id, outcome))
@@ -313,12 +318,12 @@ class HostServer:
         with self._lock:
             self._connections.discard(connection)
         self._selector.unregister(connection.sock)
-        connection.sock.close()
+        connection.close()
         self._handler.gone(connection)
 
     def _shut(self) -> None:
         for connection in self._connections:
-            connection.sock.close()
+            connection.close()
         for sock in (self._listener, self._waker, self._wake):
             sock.close()
         self._selector.close()

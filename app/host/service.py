@@ -2,6 +2,8 @@
 
 Two threads: one reads requests, computes batches and sends answers in turn, so that nothing is
 handed from thread to thread on the way; the other looks at the store and tries new versions.
+Where several batches are to be computed at the same time, each stream of them is one more thread,
+and the first only reads.
 """
 
 from __future__ import annotations
@@ -25,11 +27,10 @@ from model_store import ModelStore, StoreError
 from model_store.seeding import seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from app.frames import Predict, Refused
-    from app.host.engine import LoadedVersion
+    from app.host.batching import Batch
     from app.host.server import Connection, Origin
     from app.settings import Settings
     from app.status import HostStatus
@@ -64,14 +65,22 @@ class HostService:
                 settings.runtime,
                 settings.precision,
                 threads=settings.runtime_threads,
+                streams=settings.runtime_streams,
             ),
             max_batch=settings.max_batch,
-            serve=self._serve,
+            serve=self._engine.serve,
             announce=self._announce,
             observer=self._metrics,
         )
         self._engine.on_retired = self._watcher.retired
         self._announce(self._watcher.status())
+        self._beats = 0
+        self._oldest: Batch | None = None
+        streams = settings.runtime_streams if settings.runtime_streams > 1 else 0
+        self._streams = [
+            threading.Thread(target=self._engine.run, name=f"stream {number}", daemon=True)
+            for number in range(streams)
+        ]
         self._threads = [
             threading.Thread(target=self._server.run, name="server", daemon=True),
             threading.Thread(
@@ -85,7 +94,7 @@ class HostService:
     def start(self) -> None:
         """Listen, and begin to load."""
         self._server.listen()
-        for thread in self._threads:
+        for thread in self._threads + self._streams:
             thread.start()
 
     def close(self) -> None:
@@ -94,16 +103,21 @@ class HostService:
         while self._server.connected and time.monotonic() < deadline:
             time.sleep(0.05)
         self._watcher.stop()
+        self._end_streams()
         self._server.close()
         for thread in self._threads:
             thread.join(timeout=5)
 
     def beats(self) -> int:
-        """Give a number that grows while the server's loop turns."""
-        return self._server.beats
+        """Give a number that grows while the server's loop turns and no batch hangs."""
+        seen, self._oldest = self._oldest, self._engine.oldest()
+        if self._oldest is None or self._oldest is not seen:
+            self._beats = self._server.beats
+        return self._beats
 
     def stop(self) -> None:
         """End at once, after the batch in progress; web workers ask the next host again."""
+        self._end_streams()
         self._server.close()
         self._threads[0].join(timeout=_LAST_BATCH_S)
 
@@ -120,16 +134,25 @@ class HostService:
         self._engine.cancel([o for o in self._engine.origins() if o[0] is connection])
 
     def work(self) -> float | None:
-        """Compute a batch, if it is time for one; gives when to come again."""
-        return self._engine.step()
+        """Compute a batch, if it is time for one; gives when to come again.
+
+        Streams are woken instead, and come by themselves.
+        """
+        if not self._streams:
+            return self._engine.step()
+        self._engine.wake()
+        return None
 
     def metrics(self) -> bytes:
         """Render the host's metrics in Prometheus' text format."""
         return self._metrics.exposition()
 
-    def _serve(self, version: LoadedVersion, announce: Callable[[], None]) -> None:
-        self._engine.serve(version, announce)
-        self._server.awaken()  # the version before it may go
+    def _end_streams(self) -> None:
+        """Let the batches in progress be answered, before the connections are closed."""
+        self._engine.stop()
+        deadline = time.monotonic() + _LAST_BATCH_S
+        for thread in self._streams:
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
     def _announce(self, status: HostStatus) -> None:
         self._server.announce(status.model_dump_json().encode())

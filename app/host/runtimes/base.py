@@ -17,7 +17,11 @@ class RuntimeUnavailableError(Exception):
 
 
 class Model(Protocol):
-    """A version in memory. One thread at a time may call it."""
+    """A version in memory.
+
+    As many threads may predict at a time as it was loaded to have streams; nobody may meanwhile
+    prepare it.
+    """
 
     runtime: str
     precision: str

@@ -25,33 +25,41 @@ class Candidate:
     """Less exact; takes its place where it passes the trial and is measured to be quicker."""
 
 
-def candidates(runtime: str, precision: str, *, threads: int) -> Iterator[Candidate]:
+def candidates(
+    runtime: str, precision: str, *, threads: int, streams: int = 1
+) -> Iterator[Candidate]:
     """Order the runtimes to try.
 
     `auto` prefers TensorFlow where there is a GPU, else OpenVINO (with bf16 for a rival where the
     precision is auto too), and keeps TensorFlow, if installed, for what OpenVINO cannot do.
+
+    Args:
+        runtime: auto, openvino, tensorflow.
+        precision: auto, f32, bf16.
+        threads: How many compute one batch.
+        streams: How many batches may be computed at the same time.
     """
-    on_tensorflow = Candidate("tensorflow", partial(_load_tensorflow, threads))
+    on_tensorflow = Candidate("tensorflow", partial(_load_tensorflow, threads, streams))
     if runtime == "tensorflow" or (runtime == "auto" and _has_gpu() and _installed("tensorflow")):
         yield on_tensorflow
         return
-    bf16 = Candidate("openvino bf16", partial(_load_openvino, "bf16", threads))
+    bf16 = Candidate("openvino bf16", partial(_load_openvino, "bf16", threads, streams))
     if precision == "bf16":
         yield bf16
     else:
-        load = partial(_load_openvino, "f32", threads)
+        load = partial(_load_openvino, "f32", threads, streams)
         yield Candidate("openvino f32", load, rival=bf16 if precision == "auto" else None)
     if runtime == "auto" and _installed("tensorflow"):
         yield on_tensorflow
 
 
-def _load_openvino(precision: str, threads: int, version: Path) -> Model:
+def _load_openvino(precision: str, threads: int, streams: int, version: Path) -> Model:
     from app.host.runtimes.openvino_runtime import OpenVINOModel  # noqa: PLC0415 - only if chosen
 
-    return OpenVINOModel(version, precision=precision, threads=threads)
+    return OpenVINOModel(version, precision=precision, threads=threads, streams=streams)
 
 
-def _load_tensorflow(threads: int, version: Path) -> Model:
+def _load_tensorflow(threads: int, streams: int, version: Path) -> Model:
     from app.host.runtimes.base import RuntimeUnavailableError  # noqa: PLC0415
 
     if not _installed("tensorflow"):
@@ -60,7 +68,7 @@ def _load_tensorflow(threads: int, version: Path) -> Model:
         )
     from app.host.runtimes.tensorflow_runtime import TensorFlowModel  # noqa: PLC0415
 
-    return TensorFlowModel(version, threads=threads)
+    return TensorFlowModel(version, threads=threads, streams=streams)
 
 
 def _installed(module: str) -> bool:

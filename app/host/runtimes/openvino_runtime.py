@@ -27,7 +27,7 @@ _PRECISIONS = {"f32": openvino.Type.f32, "bf16": openvino.Type.bf16}
 
 
 class _Prepared(NamedTuple):
-    """One batch size: a request, and the memory that it reads and writes."""
+    """One batch size in one stream: a request, and the memory that it reads and writes."""
 
     request: openvino.InferRequest
     images: NDArray[np.uint8]
@@ -44,14 +44,21 @@ class OpenVINOModel:
 
     runtime = "openvino"
 
-    def __init__(self, version: Path, *, precision: str, threads: int) -> None:
+    def __init__(self, version: Path, *, precision: str, threads: int, streams: int = 1) -> None:
         """Read the model.
+
+        Args:
+            version: Directory of the SavedModel.
+            precision: f32, bf16.
+            threads: How many compute one batch.
+            streams: How many threads may predict at the same time.
 
         Raises:
             RuntimeUnavailableError: If OpenVINO cannot read it, or the CPU has no fast arithmetic
                 of that precision.
         """
         self.precision = precision
+        self._streams = streams
         self._core = openvino.Core()
         if precision == "bf16" and "BF16" not in self._core.get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
@@ -59,8 +66,8 @@ class OpenVINOModel:
             raise RuntimeUnavailableError("this CPU has no bf16 arithmetic")
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": "1",
-            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": threads * streams,
             # Else every call moves its thread to the first core, whatever runs there.
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
@@ -69,7 +76,8 @@ class OpenVINOModel:
             self._model = self._core.read_model(version)
         self._any_size: openvino.CompiledModel | None = None
         self._sizes: list[int] = []
-        self._prepared: dict[int, _Prepared] = {}
+        self._prepared: dict[int, list[_Prepared]] = {}
+        """By batch size, for whoever comes next; a thread takes one out while it predicts."""
 
     def prepare(self, sizes: Sequence[int]) -> None:
         """Compile for these batch sizes, and let go of all others."""
@@ -80,13 +88,22 @@ class OpenVINOModel:
     def predict(self, parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Classify the images of all parts; gives (images, classes)."""
         n = sum(map(len, parts))
-        request, images, probabilities = self._prepared[padded_size(n, self._sizes)]
-        np.concatenate(parts, out=images[:n])
-        request.infer(share_outputs=True)  # in this thread; start_async would hand over to another
-        return probabilities[:n].copy()
+        free = self._prepared[padded_size(n, self._sizes)]
+        prepared = free.pop()
+        try:
+            np.concatenate(parts, out=prepared.images[:n])
+            # In this thread; start_async would hand over to another.
+            prepared.request.infer(share_outputs=True)
+            return prepared.probabilities[:n].copy()
+        finally:
+            free.append(prepared)
 
-    def _prepare(self, size: int) -> _Prepared:
-        request = self._compiled(size).create_infer_request()
+    def _prepare(self, size: int) -> list[_Prepared]:
+        compiled = self._compiled(size)
+        return [self._request(compiled, size) for _ in range(self._streams)]
+
+    def _request(self, compiled: openvino.CompiledModel, size: int) -> _Prepared:
+        request = compiled.create_infer_request()
         (images,), (probabilities,) = self._model.inputs, self._model.outputs
         read = openvino.Tensor(images.element_type, [size, *_item(images)])
         written = openvino.Tensor(probabilities.element_type, [size, *_item(probabilities)])

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 
 class _Prepared(NamedTuple):
-    """One batch size: the signature traced for it, and the memory it is fed from."""
+    """One batch size: the signature traced for it, and the memory that each stream feeds it from.
+
+    A thread takes the memory out while it predicts.
+    """
 
     function: Callable[[tf.Tensor], tf.Tensor]
-    images: NDArray[np.uint8]
+    free: list[NDArray[np.uint8]]
 
 
 class TensorFlowModel:
@@ -37,13 +40,19 @@ class TensorFlowModel:
     runtime = "tensorflow"
     precision = "f32"
 
-    def __init__(self, version: Path, *, threads: int) -> None:
+    def __init__(self, version: Path, *, threads: int, streams: int = 1) -> None:
         """Load the SavedModel.
+
+        Args:
+            version: Its directory.
+            threads: How many compute one batch.
+            streams: How many threads may predict at the same time.
 
         Raises:
             RuntimeUnavailableError: If it cannot be loaded or has no `serving_default` signature.
         """
-        _set_threads(threads)
+        self._streams = streams
+        _set_threads(threads, streams)
         try:
             self._loaded = tf.saved_model.load(str(version))  # owns the variables
             self._signature = self._loaded.signatures["serving_default"]
@@ -61,9 +70,13 @@ class TensorFlowModel:
     def predict(self, parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Classify the images of all parts; gives (images, classes)."""
         n = sum(map(len, parts))
-        function, images = self._prepared[padded_size(n, self._sizes)]
-        np.concatenate(parts, out=images[:n])
-        output: NDArray[np.float32] = function(tf.constant(images)).numpy()
+        function, free = self._prepared[padded_size(n, self._sizes)]
+        images = free.pop()
+        try:
+            np.concatenate(parts, out=images[:n])
+            output: NDArray[np.float32] = function(tf.constant(images)).numpy()
+        finally:
+            free.append(images)
         return output[:n]
 
     def _trace(self, size: int) -> _Prepared:
@@ -73,12 +86,12 @@ class TensorFlowModel:
             lambda images: self._signature(images=images)["probabilities"], autograph=False
         )
         traced = function.get_concrete_function(tf.TensorSpec(shape, images.dtype))
-        return _Prepared(traced, np.zeros(shape, np.uint8))
+        return _Prepared(traced, [np.zeros(shape, np.uint8) for _ in range(self._streams)])
 
 
-def _set_threads(threads: int) -> None:
+def _set_threads(threads: int, streams: int) -> None:
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.threading.set_intra_op_parallelism_threads(threads * streams)
+        tf.config.threading.set_inter_op_parallelism_threads(streams)
     except RuntimeError:
         return  # a version was loaded before, and the counts are for the whole process

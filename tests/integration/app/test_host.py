@@ -56,9 +56,9 @@ def start(tmp_path, store):
         service.close()
 
 
-@pytest.fixture
-def channel(start) -> HostChannel:
-    return start()[1]
+@pytest.fixture(params=[1, 2], ids="{} streams".format)
+def channel(request, start) -> HostChannel:
+    return start(runtime_streams=request.param)[1]
 
 
 def soon() -> float:
@@ -256,6 +256,50 @@ def test_closing_waits_for_the_web_workers(start, golden):
 
     assert 2 == len(answered.answer.probabilities)
     assert not closing.is_alive()
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_a_batch_that_never_ends_stops_the_beats(start, golden, monkeypatch, streams):
+    """Though the server's loop turns; whoever watches replaces the host."""
+    service, channel = start(runtime_streams=streams)
+    predict(channel, golden.images[:1])
+    beats = service.beats()
+    until(lambda: service.beats() > beats)
+    hung = object()
+    monkeypatch.setattr(service._engine, "oldest", lambda: hung)
+    service.beats()
+    stopped = service.beats()
+    turned = service._server.beats
+    until(lambda: service._server.beats > turned)
+
+    assert stopped == service.beats()
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_a_host_that_must_end_answers_the_batch_in_progress(start, golden, monkeypatch, streams):
+    """Before it closes the connections."""
+    service, channel = start(runtime_streams=streams)
+    predict(channel, golden.images[:1])
+    (loaded,) = service._engine._versions.values()
+    begun, go_on = threading.Event(), threading.Event()
+    compute = type(loaded.model).predict
+
+    def hold(model, parts):
+        begun.set()
+        assert go_on.wait(SAFETY_S)
+        return compute(model, parts)
+
+    monkeypatch.setattr(type(loaded.model), "predict", hold)
+    request = gevent.spawn(predict, channel, golden.images[:2])
+    until(begun.is_set)
+    ending = threading.Thread(target=service.stop)
+    ending.start()
+    until(lambda: service._server._closing or (streams > 1 and service._engine._stopped))
+    go_on.set()
+
+    assert 2 == len(request.get().answer.probabilities)
+    ending.join(SAFETY_S)
+    assert not ending.is_alive()
 
 
 def test_a_store_that_cannot_be_written_is_no_reason_to_stop(start, store, caplog):

@@ -24,9 +24,15 @@ CURVE = Curve({size: 0.0001 + 0.0001 * size for size in SIZES})
 TOLERANCE = 1e-5
 
 
+@pytest.fixture(params=[1, 3], ids="{} streams".format)
+def streams(request):
+    """Give how many batches are computed at the same time."""
+    return request.param
+
+
 @pytest.fixture
-def model(starter):
-    (candidate,) = candidates("openvino", "f32", threads=1)
+def model(starter, streams):
+    (candidate,) = candidates("openvino", "f32", threads=1, streams=streams)
     model = candidate.load(starter)
     model.prepare(SIZES)
     return model
@@ -42,7 +48,8 @@ def pool(golden):
 class Mixes:
     """An engine with one version; requests come from several threads while batches are computed."""
 
-    def __init__(self, model) -> None:
+    def __init__(self, model, streams: int) -> None:
+        self.streams = streams
         self.answers: dict[int, np.ndarray] = {}
         queue = BatchQueue(10_000, SIZES[-1])
         metrics = HostMetrics(CollectorRegistry(), waiting=lambda: queue.waiting)
@@ -58,10 +65,17 @@ class Mixes:
         ]
         for thread in threads:
             thread.start()
-        while not requests.keys() <= self.answers.keys():
-            self.engine.step()
+        threads += [
+            threading.Thread(target=self._compute, args=(requests,)) for _ in range(self.streams)
+        ]
+        for thread in threads[-self.streams :]:
+            thread.start()
         for thread in threads:
             thread.join()
+
+    def _compute(self, requests: dict[int, np.ndarray]) -> None:
+        while not requests.keys() <= self.answers.keys():
+            self.engine.step()
 
     def _submit(self, number: int, images: np.ndarray) -> None:
         assert self.engine.submit(len(images), images.tobytes(), NEVER, number) is None
@@ -74,8 +88,8 @@ class Mixes:
 
 
 @pytest.fixture
-def mixes(model) -> Mixes:
-    return Mixes(model)
+def mixes(model, streams) -> Mixes:
+    return Mixes(model, streams)
 
 
 def test_every_answer_in_a_mix_is_the_answer_alone(mixes, model, pool):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -160,6 +162,25 @@ def test_tensorflow_takes_a_second_version_with_other_threads(starter, golden):
     assert 1 == len(model.predict([golden.images[:1]]))
 
 
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_several_threads_predict_at_the_same_time(name, starter, golden):
+    """As many as there are streams, each for itself: every answer is that of its own images."""
+    alone = load(name, starter).predict([golden.images])
+    runtime, _, precision = name.partition(" ")
+    (candidate,) = candidates(runtime, precision or "auto", threads=1, streams=3)
+    model = candidate.load(starter)
+    model.prepare([4])
+    together = threading.Barrier(3)
+
+    def predict(first: int) -> float:
+        together.wait()
+        picks = [(first + np.arange(1 + n % 4)) % len(alone) for n in range(200)]
+        return max(np.abs(model.predict([golden.images[p]]) - alone[p]).max() for p in picks)
+
+    with ThreadPoolExecutor(3) as threads:
+        assert max(threads.map(predict, (0, 20, 40))) <= 1e-5
+
+
 def test_a_model_says_what_computes_it(model):
     """For the status and the front page."""
     assert f"{model.runtime} {model.precision}" in (*RUNTIMES, "tensorflow f32")
@@ -200,7 +221,7 @@ def test_openvino_leaves_the_choice_of_core_to_the_system(starter):
     prepared = load("openvino f32", starter)._prepared.values()
 
     assert [False] * len(SIZES) == [
-        p.request.get_compiled_model().get_property("ENABLE_CPU_PINNING") for p in prepared
+        p.request.get_compiled_model().get_property("ENABLE_CPU_PINNING") for (p,) in prepared
     ]
 
 

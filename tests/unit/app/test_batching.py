@@ -377,17 +377,16 @@ def test_many_cancelled_jobs_leave_the_queue_at_once():
     assert ["job 20-2 new0-2", "new2-6", "new6-8"] == batches(queue)
 
 
-def test_a_job_is_not_cancelled_while_a_batch_computes_it():
-    """Its answer is on its way; it may be cancelled between its pieces."""
+def test_a_job_is_cancelled_while_a_batch_computes_it():
+    """Once: the rest of it is not taken, and nobody is to get what was."""
     job = make_job(6, name="a")
     queue = make_queue(job)
     queue.take(now=0.0)
-    assert queue.cancel("a") is None
-    job.answered = 4
 
     assert job is queue.cancel("a")
     assert queue.cancel("a") is None
-    assert (0, True) == (queue.waiting, queue.idle(1))
+    assert (0, True, True) == (queue.waiting, queue.idle(1), job.dropped)
+    assert [] == batches(queue)
 
 
 def test_a_version_is_idle_when_its_last_job_is_finished():
@@ -411,11 +410,11 @@ def test_a_version_that_never_had_a_job_is_idle():
 
 
 def test_answers_are_joined_in_order():
-    """The pieces' answers make one array, and a lone piece's is given as it is."""
+    """The pieces' answers, which come in any, make one array; a lone piece's is given as it is."""
     first, second = np.array([[1], [2]], np.float32), np.array([[3]], np.float32)
     cut, whole = make_job(3), make_job(2)
-    cut.pieces += [first, second]
-    whole.pieces.append(first)
+    cut.pieces |= {2: second, 0: first}
+    whole.pieces[0] = first
 
     assert [[1], [2], [3]] == cut.probabilities().tolist()
     assert whole.probabilities() is first
@@ -465,6 +464,7 @@ class Traffic(RuleBasedStateMachine):
         batch, expired = self.queue.take(self.now)
         for job in expired:
             assert job.deadline < self.now
+            assert job.dropped
             self.end(job)
         if batch is None:
             assert 0 == self.waiting()

@@ -23,7 +23,7 @@ from app.frames import (
     encode,
     encode_predict,
 )
-from app.host.server import HostServer
+from app.host.server import Connection, HostServer
 
 SAFETY_S = 10
 """How long anything may take before a test gives up; nothing takes that long."""
@@ -351,6 +351,33 @@ def test_a_web_worker_that_goes_is_forgotten(server, connect, handler):
 
     assert status(b"on") == other.receive()
     assert 1 == server.connected
+
+
+def test_a_connection_is_not_closed_under_a_thread_that_sends():
+    """Else the number of its socket might be another's by the time that it is written to."""
+    events = []
+
+    class Socket:
+        """Is closed by another thread in the middle of sending."""
+
+        def setblocking(self, _flag):
+            pass
+
+        def close(self):
+            events.append("closed")
+
+        def send(self, data):
+            closing.start()
+            closing.join(0.05)  # it has to wait, or would be done by then
+            events.append("sent")
+            return len(data)
+
+    connection = Connection(Socket(), LARGEST)
+    closing = threading.Thread(target=connection.close)
+    connection.send(b"answer")
+    closing.join(SAFETY_S)
+
+    assert ["sent", "closed"] == events
 
 
 def test_a_slow_reader_gets_all_its_bytes(server, connect, handler):
