@@ -125,7 +125,8 @@ class Settings(BaseSettings):
         One web worker beside the host answers more than two that share a core with it. More than
         four ask for more than a host computes.
         """
-        return self.web_workers or max(1, min(_MOST_WEB_WORKERS, cores - self.runtime_threads))
+        left = cores - self.runtime_threads * self.runtime_streams
+        return self.web_workers or max(1, min(_MOST_WEB_WORKERS, left))
 
     @property
     def largest_frame_bytes(self) -> int:

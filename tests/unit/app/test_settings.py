@@ -157,12 +157,24 @@ def test_a_slip_in_a_name_is_noticed():
 
 
 @pytest.mark.parametrize(
-    ("cores", "threads", "workers"),
-    [(1, 1, 1), (2, 1, 1), (2, 2, 1), (3, 1, 2), (4, 1, 3), (4, 3, 1), (64, 1, 4)],
+    ("cores", "threads", "streams", "workers"),
+    [
+        (1, 1, 1, 1),
+        (2, 1, 1, 1),
+        (2, 2, 1, 1),
+        (3, 1, 1, 2),
+        (4, 1, 1, 3),
+        (4, 3, 1, 1),
+        (4, 1, 2, 2),
+        (8, 2, 3, 2),
+        (64, 1, 1, 4),
+    ],
 )
-def test_web_workers_take_the_cores_that_the_host_leaves(cores, threads, workers):
+def test_web_workers_take_the_cores_that_the_host_leaves(cores, threads, streams, workers):
     """At least one, and no more than can be of use."""
-    assert workers == Settings(runtime_threads=threads).count_web_workers(cores)
+    settings = Settings(runtime_threads=threads, runtime_streams=streams)
+
+    assert workers == settings.count_web_workers(cores)
 
 
 def test_a_number_of_web_workers_is_taken_as_it_is():

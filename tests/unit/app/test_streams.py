@@ -240,8 +240,9 @@ def test_what_is_computed_at_the_same_time_shares_it(bench):
         model.before = lambda: bench.clock.tick(1.0)
         bench.ask("beside", 5, 6, 7, 8)
         bench.engine.step()
+        bench.ask("waits", *range(10, 18))
 
-        assert 1.0 == bench.queue.wait_s(8)
+        assert 1.0 == bench.queue.wait_s()
 
 
 def test_the_oldest_batch_is_known(bench):
