@@ -54,6 +54,8 @@ _SWEEP_S = 0.01
 """How often deadlines are looked at while anybody waits, and so how late they may be noticed."""
 _PULSES = 4
 """How many looks make up the time after which a host is taken for silent."""
+_STARTING_PULSES = 4 * _PULSES
+"""The same for a host that does not serve yet: importing a runtime holds its loop up."""
 _SENDS = 2
 """How often a request may be sent; one that kills the host must not do so for ever."""
 _UNSENT_LIMIT = 64 * 2**20
@@ -107,7 +109,8 @@ class HostChannel:
             path: The host's socket.
             largest_frame: Bound on what the host sends, in bytes.
             clock: Monotonic seconds, the same that the host reads.
-            silence_s: A host that says nothing for so long is not asked until it does.
+            silence_s: A host that says nothing for so long is not asked until it does; four times
+                as long before it serves.
             on_shed: Told why a request is refused without asking the host: it is `full`, too much
                 is `unsent`, or too much is `held` while no version serves.
         """
@@ -284,7 +287,8 @@ class HostChannel:
         is not to be held against the host.
         """
         self._quiet += 1
-        if self._quiet < _PULSES or self._connection is None:
+        pulses = _PULSES if self._told.ready else _STARTING_PULSES
+        if self._quiet < pulses or self._connection is None:
             return
         if not self._silent:
             log.warning("the model host is silent; %d requests wait for it", len(self._calls))
