@@ -60,8 +60,8 @@ def _setting(summary: Summary) -> str:
         f"generator (wrk) runs too;\n{versions}; {glyph}.\n"
         f"Medians of {_plural(results.repeats, 'run')} of {results.seconds} s, interleaved. The "
         "floor parses the same bodies with two\nworkers of the same class and answers at once, "
-        "without a model; naive is a Flask application that calls the model once per request\n(`gunicorn -w 2 "
-        "--threads 8`). Requests/s with one image each as JSON; images/s in bulk, "
+        "without a model; naive is a Flask application that calls the model once per request\n"
+        "(`gunicorn -w 2 --threads 8`). Requests/s with one image each as JSON; images/s in bulk, "
         f"{BULK_IMAGES} images per request over {BULK_CONNECTIONS} connections."
     )
 
