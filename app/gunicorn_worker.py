@@ -76,26 +76,22 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Answer a request that came over TLS; StopIteration ends the connection."""
         response, environ = self._prepare(listener_name, req, sock, addr)
         self._answer(environ, response)
-        if response.should_close():
+        if response.closes:
             raise StopIteration
 
     def _converse(self, name: Any, client: socket.socket, addr: Any, source: Connection) -> None:
         parser = http.get_parser(self.cfg, source, addr)
         known: KnownHead | None = None
         request = None
-        closing = False
+        rest, closing = b"", False
         while not closing:
             self._waiting[source] = time.monotonic()
             try:
-                # What is left of a body must not be taken for the next request.
-                if not parser.finish_body():
-                    return
-                data = parser.unreader.take_buffered() or source.recv()
+                data = rest or source.recv()
                 again = known.match(data) if known else None
                 if again is not None:
                     request, environ, rest = again
                     response = WholeResponse(request, client, self.cfg)
-                    parser.unreader.unread(rest)
                 else:
                     parser.unreader.unread(data)
                     request = next(parser)
@@ -105,6 +101,12 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 source.answering = True
                 self._answer(environ, response)
                 source.answering = False
+                closing = response.closes
+                if again is None and not closing:
+                    self._waiting[source] = time.monotonic()
+                    if not parser.finish_body():  # it must not be taken for the next request
+                        return
+                    rest = parser.unreader.take_buffered()
             except (NoMoreData, StopIteration):
                 return
             except OSError:
@@ -112,7 +114,6 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             except Exception as exc:  # noqa: BLE001 - told to the client, and logged
                 self.handle_error(request, client, addr, exc)
                 return
-            closing = response.should_close()
 
     def _prepare(self, name: Any, request: Any, client: Any, addr: Any) -> tuple[Any, Any]:
         response, environ = wsgi.create(

@@ -21,12 +21,19 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no typ
     sock: socket.socket
     headers: list[tuple[str, str]]
     headers_sent: bool
+    response_length: int | None
+    closes = True
+    """The connection ends after this answer; known once its head is made."""
     _head = b""
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:
         """Take the application's headers in; values are checked whatever their name is."""
         for header in headers:
-            if header[0] in _USUAL and wsgi.HEADER_VALUE_RE.fullmatch(header[1]):
+            name, value = header
+            if name in _USUAL and wsgi.HEADER_VALUE_RE.fullmatch(value):
+                self.headers.append(header)
+            elif name == "Content-Length" and value.isdecimal() and value.isascii():
+                self.response_length = int(value)
                 self.headers.append(header)
             else:
                 super().process_headers([header])
@@ -42,7 +49,8 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no typ
     def default_headers(self) -> list[str]:
         """Give the status line and the headers that are gunicorn's to set."""
         major, minor = self.req.version
-        connection = "close" if self.should_close() else "keep-alive"
+        self.closes = self.should_close()
+        connection = "close" if self.closes else "keep-alive"
         framing = "Transfer-Encoding: chunked\r\n" if self.chunked else ""
         date = _date(int(time.time()))
         line = f"HTTP/{major}.{minor} {self.status}\r\nServer: {self.version}\r\n"

@@ -104,7 +104,7 @@ class InstantChannel:
         self.status = status
         self._prediction = prediction
 
-    def serving(self, _deadline: float) -> LoadedModel:
+    def serving(self, _deadline: float, _size: int) -> LoadedModel:
         """Give the version's model."""
         return self.status.serving.loaded
 
