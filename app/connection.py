@@ -58,8 +58,13 @@ class Connection:
         return data
 
     def end(self) -> None:
-        """Have whoever reads see the end, as if the client had closed the connection."""
-        self._end()
+        """Have whoever reads see the end, as when the client has closed the connection."""
+        self._ended = True
+        self._watcher.stop()
+        if self._reading:
+            self._greenlet.switch()
+        elif self.answering:
+            self._greenlet.kill(ClientGoneError, block=False)
 
     def close(self) -> None:
         """Stop watching; the socket is its owner's to close."""
@@ -79,16 +84,8 @@ class Connection:
         except OSError:
             data = b""
         if not data:
-            self._end()
+            self.end()
         else:
             self._received = data
             if self._reading:
                 self._greenlet.switch()
-
-    def _end(self) -> None:
-        self._ended = True
-        self._watcher.stop()
-        if self._reading:
-            self._greenlet.switch()
-        elif self.answering:
-            self._greenlet.kill(ClientGoneError, block=False)

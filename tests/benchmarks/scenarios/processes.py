@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.process_costs import TICKS_PER_S, read_pss_kib, read_ticks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.service import Service
-
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +43,13 @@ def usage(pid: int, role: str) -> Usage | None:
     process = Path(f"/proc/{pid}")
     try:
         rollup = (process / "smaps_rollup").read_text()
-        stat = (process / "stat").read_text().rpartition(")")[2].split()
+        stat = (process / "stat").read_text()
         fds = len(list((process / "fd").iterdir()))
+        threads = len(list((process / "task").iterdir()))
     except OSError:
         return None
-    pss_kib = next(int(x.split()[1]) for x in rollup.splitlines() if x.startswith("Pss:"))
-    cpu_s = (int(stat[11]) + int(stat[12])) / _TICKS_PER_S
-    return Usage(pid, role, time.monotonic(), pss_kib / 1024, fds, int(stat[17]), cpu_s)
+    held_mib, computed_s = read_pss_kib(rollup) / 1024, read_ticks(stat) / TICKS_PER_S
+    return Usage(pid, role, time.monotonic(), held_mib, fds, threads, computed_s)
 
 
 def usages(service: Service) -> list[Usage]:
