@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PREFIX = "GLYPH_"
 _MOST_WEB_WORKERS = 4
+_MOST_STREAMS = 4
 _ADDRESS = re.compile(r"([^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 
 
@@ -61,7 +62,10 @@ class Settings(BaseSettings):
         default=1, ge=1, le=256, description="Threads that one batch is computed with"
     )
     runtime_streams: int = Field(
-        default=1, ge=1, le=64, description="Batches that are computed at the same time"
+        default=0,
+        ge=0,
+        le=64,
+        description="Batches computed at the same time; 0 is as many as the cores allow, at most 4",
     )
     max_batch: int = Field(default=64, ge=1, le=4096, description="Largest batch, in images")
     batch_wait_ms: float = Field(
@@ -123,10 +127,15 @@ class Settings(BaseSettings):
         """Give the number of web workers on a machine of so many cores.
 
         One web worker beside the host answers more than two that share a core with it. More than
-        four ask for more than a host computes.
+        four ask for more than a host computes. Streams beyond the first count for nothing here:
+        they work when more waits than web workers are busy with.
         """
-        left = cores - self.runtime_threads * self.runtime_streams
+        left = cores - self.runtime_threads
         return self.web_workers or max(1, min(_MOST_WEB_WORKERS, left))
+
+    def count_streams(self, cores: int) -> int:
+        """Give the number of batches to compute at the same time on so many cores."""
+        return self.runtime_streams or max(1, min(_MOST_STREAMS, cores // self.runtime_threads))
 
     @property
     def largest_frame_bytes(self) -> int:

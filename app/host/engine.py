@@ -1,8 +1,8 @@
 """Computes the batches: owns every model in memory.
 
 Mechanism only; which images form a batch is `batching`'s business. Every admitted job is answered
-exactly once, and whoever calls `step` outlives any error of a model. One thread may call it in
-turn with other work, or several may sit in `run`; the queue is one all the same.
+exactly once, and whoever calls `step` outlives any error of a model. One thread calls it in turn
+with other work; others may sit in `run` and help it when there is more than a batch.
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ class Engine:
                 self._queue.finish(job)
             if batch is not None:
                 self._computing.append(batch)
-            if self._queue.waiting:
-                self._woken.notify()  # there is more than this thread's share
+            if self._crowded():
+                self._woken.notify()
         try:
             deliveries = [self._refuse(job, Refusal.EXPIRED, _EXPIRED) for job in expired]
             if batch is not None:
@@ -164,22 +164,16 @@ class Engine:
             return self._pause_s() if self._queue.waiting else None
 
     def run(self) -> None:
-        """Compute batches until stopped, beside other threads that do the same."""
-        while not self._stopped:
+        """Compute full batches beside the thread that steps, until stopped.
+
+        Less than a full batch is left to that thread: two that share out what waits make smaller
+        batches, which take longer together, and want a core more.
+        """
+        while self._crowd():
             try:
                 self.step()
             except Exception:  # a bug; what it was about is lost, and the loop goes on
                 log.exception("a batch was lost")
-            with self._lock:
-                pause_s = self._pause_s()
-                if not self._stopped and (pause_s or not self._queue.waiting):
-                    self._woken.wait(pause_s or None)
-
-    def wake(self) -> None:
-        """Have a thread in `run` look, if something waits; that one wakes the next."""
-        with self._lock:
-            if self._queue.waiting:
-                self._woken.notify()
 
     def stop(self) -> None:
         """End `run` in every thread, after the batches in progress."""
@@ -190,6 +184,17 @@ class Engine:
     def oldest(self) -> Batch | None:
         """Give the batch that has been computed for longest of those under way."""
         return next(iter(self._computing), None)
+
+    def _crowd(self) -> bool:
+        """Wait until there is work for one more thread; False when stopped."""
+        with self._lock:
+            self._woken.wait_for(lambda: self._stopped or self._crowded())
+            return not self._stopped
+
+    def _crowded(self) -> bool:
+        """Say whether a full batch waits, whoever computes now."""
+        serving = self._serving
+        return serving is not None and self._queue.waiting >= self._queue.limit(serving.version)
 
     def _pause_s(self) -> float:
         """Tell how long a batch that has room still waits for company."""

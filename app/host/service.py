@@ -2,8 +2,8 @@
 
 Two threads: one reads requests, computes batches and sends answers in turn, so that nothing is
 handed from thread to thread on the way; the other looks at the store and tries new versions.
-Where several batches are to be computed at the same time, each stream of them is one more thread,
-and the first only reads.
+Where several batches may be computed at the same time, each further stream of them is one more
+thread, which wakes when a full batch is left over.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from app.cores import usable_cores
 from app.host.batching import BatchQueue
 from app.host.engine import Engine
 from app.host.metrics import HostMetrics
@@ -51,6 +52,7 @@ class HostService:
         store = ModelStore(settings.store)
         _seed(store, settings.model)
         self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
+        streams = settings.count_streams(usable_cores())
         self._engine = Engine(
             queue,
             self._server.deliver,
@@ -65,7 +67,7 @@ class HostService:
                 settings.runtime,
                 settings.precision,
                 threads=settings.runtime_threads,
-                streams=settings.runtime_streams,
+                streams=streams,
             ),
             max_batch=settings.max_batch,
             serve=self._engine.serve,
@@ -76,10 +78,9 @@ class HostService:
         self._announce(self._watcher.status())
         self._beats = 0
         self._oldest: Batch | None = None
-        streams = settings.runtime_streams if settings.runtime_streams > 1 else 0
         self._streams = [
             threading.Thread(target=self._engine.run, name=f"stream {number}", daemon=True)
-            for number in range(streams)
+            for number in range(1, streams)
         ]
         self._threads = [
             threading.Thread(target=self._server.run, name="server", daemon=True),
@@ -134,14 +135,8 @@ class HostService:
         self._engine.cancel([o for o in self._engine.origins() if o[0] is connection])
 
     def work(self) -> float | None:
-        """Compute a batch, if it is time for one; gives when to come again.
-
-        Streams are woken instead, and come by themselves.
-        """
-        if not self._streams:
-            return self._engine.step()
-        self._engine.wake()
-        return None
+        """Compute a batch, if it is time for one; gives when to come again."""
+        return self._engine.step()
 
     def metrics(self) -> bytes:
         """Render the host's metrics in Prometheus' text format."""

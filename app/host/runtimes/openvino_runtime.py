@@ -38,8 +38,9 @@ class OpenVINOModel:
     """A model with a request and memory of its own for each prepared batch size.
 
     A light model is compiled for each size, since one compiled for any size sets itself up anew
-    whenever the size changes, which costs more than a small batch does. A heavy one is compiled
-    once: every compilation has its own copy of the weights.
+    whenever the size changes, which costs more than a small batch does. Further streams have the
+    largest size only, each its own: a call to a model compiled for several takes longer. A heavy
+    one is compiled once: every compilation has its own copy of the weights.
     """
 
     runtime = "openvino"
@@ -58,6 +59,7 @@ class OpenVINOModel:
                 of that precision.
         """
         self.precision = precision
+        self._threads = threads
         self._streams = streams
         self._core = openvino.Core()
         if precision == "bf16" and "BF16" not in self._core.get_property(
@@ -66,8 +68,6 @@ class OpenVINOModel:
             raise RuntimeUnavailableError("this CPU has no bf16 arithmetic")
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": str(streams),
-            "INFERENCE_NUM_THREADS": threads * streams,
             # Else every call moves its thread to the first core, whatever runs there.
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
@@ -81,15 +81,17 @@ class OpenVINOModel:
 
     def prepare(self, sizes: Sequence[int]) -> None:
         """Compile for these batch sizes, and let go of all others."""
+        prepared = {size: self._prepared.get(size, []) for size in sizes}
         with _one_line():
-            prepared = {size: self._prepared.get(size) or self._prepare(size) for size in sizes}
+            for size, free in prepared.items():
+                wanted = self._streams if size == max(sizes) else 1
+                free += [self._prepare(size) for _ in range(wanted - len(free))]
         self._sizes, self._prepared = list(sizes), prepared
 
     def predict(self, parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Classify the images of all parts; gives (images, classes)."""
         n = sum(map(len, parts))
-        free = self._prepared[padded_size(n, self._sizes)]
-        prepared = free.pop()
+        free, prepared = self._take(padded_size(n, self._sizes))
         try:
             np.concatenate(parts, out=prepared.images[:n])
             # In this thread; start_async would hand over to another.
@@ -98,11 +100,16 @@ class OpenVINOModel:
         finally:
             free.append(prepared)
 
-    def _prepare(self, size: int) -> list[_Prepared]:
-        compiled = self._compiled(size)
-        return [self._request(compiled, size) for _ in range(self._streams)]
+    def _take(self, size: int) -> tuple[list[_Prepared], _Prepared]:
+        """Take what is prepared for a size, or for the largest; gives the list it belongs to too."""
+        free = self._prepared[size]
+        with contextlib.suppress(IndexError):  # another stream has it
+            return free, free.pop()
+        largest = self._prepared[self._sizes[-1]]
+        return largest, largest.pop()
 
-    def _request(self, compiled: openvino.CompiledModel, size: int) -> _Prepared:
+    def _prepare(self, size: int) -> _Prepared:
+        compiled = self._compiled(size)
         request = compiled.create_infer_request()
         (images,), (probabilities,) = self._model.inputs, self._model.outputs
         read = openvino.Tensor(images.element_type, [size, *_item(images)])
@@ -114,10 +121,17 @@ class OpenVINOModel:
     def _compiled(self, size: int) -> openvino.CompiledModel:
         if _weights_bytes(self._model) <= _LIGHT_BYTES:
             self._model.reshape([size, *_item(self._model.input())])
-            return self._core.compile_model(self._model, "CPU", self._options)
+            return self._compile(streams=1)
         if self._any_size is None:
-            self._any_size = self._core.compile_model(self._model, "CPU", self._options)
+            self._any_size = self._compile(streams=self._streams)
         return self._any_size
+
+    def _compile(self, streams: int) -> openvino.CompiledModel:
+        options = self._options | {
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": self._threads * streams,
+        }
+        return self._core.compile_model(self._model, "CPU", options)
 
 
 def _item(port: openvino.Output) -> list[int]:

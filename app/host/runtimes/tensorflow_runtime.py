@@ -91,7 +91,7 @@ class TensorFlowModel:
 
 def _set_threads(threads: int, streams: int) -> None:
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads * streams)
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(streams)
     except RuntimeError:
         return  # a version was loaded before, and the counts are for the whole process

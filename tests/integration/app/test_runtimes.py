@@ -169,7 +169,7 @@ def test_several_threads_predict_at_the_same_time(name, starter, golden):
     runtime, _, precision = name.partition(" ")
     (candidate,) = candidates(runtime, precision or "auto", threads=1, streams=3)
     model = candidate.load(starter)
-    model.prepare([4])
+    model.prepare([1, 2, 4])
     together = threading.Barrier(3)
 
     def predict(first: int) -> float:

@@ -157,26 +157,26 @@ def test_a_slip_in_a_name_is_noticed():
 
 
 @pytest.mark.parametrize(
-    ("cores", "threads", "streams", "workers"),
+    ("cores", "threads", "workers", "streams"),
     [
         (1, 1, 1, 1),
-        (2, 1, 1, 1),
+        (2, 1, 1, 2),
         (2, 2, 1, 1),
-        (3, 1, 1, 2),
-        (4, 1, 1, 3),
+        (3, 1, 2, 3),
         (4, 3, 1, 1),
-        (4, 1, 2, 2),
-        (8, 2, 3, 2),
-        (64, 1, 1, 4),
+        (8, 2, 4, 4),
+        (64, 1, 4, 4),
     ],
 )
-def test_web_workers_take_the_cores_that_the_host_leaves(cores, threads, streams, workers):
-    """At least one, and no more than can be of use."""
-    settings = Settings(runtime_threads=threads, runtime_streams=streams)
+def test_web_workers_and_streams_follow_the_cores(cores, threads, workers, streams):
+    """At least one of each, and no more than can be of use."""
+    settings = Settings(runtime_threads=threads)
 
-    assert workers == settings.count_web_workers(cores)
+    assert (workers, streams) == (settings.count_web_workers(cores), settings.count_streams(cores))
 
 
-def test_a_number_of_web_workers_is_taken_as_it_is():
+def test_a_number_of_web_workers_or_streams_is_taken_as_it_is():
     """Whatever the machine has."""
-    assert 3 == Settings(web_workers=3).count_web_workers(1)
+    settings = Settings(web_workers=3, runtime_streams=5)
+
+    assert (3, 5) == (settings.count_web_workers(1), settings.count_streams(1))

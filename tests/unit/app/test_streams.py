@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -39,11 +38,11 @@ class Bench:
         self.retired: list[int] = []
         self.engine = self.make_engine()
 
-    def make_engine(self, *, wait_s: float = 0.0, clock=None) -> Engine:
+    def make_engine(self) -> Engine:
         self.registry = CollectorRegistry()
         self.queue = BatchQueue(100, max_batch=4)
         metrics = HostMetrics(self.registry, waiting=lambda: self.queue.waiting)
-        engine = Engine(self.queue, self.deliver, metrics, wait_s=wait_s, clock=clock or self.clock)
+        engine = Engine(self.queue, self.deliver, metrics, clock=self.clock)
         engine.on_retired = self.retired.append
         return engine
 
@@ -95,7 +94,7 @@ class Bench:
 
     @contextlib.contextmanager
     def running(self, count: int = 2):
-        """Run streams until the block ends."""
+        """Run further streams until the block ends."""
         threads = [threading.Thread(target=self.engine.run) for _ in range(count)]
         for thread in threads:
             thread.start()
@@ -124,13 +123,13 @@ def bench(clock, make_model) -> Bench:
 
 
 def test_batches_are_computed_at_the_same_time(bench):
-    """One wake-up is enough for all: whoever takes a batch wakes the next if more waits."""
+    """Whoever takes a batch wakes the next stream if another full one waits."""
     met = threading.Barrier(3)
     bench.serve().before = lambda: met.wait(SAFETY_S)
-    with bench.running(3):
+    with bench.running(2):
         for start in (0, 10, 20):
             bench.ask(f"from {start}", *range(start, start + 4))
-        bench.engine.wake()
+        bench.engine.step()
 
         expected = {f"from {start}": list(range(start, start + 4)) for start in (0, 10, 20)}
         assert expected == bench.wait_for(3)
@@ -259,48 +258,31 @@ def test_the_oldest_batch_is_known(bench):
     assert bench.engine.oldest() is None
 
 
+def test_a_stream_leaves_less_than_a_full_batch_alone(bench):
+    """It is for the thread that steps, however long that takes to come."""
+    bench.serve()
+    bench.ask("few", 1, 2, 3)
+    with bench.running():
+        pass
+
+    assert [] == bench.told()
+    bench.engine.step()
+    assert [("few", [1, 2, 3])] == bench.told()
+
+
 def test_a_bug_does_not_end_a_stream(bench, caplog):
     """It costs a line in the log, and the next request is answered."""
     bench.serve()
-    deliver, lost = bench.engine._deliver, threading.Event()
+    deliver = bench.engine._deliver
 
     def fail(_deliveries):
         bench.engine._deliver = deliver
-        lost.set()
         raise ZeroDivisionError
 
     bench.engine._deliver = fail
+    for mark in range(1, 9):
+        bench.ask(f"job {mark}", mark)
     with bench.running(1):
-        bench.ask("lost", 1)
-        bench.engine.wake()
-        assert lost.wait(SAFETY_S)
-        bench.ask("next", 2)
-        bench.engine.wake()
-
-        assert {"next": [2]} == bench.wait_for(1)
+        assert {f"job {mark}": [mark] for mark in range(5, 9)} == bench.wait_for(4)
     assert ["a batch was lost"] == caplog.messages
     assert bench.engine.oldest() is None
-
-
-def test_a_stream_keeps_a_batch_open_for_company(bench):
-    """The window is the same: it ends when the batch is full."""
-    bench.engine = bench.make_engine(wait_s=3600)
-    model = bench.serve()
-    with bench.running():
-        for mark in (1, 2, 3, 4):
-            bench.ask(f"job {mark}", mark)
-            bench.engine.wake()
-
-        assert {f"job {mark}": [mark] for mark in (1, 2, 3, 4)} == bench.wait_for(4)
-    assert [[1, 2, 3, 4]] == model.batches
-
-
-def test_a_stream_does_not_wait_for_company_for_ever(bench):
-    """When the window is over, a lone job is computed alone."""
-    bench.engine = bench.make_engine(wait_s=0.01, clock=time.monotonic)
-    bench.serve()
-    with bench.running():
-        bench.ask("lone", 1)
-        bench.engine.wake()
-
-        assert {"lone": [1]} == bench.wait_for(1)
