@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _RATE_MEMORY = 0.95
 """Weight of the past in the measured service rate: about the last twenty batches count."""
+_CONSIDERATION_S = 0.1
+"""So long after a small job came beside bulk work, this is computed in one stream: a core that the
+rest of the way of small jobs finds taken makes them wait longer than any batch."""
 
 
 class OverloadedError(Exception):
@@ -116,6 +119,7 @@ class BatchQueue:
         self._curves: dict[int, Curve] = {}
         self._images = 0.0
         self._busy_s = 0.0
+        self._considerate_until = 0.0
 
     def plan(self, version: int, curve: Curve) -> None:
         """Cut a version's batches by what they were measured to cost."""
@@ -142,6 +146,8 @@ class BatchQueue:
         self._jobs[job.origin] = job
         if len(job.images) > self._share(job.version):
             self._bulk.add(job)
+        elif self._bulk:
+            self._considerate_until = now + _CONSIDERATION_S
         self._unfinished[job.version] = self._unfinished.get(job.version, 0) + 1
         self.waiting += len(job.images)
 
@@ -158,6 +164,10 @@ class BatchQueue:
                 size = sum(piece.stop - piece.start for piece in pieces)
                 return Batch(version, pieces, size), expired
         return None, expired
+
+    def crowded(self, version: int, now: float) -> bool:
+        """Say whether a full batch waits that a further stream may compute."""
+        return self.waiting >= self.limit(version) and now >= self._considerate_until
 
     def discard(self, job: Job) -> None:
         """Never take the rest of a job; its lane lets go of it when its turn comes."""

@@ -192,9 +192,9 @@ class Engine:
             return not self._stopped
 
     def _crowded(self) -> bool:
-        """Say whether a full batch waits, whoever computes now."""
+        """Say whether there is work for one more thread, whoever computes now."""
         serving = self._serving
-        return serving is not None and self._queue.waiting >= self._queue.limit(serving.version)
+        return serving is not None and self._queue.crowded(serving.version, self._clock())
 
     def _pause_s(self) -> float:
         """Tell how long a batch that has room still waits for company."""

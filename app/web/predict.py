@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-import gevent
 from flask import Blueprint, request
 
 from app.web.answers import encode_predictions
 from app.web.bodies import media_type, read_body, request_timeout_s
 from app.web.errors import UnsupportedMediaTypeError
+from app.web.event_loop import give_way
 from app.web.instances import decode_instances
 from app.web.lean_flask import FinalResponse
 from app.web.observing import STARTED
@@ -29,7 +29,7 @@ _Decoder = Callable[[bytes, Shape, int], tuple[int, bytes]]
 """Takes a body, the shape of an image and the most images; gives their number and pixels."""
 
 _DECODERS: dict[str, _Decoder] = {
-    "application/json": partial(decode_instances, pause=gevent.sleep),
+    "application/json": partial(decode_instances, pause=give_way),
     "application/octet-stream": decode_raw_pixels,
 }
 

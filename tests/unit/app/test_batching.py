@@ -152,6 +152,27 @@ def test_bulk_that_has_begun_goes_on_beside_any_number_of_singles(max_batch):
     assert min(20 - max_batch, 8 * max_batch // 2) == taken
 
 
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [([3], False), ([4], True), ([1] * 4, True), ([8, 1], False), ([1, 8], True)],
+    ids=["less than a batch", "a batch", "small ones", "one beside bulk", "one before bulk"],
+)
+def test_a_further_stream_is_for_a_full_batch(sizes, expected):
+    """Not for bulk work beside which a small job has just come: that one wants a core to itself."""
+    queue = make_queue(*(make_job(size, name=str(index)) for index, size in enumerate(sizes)))
+
+    assert expected is queue.crowded(1, 0.05)
+
+
+def test_bulk_work_has_all_streams_again_a_while_after_the_last_small_job():
+    """A tenth of a second."""
+    queue = make_queue(make_job(8, name="bulk"))
+    queue.admit(make_job(1, name="one"), 5.0)
+    queue.admit(make_job(1, name="two"), 5.05)
+
+    assert [False, False, True] == [queue.crowded(1, now) for now in (5.05, 5.14, 5.151)]
+
+
 def test_versions_take_turns_and_never_meet():
     """A swap does not hold the older version's work up, and no batch mixes the two."""
     jobs = [
