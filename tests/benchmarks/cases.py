@@ -74,13 +74,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A runtime alone, in a process of its own, on one thread."""
+    """A runtime alone, in a process of its own."""
 
     model: str
     runtime: str
     precision: str
     batch: int
     images_per_s: float
+    streams: int = 1
+    """Batches computed at the same time, each on one thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 START, END = "<!-- benchmark: start -->", "<!-- benchmark: end -->"
 NONE = "-"
 BESIDE_RUNTIME = (
-    "Of the runtime alone: one image at a time for one connection, else its best batch size."
+    "Of the runtime alone: one image at a time for one connection, else the best it can do on "
+    "all cores."
 )
 TITLES = {"openvino": "OpenVINO", "tensorflow": "TensorFlow"}
 
@@ -125,16 +126,21 @@ def _costs(summary: Summary) -> str:
 
 def _alone(summary: Summary) -> str:
     alone = dict.fromkeys((rate.model, rate.runtime) for rate in summary.results.rates)
-    sizes = summary.batch_sizes
+    batches = summary.batches
     rows = []
     for model, runtime in alone:
-        rates = [summary.rate(model, runtime, size) for size in sizes]
+        rates = [summary.rate(model, runtime, *batch) for batch in batches]
         name = f"{TITLES[runtime]} {summary.precision(model, runtime)}"
         one_ms = 1000 / rates[0] if rates[0] else None
         rows.append([model, name, *map(_number, rates), _number(one_ms, 2)])
-    head = ["model", "runtime", *(f"batch {size}" for size in sizes), "one image, ms"]
-    about = "The runtime alone, called in a fresh process on one thread, images/s:"
+    head = ["model", "runtime", *map(_batch_title, batches), "one image, ms"]
+    about = "The runtime alone, called in a fresh process, one thread per stream, images/s:"
     return f"{about}\n\n{table(head, rows, text_columns=2)}"
+
+
+def _batch_title(batch: tuple[int, int]) -> str:
+    size, streams = batch
+    return f"batch {size}" if streams == 1 else f"batch {size}, {streams} streams"
 
 
 def _budgets(found: Sequence[Budget]) -> str:

@@ -1,6 +1,7 @@
 """A runtime alone: a fresh process that holds one model and measures it whenever it is asked.
 
-It runs the model as the host does, on one thread, without web server, channel or batch queue.
+It runs the model as the host does, without web server, channel or batch queue: batches of several
+sizes on one stream, and the largest on as many as the host has.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from app.cores import usable_cores
 from app.host.runtimes.choice import candidates
+from app.settings import Settings
 from tests.benchmarks.cases import BATCH_SIZES, Rate
 from tests.service import ROOT
 
@@ -52,20 +56,27 @@ class RuntimeAlone:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the runtime alone ended: {self._log.read_text()[-1000:]}")
-        return [Rate(*self._about, int(size), rate) for size, rate in json.loads(line).items()]
+        return [Rate(*self._about, *found) for found in json.loads(line)]
 
 
 def main(runtime: str, precision: str, version: str) -> None:
     """Load, then measure once per line of input."""
-    (candidate,) = candidates(runtime, precision, threads=1)
+    streams = Settings().count_streams(usable_cores())
+    (candidate,) = candidates(runtime, precision, threads=1, streams=streams)
     model = candidate.load(Path(version))
     model.prepare(BATCH_SIZES)
     for _ in sys.stdin:
-        rates = {size: _images_per_s(model.predict, size) for size in BATCH_SIZES}
-        print(json.dumps(rates), flush=True)  # noqa: T201
+        cases = dict.fromkeys([*((size, 1) for size in BATCH_SIZES), (BATCH_SIZES[-1], streams)])
+        found = [(size, _images_per_s(model.predict, size, count), count) for size, count in cases]
+        print(json.dumps(found), flush=True)  # noqa: T201
 
 
-def _images_per_s(predict, size: int) -> float:
+def _images_per_s(predict, size: int, streams: int) -> float:
+    with ThreadPoolExecutor(streams) as threads:
+        return sum(threads.map(lambda _: _of_one_stream(predict, size), range(streams)))
+
+
+def _of_one_stream(predict, size: int) -> float:
     images = np.zeros((size, 28, 28, 1), np.uint8)
     for _ in range(5):
         predict([images])

@@ -66,18 +66,22 @@ class Summary:
     def beside_runtime(self, server: Server, load: Load) -> float | None:
         """Give a server's rate as a share of what its runtime does alone.
 
-        That is one image at a time where one client sends them so, else the best batch size.
+        That is one image at a time where one client sends them so, else the best it can do, on as
+        many streams as Glyph has.
         """
-        sizes = [1] if load == ONE else self.batch_sizes
-        rates = [self.rate(server.model, server.runtime, size) for size in sizes]
+        cases = [(1, 1)] if load == ONE else self.batches
+        rates = [self.rate(server.model, server.runtime, *case) for case in cases]
         best = max((rate for rate in rates if rate is not None), default=None)
         return ratio(self.of(server, load, "images_per_s"), best)
 
-    def rate(self, model: str, runtime: str, batch: int) -> float | None:
+    def rate(self, model: str, runtime: str, batch: int, streams: int = 1) -> float | None:
         """Give a runtime's images per second alone."""
-        wanted = (model, runtime, batch)
-        rates = self.results.rates
-        return median(r.images_per_s for r in rates if (r.model, r.runtime, r.batch) == wanted)
+        wanted = (model, runtime, batch, streams)
+        return median(
+            rate.images_per_s
+            for rate in self.results.rates
+            if (rate.model, rate.runtime, rate.batch, rate.streams) == wanted
+        )
 
     def precision(self, model: str, runtime: str) -> str:
         """Name the arithmetic a runtime computed in."""
@@ -103,9 +107,9 @@ class Summary:
         return list(dict.fromkeys(run.load for run in self.results.runs))
 
     @property
-    def batch_sizes(self) -> list[int]:
-        """Every batch size a runtime was measured with."""
-        return sorted({rate.batch for rate in self.results.rates})
+    def batches(self) -> list[tuple[int, int]]:
+        """Every batch size a runtime was measured with, and on how many streams."""
+        return sorted({(rate.batch, rate.streams) for rate in self.results.rates})
 
     def _runs(self, server, load):
         return [run for run in self.results.runs if (run.server, run.load) == (server, load)]

@@ -101,7 +101,7 @@ class OpenVINOModel:
             free.append(prepared)
 
     def _take(self, size: int) -> tuple[list[_Prepared], _Prepared]:
-        """Take what is prepared for a size, or for the largest; gives the list it belongs to too."""
+        """Take what is prepared for a size, or for the largest; gives its list as well."""
         free = self._prepared[size]
         with contextlib.suppress(IndexError):  # another stream has it
             return free, free.pop()

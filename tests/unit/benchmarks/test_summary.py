@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks.cases import FLOOR, Load, Server
+from tests.benchmarks.cases import FLOOR, Load, Rate, Server
 from tests.benchmarks.summary import BULK_RAW, BUSY, ONE, Budget, Summary, budgets, ratio
 
 BULK_JSON = Load(256, "json", 4)
@@ -53,6 +53,16 @@ def test_one_client_is_seen_beside_single_images(summary):
 def test_many_images_are_seen_beside_the_best_batch(summary):
     """Whatever batch size the runtime is fastest with."""
     assert 0.9 == summary.beside_runtime(GLYPH, BULK_RAW)
+
+
+def test_many_images_are_seen_beside_all_streams(results):
+    """What the runtime could do on every core that Glyph computes on."""
+    results.rates.append(Rate("compact", "openvino", "bf16", 64, 18432, streams=2))
+    summary = Summary(results)
+
+    assert 0.5 == summary.beside_runtime(GLYPH, BULK_RAW)
+    assert 800 / 5000 == summary.beside_runtime(GLYPH, ONE)
+    assert 10240 == summary.rate("compact", "openvino", 64)
 
 
 def test_the_spread_is_the_range_of_the_rates(summary):
