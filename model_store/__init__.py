@@ -4,6 +4,8 @@ Owns the layout on disk, the metadata and manifest formats and the atomic publis
 runtime: to this package a SavedModel is a set of files with digests.
 """
 
+from model_store.control import Canary, Change, Control, Quarantine, Shadow
+from model_store.drafts import Draft
 from model_store.errors import (
     CorruptVersionError,
     InvalidDocumentError,
@@ -21,10 +23,15 @@ from model_store.metadata import (
     Metrics,
     OutputSpec,
 )
-from model_store.store import Draft, ModelStore
+from model_store.opening import open_store
+from model_store.protocol import Store
+from model_store.store import ModelStore
 
 __all__ = [
     "Acceptance",
+    "Canary",
+    "Change",
+    "Control",
     "CorruptVersionError",
     "Dataset",
     "Description",
@@ -37,6 +44,10 @@ __all__ = [
     "Metrics",
     "ModelStore",
     "OutputSpec",
+    "Quarantine",
+    "Shadow",
+    "Store",
     "StoreError",
     "VersionNotFoundError",
+    "open_store",
 ]

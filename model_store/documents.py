@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -41,19 +42,31 @@ def read_document(path: Path, kind: type[D]) -> D:
 
 
 def write_document(path: Path, document: BaseModel) -> None:
-    """Replace a document atomically: a reader sees the old or the new one, whole.
-
-    There must be one writer at a time: it holds the store's lock, or the draft is its own.
-    """
-    text = json.dumps(document.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    aside = path.with_name(f".{path.name}.new")
+    """Replace a document atomically: a reader sees the old or the new one, whole."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        aside.write_text(text, encoding="utf-8")
-        sync(aside)
+        write_new(aside, document)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def write_new(path: Path, document: BaseModel) -> None:
+    """Write a document that is not there yet, to the disk.
+
+    Raises:
+        FileExistsError: If it is.
+    """
+    with path.open("x", encoding="utf-8") as stream:
+        stream.write(dump(document))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def dump(document: BaseModel) -> str:
+    """Give the text of a document."""
+    return json.dumps(document.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
 
 
 def sync(path: Path) -> None:

@@ -13,9 +13,27 @@ from typing import TYPE_CHECKING
 from model_store.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from model_store.metadata import Description
 
 _PREFIX = ".draft-"
+
+
+class Draft:
+    """A version being made: put files below `path`, then `commit`."""
+
+    def __init__(self, path: Path, publish: Callable[[Path, Description], int]) -> None:
+        self.path = path
+        self._publish = publish
+
+    def commit(self, description: Description) -> int:
+        """Write metadata and manifest, then make the whole the next version; gives its number.
+
+        Raises:
+            PublishError: If it cannot be moved for another reason than a taken number.
+        """
+        return self._publish(self.path, description)
 
 
 def create(directory: Path) -> Path:

@@ -7,12 +7,15 @@ import errno
 import re
 import shutil
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Unpack
 
 from model_store import drafts
+from model_store.control import Audit, Control, whoami
 from model_store.documents import read_document, sync, sync_tree, write_document
+from model_store.drafts import Draft
 from model_store.errors import PublishError, StoreError, VersionNotFoundError, explained
-from model_store.labels import LABELS, Labels
+from model_store.generations import Generations
 from model_store.manifest import MANIFEST, Manifest
 from model_store.metadata import MODEL_NAME_PATTERN, Metadata
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from model_store.control import Change
     from model_store.metadata import Description
 
 METADATA = "metadata.json"
@@ -36,6 +40,11 @@ class ModelStore:
     def __init__(self, root: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.root = root
         self._now = now
+
+    @property
+    def location(self) -> str:
+        """Say where the store is."""
+        return str(self.root)
 
     @explained("list the models")
     def models(self) -> list[str]:
@@ -68,6 +77,23 @@ class ModelStore:
             raise VersionNotFoundError(f"{model!r} is no model name: one {problem}")
         return self.root / model / str(version)
 
+    def fetch(self, model: str, version: int) -> Path:
+        """Give the directory that holds the whole version.
+
+        Raises:
+            VersionNotFoundError: If there is no such version.
+        """
+        return self._existing(model, version)
+
+    def manifest(self, model: str, version: int) -> Manifest:
+        """Read the list of a version's files, without looking at them.
+
+        Raises:
+            VersionNotFoundError: If there is no such version.
+            InvalidDocumentError, CorruptVersionError: If the manifest is broken.
+        """
+        return Manifest.read(self._existing(model, version))
+
     def metadata(self, model: str, version: int) -> Metadata:
         """Read what a version says about itself.
 
@@ -90,19 +116,53 @@ class ModelStore:
         manifest.verify(directory)
         return manifest
 
-    @explained("read the labels")
+    @explained("read the control document")
+    def control(self, model: str) -> Control:
+        """Give what is decided about a model; one nobody has touched has the defaults.
+
+        Raises:
+            InvalidDocumentError: If the newest generation, or labels.json where there is none, is
+                broken.
+        """
+        return self._generations(model).control()
+
+    @explained("read the history")
+    def history(self, model: str) -> list[Change]:
+        """Give every change of the control document, oldest first."""
+        return self._generations(model).all()
+
+    @explained("change the control document")
+    def change(
+        self, model: str, action: str, edit: Callable[[Control], Control], **audit: Unpack[Audit]
+    ) -> Change:
+        """Apply an edit to the newest control document, atomically; nobody's change is lost.
+
+        Args:
+            model: A model that is in the store.
+            action: What is done, in a word.
+            edit: Gives the new document, or raises StoreError to refuse. It is called again when
+                somebody else's change came first.
+            audit: Who does it, to which version and label, and why.
+
+        Raises:
+            VersionNotFoundError: If there is no such model.
+            ContentionError: If others' changes came first over and over.
+        """
+        self._directory(model)
+        return self._generations(model).change(action, edit, **audit)
+
     def labels(self, model: str) -> dict[str, int]:
         """Give label -> version."""
-        path = self.path(model, 0).parent / LABELS
-        return dict(read_document(path, Labels).root) if path.exists() else {}
+        return dict(self.control(model).labels)
 
-    @explained("set the label")
-    def set_label(self, model: str, label: str, version: int) -> None:
+    def set_label(self, model: str, label: str, version: int, *, by: str | None = None) -> None:
         """Point a label at an existing version, atomically."""
-        with self._locked(model):
+
+        def edit(present: Control) -> Control:
             self._existing(model, version)
-            labels = self.labels(model) | {label: version}
-            write_document(self.root / model / LABELS, Labels(labels))
+            return present.model_copy(update={"labels": present.labels | {label: version}})
+
+        self.change(model, "label", edit, by=by or whoami(), version=version, label=label)
 
     @contextlib.contextmanager
     def draft(self, model: str) -> Iterator[Draft]:
@@ -120,7 +180,7 @@ class ModelStore:
                     path = drafts.create(directory)
                     held.callback(shutil.rmtree, path, ignore_errors=True)
                     held.enter_context(drafts.lock(path))
-            yield Draft(self, model, path)
+            yield Draft(path, partial(self._commit, model))
 
     def adopt(self, source: Path, model: str) -> int:
         """Copy a published version from elsewhere, verified, under the number it has.
@@ -143,15 +203,20 @@ class ModelStore:
         """Delete a version; it vanishes for readers at once, then its files go.
 
         Raises:
-            StoreError: If a label points at it.
+            StoreError: If it is pinned, or a label points at it.
         """
         with self._locked(model):
             doomed = self._existing(model, version)
-            for label in (name for name, n in self.labels(model).items() if n == version):
-                raise StoreError(f"{model} version {version} is labelled {label}; it stays")
+            self._refuse_held(model, version)
             aside = drafts.create(doomed.parent)
-            doomed.rename(aside / doomed.name)
-            shutil.rmtree(aside)
+            moved = doomed.rename(aside / doomed.name)
+            try:
+                self._refuse_held(model, version)  # by a change in the meantime
+            except StoreError:
+                moved.rename(doomed)
+                raise
+            finally:
+                shutil.rmtree(aside)
 
     @explained("clean up")
     def clean(self, model: str) -> int:
@@ -208,30 +273,24 @@ class ModelStore:
         have = ", ".join(map(str, self.versions(model))) or "none"
         raise VersionNotFoundError(f"{model} has no version {version} (it has: {have})")
 
-    @contextlib.contextmanager
-    def _locked(self, model: str) -> Iterator[None]:
+    def _refuse_held(self, model: str, version: int) -> None:
+        held = self.control(model).holds(version)
+        if held:
+            raise StoreError(f"{model} version {version} is {held}; it stays")
+
+    def _generations(self, model: str) -> Generations:
+        return Generations(self.path(model, 0).parent, self._now)
+
+    def _directory(self, model: str) -> Path:
         directory = self.path(model, 0).parent
         if not directory.is_dir():
             raise VersionNotFoundError(f"{self.root} has no model {model!r}")
-        lock = directory / _LOCK
+        return directory
+
+    @contextlib.contextmanager
+    def _locked(self, model: str) -> Iterator[None]:
+        lock = self._directory(model) / _LOCK
         if not lock.exists():  # another user's lock can be held, but not touched
             lock.touch()
         with drafts.lock(lock):
             yield
-
-
-class Draft:
-    """A version being made: put files below `path`, then `commit`."""
-
-    def __init__(self, store: ModelStore, model: str, path: Path) -> None:
-        self.path = path
-        self._store = store
-        self._model = model
-
-    def commit(self, description: Description) -> int:
-        """Write metadata and manifest, then move the whole into place under the next number.
-
-        Raises:
-            PublishError: If the move fails for another reason than a taken number.
-        """
-        return self._store._commit(self._model, self.path, description)  # noqa: SLF001

@@ -1,0 +1,122 @@
+"""A model's control document in a local directory: <model>/control/<generation>.json.
+
+Beside it lies a mirror for other tools, labels.json; it counts only where there is no generation.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from typing import TYPE_CHECKING, Unpack
+
+from model_store.control import CONTROL, Audit, Change, Control, append
+from model_store.documents import read_document, sync, write_document, write_new
+from model_store.errors import StoreError
+from model_store.labels import LABELS, Labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+class Generations:
+    """Reads and changes the control document of one model; needs no lock."""
+
+    def __init__(self, model: Path, now: Callable[[], datetime]) -> None:
+        self._directory = model / CONTROL
+        self._mirror = model / LABELS
+        self._now = now
+
+    def control(self) -> Control:
+        """Give the newest control document."""
+        last = self.newest()
+        return last.control if last else self._base()
+
+    def change(
+        self, action: str, edit: Callable[[Control], Control], **audit: Unpack[Audit]
+    ) -> Change:
+        """Apply an edit to the newest control document, then bring the mirror up to date."""
+        change = append(self, self._base, action, edit, self._now, **audit)
+        self._reflect(change)
+        return change
+
+    def newest(self) -> Change | None:
+        """Read the last change.
+
+        Raises:
+            InvalidDocumentError: If it is broken; names the file and the field.
+        """
+        numbers = self._numbers()
+        return self._read(numbers[-1]) if numbers else None
+
+    def all(self) -> list[Change]:
+        """Read every change, oldest first."""
+        return [self._read(number) for number in self._numbers()]
+
+    def create(self, change: Change) -> bool:
+        """Write a change durably; False where its generation is there already.
+
+        It is written aside and linked to its name, which fails where the name is taken. What a
+        killed process left aside is removed by whoever makes that generation.
+        """
+        if not self._directory.is_dir():
+            self._directory.mkdir(exist_ok=True)
+            sync(self._directory.parent)
+        target = self._path(change.generation)
+        aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        try:
+            write_new(aside, change)
+            created = _link(aside, target)
+        finally:
+            aside.unlink(missing_ok=True)
+        if created:
+            sync(self._directory)
+            for leftover in self._directory.glob(f".{target.name}.*"):
+                leftover.unlink(missing_ok=True)
+        return created
+
+    def _base(self) -> Control:
+        return Control(labels=self._mirrored())
+
+    def _mirrored(self) -> dict[str, int]:
+        return read_document(self._mirror, Labels).root if self._mirror.exists() else {}
+
+    def _reflect(self, change: Change) -> None:
+        """Write the mirror; a failure is no reason to call the change failed.
+
+        Whoever wrote it looks for a newer change afterwards, and writes that one's labels, so that
+        the newest stay.
+        """
+        try:
+            while True:
+                write_document(self._mirror, Labels(change.control.labels))
+                newest = self.newest()
+                if newest is None or newest.generation <= change.generation:
+                    return
+                change = newest
+        except (OSError, StoreError) as exc:
+            log.warning("%s does not show the newest labels: %s", self._mirror, exc)
+
+    def _numbers(self) -> list[int]:
+        if not self._directory.is_dir():
+            return []
+        names = (path.name for path in self._directory.iterdir())
+        return sorted(int(n[:-5]) for n in names if re.fullmatch(r"[0-9]{8}\.json", n))
+
+    def _read(self, number: int) -> Change:
+        return read_document(self._path(number), Change)
+
+    def _path(self, number: int) -> Path:
+        return self._directory / f"{number:08d}.json"
+
+
+def _link(aside: Path, target: Path) -> bool:
+    try:
+        target.hardlink_to(aside)
+    except (FileExistsError, FileNotFoundError):  # the winner may have removed what lay aside
+        return False
+    return True

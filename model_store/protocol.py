@@ -1,0 +1,80 @@
+"""What readers and publishers may ask of a store, wherever it lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, Unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from model_store.control import Audit, Change, Control
+    from model_store.drafts import Draft
+    from model_store.manifest import Manifest
+    from model_store.metadata import Metadata
+
+
+class Store(Protocol):
+    """Numbered, immutable versions of models, and one control document per model.
+
+    Every method may raise StoreError; its text is a sentence for a person. `ModelStore` says more
+    about each.
+    """
+
+    @property
+    def location(self) -> str:
+        """The directory or the URL, for messages."""
+
+    def models(self) -> list[str]:
+        """Name every model that has at least one version."""
+
+    def versions(self, model: str) -> list[int]:
+        """Number every whole version of a model, oldest first; a model unknown has none."""
+
+    def unfinished(self, model: str) -> list[int]:
+        """Number what looks like a version but has no manifest."""
+
+    def latest(self, model: str) -> int | None:
+        """Give the greatest version, or None where there is none."""
+
+    def metadata(self, model: str, version: int) -> Metadata:
+        """Read what a version says about itself."""
+
+    def manifest(self, model: str, version: int) -> Manifest:
+        """Read the list of a version's files, without looking at them."""
+
+    def verify(self, model: str, version: int) -> Manifest:
+        """Recompute every digest of a version."""
+
+    def fetch(self, model: str, version: int) -> Path:
+        """Give a local directory that holds the whole version."""
+
+    def control(self, model: str) -> Control:
+        """Give what is decided about a model; one nobody has touched has the defaults."""
+
+    def history(self, model: str) -> list[Change]:
+        """Give every change of the control document, oldest first."""
+
+    def change(
+        self, model: str, action: str, edit: Callable[[Control], Control], **audit: Unpack[Audit]
+    ) -> Change:
+        """Apply an edit to the newest control document, atomically; nobody's change is lost."""
+
+    def labels(self, model: str) -> dict[str, int]:
+        """Give label -> version."""
+
+    def set_label(self, model: str, label: str, version: int, *, by: str | None = None) -> None:
+        """Point a label at an existing version, atomically."""
+
+    def draft(self, model: str) -> AbstractContextManager[Draft]:
+        """Open a draft: a local directory that `commit` turns into the next version."""
+
+    def adopt(self, source: Path, model: str) -> int:
+        """Copy a published version from a local directory, under the number it has."""
+
+    def remove(self, model: str, version: int) -> None:
+        """Delete a version that is neither pinned nor labelled."""
+
+    def clean(self, model: str) -> int:
+        """Remove what killed publishers left; gives how many drafts went."""
