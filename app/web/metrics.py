@@ -9,19 +9,19 @@ what happened and writes it ten times a second.
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
 from collections import Counter as Tally
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.metrics_files import unchanged
 from app.run_dir import METRICS_DIR
+from app.tallied_histogram import TalliedHistogram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from prometheus_client import Metric
 
@@ -31,16 +31,6 @@ _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05
 _MOST_UNWRITTEN = 10_000
 _SHED = ("full", "unsent", "held")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
-
-
-class TalliedHistogram(Histogram):
-    """A histogram that takes many observations at the price of one."""
-
-    def observe_all(self, amounts: Sequence[float]) -> None:
-        """Observe each of these amounts."""
-        self._sum.inc(sum(amounts))
-        for index, count in Tally(bisect_left(self._upper_bounds, a) for a in amounts).items():
-            self._buckets[index].inc(count)
 
 
 class WebMetrics:

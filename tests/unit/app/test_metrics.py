@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.host.curve import Curve
 from app.host.metrics import HostMetrics
-from app.web.metrics import TalliedHistogram, WebMetrics
+from app.tallied_histogram import TalliedHistogram
+from app.web.metrics import WebMetrics
 
 
 class Host:
