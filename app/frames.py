@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HEADER = struct.Struct("<IBxxxQ")
-_PREDICT = struct.Struct("<dI")
-_PREDICT_HEAD = struct.Struct("<IBxxxQdI")
+_PREDICT = struct.Struct("<dIH?xQ")
+_PREDICT_HEAD = struct.Struct("<IBxxxQdIH?xQ")
+_PLACE = struct.Struct("<H")
+_PLACE_OFFSET = struct.calcsize("<dI")
 _ANSWER = struct.Struct("<QIff")  # a version may have eighteen digits: some count in dates
 _ANSWER_HEAD = struct.Struct("<IBxxxQQIff")
 _REFUSAL = struct.Struct("<If")
@@ -43,6 +45,8 @@ class Kind(IntEnum):
     """Nobody waits for the answer to this request any more."""
     BEAT = 7
     """The host's loop turns; sent even if there is nothing to say."""
+    ADMIN = 8
+    """JSON: what an operator asks for, and what came of it."""
 
 
 class Refusal(IntEnum):
@@ -53,6 +57,7 @@ class Refusal(IntEnum):
     NOT_READY = 3
     FAILED = 4
     MISFIT = 5
+    NOT_FOUND = 6
 
 
 class Frame(NamedTuple):
@@ -72,6 +77,12 @@ class Predict:
     rows: int
     pixels: bytes | memoryview
     """uint8, row-major, `rows` images one after another."""
+    model: int = 0
+    """Its place in the status that the host announces; places never change."""
+    version: int = 0
+    """0 is the model's default version when the request comes to the host."""
+    or_default: bool = False
+    """If that version is gone, the default one will do."""
 
     @classmethod
     def decode(cls, body: bytes) -> Predict:
@@ -80,8 +91,9 @@ class Predict:
         Raises:
             FrameError: If it is shorter than its fixed part.
         """
-        deadline, rows = _unpack(_PREDICT, body)
-        return cls(deadline, rows, memoryview(body)[_PREDICT.size :])
+        deadline, rows, model, or_default, version = _unpack(_PREDICT, body)
+        pixels = memoryview(body)[_PREDICT.size :]
+        return cls(deadline, rows, pixels, model, version, or_default)
 
 
 @dataclass(slots=True)
@@ -137,12 +149,25 @@ def encode(kind: Kind, request_id: int, body: bytes = b"") -> bytes:
     return _HEADER.pack(_HEADER.size - 4 + len(body), kind, request_id) + body
 
 
-def encode_predict(
-    request_id: int, deadline: float, rows: int, pixels: bytes | memoryview
+def encode_predict(  # noqa: PLR0917 - in the order of the frame; to name them takes longer
+    request_id: int,
+    deadline: float,
+    rows: int,
+    pixels: bytes | memoryview,
+    model: int = 0,
+    version: int = 0,
+    or_default: bool = False,  # noqa: FBT001, FBT002
 ) -> bytes:
     """Make a PREDICT frame."""
     length = _PREDICT_HEAD.size - 4 + len(pixels)
-    return _PREDICT_HEAD.pack(length, Kind.PREDICT, request_id, deadline, rows) + pixels
+    fixed = (deadline, rows, model, or_default, version)
+    return _PREDICT_HEAD.pack(length, Kind.PREDICT, request_id, *fixed) + pixels
+
+
+def with_model(frame: bytes, model: int) -> bytes:
+    """Address a PREDICT frame to a model at another place."""
+    start = _HEADER.size + _PLACE_OFFSET
+    return frame[:start] + _PLACE.pack(model) + frame[start + _PLACE.size :]
 
 
 def encode_answer(request_id: int, answer: Answer) -> bytes:

@@ -38,30 +38,106 @@ class VersionStatus(BaseModel):
 
     version: int
     state: State
+    """One that is `serving` can be asked for; the default version is one of them."""
     reason: str | None = None
     """Why it was refused."""
     loaded: LoadedModel | None = None
     """Known of a version that serves or is retiring."""
 
 
-class HostStatus(BaseModel):
-    """Whether predictions can be had, of what, and if not, why."""
+class CanaryStatus(BaseModel):
+    """A version that a share of the traffic goes to, or is tried on as a shadow."""
 
     model_config = ConfigDict(frozen=True)
 
-    model: str
+    version: int
+    label: str
+    percent: float
+    sticky_header: str | None = None
+    """Header whose value decides for a caller once and for all; None decides by request."""
+
+
+class ModelStatus(BaseModel):
+    """Whether predictions of a model can be had, of which versions, and if not, why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
     ready: bool
     starting: bool = False
     """Not ready yet, but worth waiting for: the first version is being found or loaded."""
     reason: str | None
     """Why it is not ready."""
+    default: int | None = None
+    """The version that requests get which ask for none."""
     versions: tuple[VersionStatus, ...] = ()
+    """Newest first."""
+    labels: dict[str, int] = {}
+    """Label -> version, of those that serve."""
+    pinned: int | None = None
+    """The version that stays the default whatever is published."""
+    policy: str = "latest"
+    canary: CanaryStatus | None = None
+    shadow: CanaryStatus | None = None
 
     @property
     def serving(self) -> VersionStatus | None:
-        """The version that new requests get."""
-        return next((v for v in self.versions if v.state == "serving"), None)
+        """The default version."""
+        return self.version(self.default) if self.default is not None else None
 
-    def classes(self, version: int) -> tuple[str, ...]:
-        """Name the classes of a version that serves or is retiring."""
-        return next(v.loaded.classes for v in self.versions if v.loaded and v.version == version)
+    def version(self, number: int) -> VersionStatus | None:
+        """Find a version."""
+        return next((v for v in self.versions if v.version == number), None)
+
+
+class HostStatus(BaseModel):
+    """All models of the host; what it says of the default one is said of the host too."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    """Name of the default model."""
+    models: tuple[ModelStatus, ...]
+    """The default one first; the others keep their places, and new ones come last."""
+    store_trouble: str | None = None
+    """Why the store cannot be read."""
+
+    @classmethod
+    def of(cls, *models: ModelStatus) -> HostStatus:
+        """Describe a host with these models, the default one first."""
+        return cls(model=models[0].name, models=models)
+
+    @classmethod
+    def away(cls, model: str, reason: str, *, starting: bool) -> HostStatus:
+        """Describe a host that nothing can be had of now."""
+        return cls.of(ModelStatus(name=model, ready=False, starting=starting, reason=reason))
+
+    @property
+    def default(self) -> ModelStatus:
+        """The default model."""
+        return self.models[0]
+
+    @property
+    def ready(self) -> bool:
+        """Whether predictions of the default model can be had."""
+        return self.default.ready
+
+    @property
+    def starting(self) -> bool:
+        """Whether the default model is not ready yet, but worth waiting for."""
+        return self.default.starting
+
+    @property
+    def reason(self) -> str | None:
+        """Why the default model is not ready."""
+        return self.default.reason
+
+    @property
+    def versions(self) -> tuple[VersionStatus, ...]:
+        """The versions of the default model."""
+        return self.default.versions
+
+    @property
+    def serving(self) -> VersionStatus | None:
+        """The default version of the default model."""
+        return self.default.serving

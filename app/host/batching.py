@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from numpy.typing import NDArray
 
     from app.host.curve import Curve
@@ -35,11 +36,12 @@ class OverloadedError(Exception):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """The images of one request, bound to the version that was serving when it came."""
+    """The images of one request, bound to the version that was to answer it when it came."""
 
     images: NDArray[np.uint8]
     """Shape (n, rows, columns, channels)."""
-    version: int
+    lane: Hashable
+    """Jobs of one lane share batches: those of one version, in the foreground or background."""
     arrived: float
     deadline: float
     origin: Any
@@ -48,6 +50,8 @@ class Job:
     taken: int = 0
     answered: int = 0
     inference_s: float = 0.0
+    background: bool = False
+    """It is run when nothing else waits, and counts for nobody's waiting time."""
     dropped: bool = False
     """It has ended without an answer: no more of it is taken, and nobody gets what was."""
     pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
@@ -76,34 +80,36 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the runtime computes in one go: pieces that are all of one version."""
+    """What the runtime computes in one go: pieces that are all of one lane."""
 
-    version: int
+    lane: Hashable
     pieces: list[Piece]
     size: int
 
 
 @dataclass(slots=True)
 class Lane:
-    """The waiting jobs of one version."""
+    """The waiting jobs that share batches."""
 
     new: deque[Job] = field(default_factory=deque)
     """Those that no batch has taken of."""
     begun: deque[Job] = field(default_factory=deque)
     """Larger ones that have given a piece and take turns with the rest."""
+    waiting: int = 0
+    """Images."""
     passed_over: bool = False
     """The last batch took of no job that was begun, though some waited."""
 
-    def __bool__(self) -> bool:
-        return bool(self.new or self.begun)
-
 
 class BatchQueue:
-    """Waiting jobs, a lane per version; bounded in images.
+    """Waiting jobs, in lanes that take turns; bounded in images.
 
     Within a lane, a job larger than its share of a batch gives a piece, and takes turns for the
     rest. New jobs go before it: a few of them alone, more into half of a batch. So a single image
     waits for no bulk work, and bulk work goes on, in every other batch at least.
+
+    What is admitted to the background has lanes of its own, which get a turn when no other lane
+    waits. Every figure is of the foreground, unless it says otherwise.
     """
 
     def __init__(self, capacity: int, max_batch: int) -> None:
@@ -114,20 +120,22 @@ class BatchQueue:
         """The unfinished jobs, by origin."""
         self._bulk: set[Job] = set()
         """Those that were larger than their share of a batch when they came."""
-        self._lanes: dict[int, Lane] = {}
-        self._unfinished: dict[int, int] = {}
-        self._curves: dict[int, Curve] = {}
+        self._lanes: dict[Hashable, Lane] = {}
+        self._background: dict[Hashable, Lane] = {}
+        self.waiting_in_background = 0
+        self._unfinished: dict[Hashable, int] = {}
+        self._curves: dict[Hashable, Curve] = {}
         self._images = 0.0
         self._busy_s = 0.0
         self._considerate_until = 0.0
 
-    def plan(self, version: int, curve: Curve) -> None:
-        """Cut a version's batches by what they were measured to cost."""
-        self._curves[version] = curve
+    def plan(self, lane: Hashable, curve: Curve) -> None:
+        """Cut a lane's batches by what they were measured to cost."""
+        self._curves[lane] = curve
 
-    def limit(self, version: int) -> int:
-        """Give the largest batch of a version, in images."""
-        return self._curves[version].limit if version in self._curves else self.max_batch
+    def limit(self, lane: Hashable) -> int:
+        """Give the largest batch of a lane, in images."""
+        return self._curves[lane].limit if lane in self._curves else self.max_batch
 
     def admit(self, job: Job, now: float) -> None:
         """Let a job in.
@@ -138,40 +146,53 @@ class BatchQueue:
         if self.waiting + len(job.images) > self.capacity:
             sentence = f"{self.waiting} images are waiting; the limit is {self.capacity}"
             raise OverloadedError(sentence, self.wait_s())
-        answer_s, left_s = self.answer_s(job.version, len(job.images)), job.deadline - now
+        answer_s, left_s = self.answer_s(job.lane, len(job.images)), job.deadline - now
         if answer_s > left_s:
             sentence = f"an answer takes about {answer_s:.2f} s; the deadline is in {left_s:.2f} s"
             raise OverloadedError(sentence, self.wait_s())
-        self._lanes.setdefault(job.version, Lane()).new.append(job)
-        self._jobs[job.origin] = job
-        if len(job.images) > self._share(job.version):
+        if len(job.images) > self._share(job.lane):
             self._bulk.add(job)
         elif self._bulk:
             self._considerate_until = now + _CONSIDERATION_S
-        self._unfinished[job.version] = self._unfinished.get(job.version, 0) + 1
+        self._enter(job, self._lanes)
         self.waiting += len(job.images)
+
+    def admit_to_background(self, job: Job) -> bool:
+        """Let a job in that nobody waits for; False where as much waits as may in the foreground.
+
+        The job says itself that it is one of the background's.
+        """
+        if self.waiting_in_background + len(job.images) > self.capacity:
+            return False
+        self._enter(job, self._background)
+        self.waiting_in_background += len(job.images)
+        return True
 
     def take(self, now: float) -> tuple[Batch | None, list[Job]]:
         """Cut the next batch; also gives the jobs whose deadline passed while they waited."""
         expired: list[Job] = []
-        while self._lanes:
-            version, lane = next(iter(self._lanes.items()))
-            pieces = self._fill(lane, self._space(version, lane), now, expired)
-            del self._lanes[version]
-            if lane:
-                self._lanes[version] = lane  # to the back: versions take turns as well
+        while lanes := self._lanes or self._background:
+            name, lane = next(iter(lanes.items()))
+            pieces = self._fill(lane, self._space(name, lane), now, expired)
+            del lanes[name]
+            if lane.waiting:
+                lanes[name] = lane  # to the back: lanes take turns as well
             if pieces:
                 size = sum(piece.stop - piece.start for piece in pieces)
-                return Batch(version, pieces, size), expired
+                return Batch(name, pieces, size), expired
         return None, expired
 
-    def crowded(self, version: int, now: float) -> bool:
+    def full(self) -> bool:
+        """Say whether a full batch waits in any lane."""
+        return any(lane.waiting >= self.limit(name) for name, lane in self._lanes.items())
+
+    def crowded(self, now: float) -> bool:
         """Say whether a full batch waits that a further stream may compute."""
-        return self.waiting >= self.limit(version) and now >= self._considerate_until
+        return now >= self._considerate_until and self.full()
 
     def discard(self, job: Job) -> None:
         """Never take the rest of a job; its lane lets go of it when its turn comes."""
-        self.waiting -= job.remaining
+        self._leave(job, job.remaining)
         self._bulk.discard(job)
         job.dropped = True
 
@@ -191,16 +212,16 @@ class BatchQueue:
         """Note that a job has got its answer or refusal, or is not to get one."""
         self._jobs.pop(job.origin, None)
         self._bulk.discard(job)
-        self._unfinished[job.version] -= 1
+        self._unfinished[job.lane] -= 1
 
-    def idle(self, version: int) -> bool:
-        """Say whether no admitted job of a version is left."""
-        return not self._unfinished.get(version)
+    def idle(self, lane: Hashable) -> bool:
+        """Say whether no admitted job of a lane is left."""
+        return not self._unfinished.get(lane)
 
-    def forget(self, version: int) -> None:
-        """Drop the books of a version that is gone."""
-        self._unfinished.pop(version, None)
-        self._curves.pop(version, None)
+    def forget(self, lane: Hashable) -> None:
+        """Drop the books of a lane that is to get no jobs any more."""
+        self._unfinished.pop(lane, None)
+        self._curves.pop(lane, None)
 
     def record(self, images: int, seconds: float) -> None:
         """Feed the measured service rate."""
@@ -211,14 +232,14 @@ class BatchQueue:
         """Estimate how long all the work that waits now will take."""
         return self._seconds(self.waiting)
 
-    def answer_s(self, version: int, images: int) -> float:
+    def answer_s(self, lane: Hashable, images: int) -> float:
         """Estimate how long a job of so many images, if it came now, waits for its last one.
 
         It needs some turns. Until the first one, all new jobs before it get theirs, and those that
         have begun at most as much; until the last, these get one turn less than it, if that is
-        more. Another version's work counts as if it were in the same lane.
+        more. Another lane's work counts as if it were in the same.
         """
-        share, limit = self._share(version), self.limit(version)
+        share, limit = self._share(lane), self.limit(lane)
         more = -(-images // share) * share - share  # of a job after its first turn
         first, later, turns = self.waiting, 0, 0
         for job in self._bulk:
@@ -233,19 +254,31 @@ class BatchQueue:
     def _seconds(self, images: int) -> float:
         return images * self._busy_s / self._images if self._images else 0.0
 
-    def _share(self, version: int) -> int:
+    def _share(self, lane: Hashable) -> int:
         """Tell how much of a full batch a job gets in one turn."""
-        return max(1, self.limit(version) // 2)
+        return max(1, self.limit(lane) // 2)
 
-    def _space(self, version: int, lane: Lane) -> int:
+    def _enter(self, job: Job, lanes: dict[Hashable, Lane]) -> None:
+        lane = lanes.setdefault(job.lane, Lane())
+        lane.new.append(job)
+        lane.waiting += len(job.images)
+        self._jobs[job.origin] = job
+        self._unfinished[job.lane] = self._unfinished.get(job.lane, 0) + 1
+
+    def _leave(self, job: Job, images: int) -> None:
+        """Count images out of those that wait."""
+        lanes = self._background if job.background else self._lanes
+        if job.lane in lanes:
+            lanes[job.lane].waiting -= images
+        if job.background:
+            self.waiting_in_background -= images
+        else:
+            self.waiting -= images
+
+    def _space(self, name: Hashable, lane: Lane) -> int:
         """Decide how many images the next batch of a lane holds at most."""
-        curve = self._curves.get(version)
-        waiting = 0
-        for job in chain(lane.new, lane.begun):
-            waiting += job.remaining
-            if waiting >= self.limit(version):
-                break
-        return curve.cut(waiting) if curve else self.max_batch
+        curve = self._curves.get(name)
+        return curve.cut(lane.waiting) if curve else self.max_batch
 
     def _fill(self, lane: Lane, space: int, now: float, expired: list[Job]) -> list[Piece]:
         """Share a batch out: at most half of it to each job, what is left to the first."""
@@ -292,5 +325,5 @@ class BatchQueue:
     def _cut(self, job: Job, share: int) -> Piece:
         start = job.taken
         job.taken += share
-        self.waiting -= share
+        self._leave(job, share)
         return Piece(job, start, job.taken)

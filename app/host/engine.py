@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -33,6 +33,16 @@ log = logging.getLogger(__name__)
 
 Delivery = tuple[Any, Answer | Refused]
 """Whoever asked, and what they get."""
+
+
+class Lane(NamedTuple):
+    """Which jobs share batches."""
+
+    model: str
+    version: int
+    background: bool = False
+
+
 _EXPIRED = "the deadline passed"
 
 
@@ -49,6 +59,8 @@ class Observer(Protocol):
 
     def dropped(self, reason: str) -> None: ...
 
+    def failed(self, model: str, version: int) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedVersion:
@@ -60,6 +72,10 @@ class LoadedVersion:
     curve: Curve
     classes: tuple[str, ...]
     input_shape: tuple[int, int, int]
+
+    def lane(self, *, background: bool = False) -> Lane:
+        """Name the lane of its jobs."""
+        return Lane(self.name, self.version, background)
 
 
 class Engine:
@@ -84,28 +100,61 @@ class Engine:
         self._stopped = False
         self._computing: list[Batch] = []
         """Those whose answers are not delivered yet, oldest first."""
-        self._versions: dict[int, LoadedVersion] = {}
-        self._serving: LoadedVersion | None = None
+        self._versions: dict[Lane, LoadedVersion] = {}
+        """By their lane in the foreground."""
+        self._defaults: dict[str, LoadedVersion] = {}
+        """By model; they are among the versions."""
+        self._retiring: set[Lane] = set()
         self._waiting_since = 0.0
-        self.on_retired: Callable[[int], None] = lambda _version: None
+        self.on_retired: Callable[[str, int], None] = lambda _model, _version: None
+        self.on_answered: Callable[[Job, Answer], None] = lambda _job, _answer: None
+        """Told of every answer to a job in the foreground once it has gone, by whoever sent it."""
 
-    def serve(self, version: LoadedVersion, announce: Callable[[], None]) -> None:
-        """Give every later job to this version; the earlier ones finish what they have.
+    def serve(
+        self, version: LoadedVersion, announce: Callable[[], None], *, default: bool = True
+    ) -> None:
+        """Take jobs for a version from now on.
 
         Args:
-            version: What serves from now on.
+            version: What can be asked for.
             announce: Tells the web workers. It runs while no job is admitted, so that they know a
                 version before its first answer, and it serves before their first request for it.
+            default: Give it every later job of its model that asks for no version; the one before
+                it finishes what it has.
         """
         with self._lock:
             announce()
-            self._queue.plan(version.version, version.curve)
-            self._versions[version.version] = version
-            self._serving = version
-        self._retire()  # the one before it, where it has nothing to do
+            for background in (False, True):
+                self._queue.plan(version.lane(background=background), version.curve)
+            self._versions[version.lane()] = version
+            self._retiring.discard(version.lane())
+            if default:
+                self._defaults[version.name] = version
+
+    def make_default(self, model: str, version: int, announce: Callable[[], None]) -> None:
+        """Give a version that serves every later job of its model that asks for none."""
+        with self._lock:
+            announce()
+            self._defaults[model] = self._versions[Lane(model, version)]
+
+    def retire(self, model: str, version: int) -> None:
+        """Take no more jobs for a version, and let go of it once its last answer is delivered."""
+        with self._lock:
+            self._retiring.add(Lane(model, version))
+            if (default := self._defaults.get(model)) and default.version == version:
+                del self._defaults[model]
+        self._let_go()
 
     def submit(
-        self, rows: int, pixels: bytes | memoryview, deadline: float, origin: object
+        self,
+        rows: int,
+        pixels: bytes | memoryview,
+        deadline: float,
+        origin: object,
+        *,
+        model: str,
+        version: int = 0,
+        or_default: bool = False,
     ) -> Refused | None:
         """Admit the images of a request, or say why not.
 
@@ -114,12 +163,38 @@ class Engine:
             pixels: uint8, row-major, image after image.
             deadline: Clock reading after which nobody waits.
             origin: Given back with the answer.
+            model: Which is to answer.
+            version: Which of its versions; 0 is the default one.
+            or_default: If that version does not serve, the default one will do.
         """
         with self._lock:
-            refused = self._admit(rows, pixels, deadline, origin)
+            found = self._find(model, version, or_default=or_default)
+            if isinstance(found, LoadedVersion):
+                refused = self._admit(found, rows, pixels, deadline, origin)
+            else:
+                refused = found
         if refused is not None:
             self._tell(self._observer.dropped, refused.reason.name.lower())
         return refused
+
+    def submit_to_background(
+        self, model: str, version: int, images: NDArray[np.uint8], origin: object
+    ) -> bool:
+        """Have images classified when nothing else waits; False where too much waits already.
+
+        Args:
+            model: Which is to answer.
+            version: Which of its versions, whose input has the shape of these images.
+            images: Shape (n, rows, columns, channels).
+            origin: Given back with the answer.
+        """
+        with self._lock:
+            found = self._versions.get(Lane(model, version))
+            if found is None or found.lane() in self._retiring:
+                return False
+            lane = found.lane(background=True)
+            job = Job(images, lane, self._clock(), math.inf, origin, background=True)
+            return self._queue.admit_to_background(job)
 
     def origins(self) -> list[Any]:
         """List whoever has not got an answer yet."""
@@ -150,18 +225,22 @@ class Engine:
                 self._queue.finish(job)
             if batch is not None:
                 self._computing.append(batch)
-            if self._crowded():
+            if self._queue.crowded(self._clock()):
                 self._woken.notify()
         try:
-            deliveries = [self._refuse(job, Refusal.EXPIRED, _EXPIRED) for job in expired]
+            ended: list[tuple[Job, Answer | Refused]] = [
+                (job, self._refuse(Refusal.EXPIRED, _EXPIRED)) for job in expired
+            ]
             if batch is not None:
-                deliveries += self._execute(batch)
-            if deliveries:
-                self._deliver(deliveries)
+                ended += self._execute(batch)
+            if ended:
+                self._deliver([(job.origin, outcome) for job, outcome in ended])
+                self._tell_answered(ended)
         finally:
-            self._retire(batch)
+            self._let_go(batch)
         with self._lock:
-            return self._pause_s() if self._queue.waiting else None
+            waiting = self._queue.waiting or self._queue.waiting_in_background
+            return self._pause_s() if waiting else None
 
     def run(self) -> None:
         """Compute full batches beside the thread that steps, until stopped.
@@ -188,28 +267,36 @@ class Engine:
     def _crowd(self) -> bool:
         """Wait until there is work for one more thread; False when stopped."""
         with self._lock:
-            self._woken.wait_for(lambda: self._stopped or self._crowded())
+            self._woken.wait_for(lambda: self._stopped or self._queue.crowded(self._clock()))
             return not self._stopped
-
-    def _crowded(self) -> bool:
-        """Say whether there is work for one more thread, whoever computes now."""
-        serving = self._serving
-        return serving is not None and self._queue.crowded(serving.version, self._clock())
 
     def _pause_s(self) -> float:
         """Tell how long a batch that has room still waits for company."""
-        if not self._wait_s or not self._serving:
-            return 0.0
-        if not 0 < self._queue.waiting < self._queue.limit(self._serving.version):
+        if not self._wait_s or not self._queue.waiting or self._queue.full():
             return 0.0
         return max(0.0, self._waiting_since + self._wait_s - self._clock())
 
+    def _find(self, model: str, version: int, *, or_default: bool) -> LoadedVersion | Refused:
+        """Find what is to answer a request."""
+        default = self._defaults.get(model)
+        if version:
+            lane = Lane(model, version)
+            if lane in self._versions and lane not in self._retiring:
+                return self._versions[lane]
+        if default is not None and (or_default or not version):
+            return default
+        if version and default is not None:
+            return Refused(Refusal.NOT_FOUND, 0.0, f"{model} version {version} does not serve")
+        return Refused(Refusal.NOT_READY, 1.0, f"no version of {model} is loaded")
+
     def _admit(
-        self, rows: int, pixels: bytes | memoryview, deadline: float, origin: object
+        self,
+        serving: LoadedVersion,
+        rows: int,
+        pixels: bytes | memoryview,
+        deadline: float,
+        origin: object,
     ) -> Refused | None:
-        serving = self._serving
-        if serving is None:
-            return Refused(Refusal.NOT_READY, 1.0, "no version is loaded yet")
         shape = (rows, *serving.input_shape)
         if rows < 1 or len(pixels) != math.prod(shape):
             sentence = f"{len(pixels)} bytes are not {rows} images of {serving.input_shape}"
@@ -221,18 +308,20 @@ class Engine:
         if not self._queue.waiting:
             self._waiting_since = now
         try:
-            self._queue.admit(Job(images, serving.version, now, deadline, origin), now)
+            self._queue.admit(Job(images, serving.lane(), now, deadline, origin), now)
         except OverloadedError as exc:
             return Refused(Refusal.OVERLOADED, exc.retry_after_s, str(exc))
         return None
 
-    def _execute(self, batch: Batch) -> list[Delivery]:
-        loaded = self._versions[batch.version]
+    def _execute(self, batch: Batch) -> list[tuple[Job, Answer | Refused]]:
+        lane: Any = batch.lane
+        loaded = self._versions[lane._replace(background=False)]
         started = self._clock()
         for piece in batch.pieces:
             if piece.start == 0:
                 piece.job.started = started
-                self._tell(self._observer.waited, started - piece.job.arrived)
+                if not lane.background:
+                    self._tell(self._observer.waited, started - piece.job.arrived)
         results = self._compute(loaded, batch.pieces)
         seconds = self._clock() - started
         with self._lock:
@@ -241,7 +330,7 @@ class Engine:
             done = zip(batch.pieces, results, strict=True)
             ended = [piece.job for piece, rows in done if self._note(piece, rows, seconds)]
         self._tell(self._observer.batch, batch.size, seconds)
-        return [self._outcome(job) for job in ended]
+        return [(job, self._outcome(job, loaded)) for job in ended]
 
     def _compute(
         self, loaded: LoadedVersion, pieces: Sequence[Piece]
@@ -259,11 +348,12 @@ class Engine:
                 raise ValueError(f"the model gave {probabilities.shape} for {size} images")  # noqa: TRY301
         except Exception:
             if len(pieces) == 1:
-                log.exception("version %d failed on a request", loaded.version)
+                log.exception("%s version %d failed on a request", loaded.name, loaded.version)
                 return [None]
             middle = len(pieces) // 2
             return self._compute(loaded, pieces[:middle]) + self._compute(loaded, pieces[middle:])
-        self._tell(self._observer.predicted, loaded.name, loaded.classes, probabilities)
+        if not pieces[0].job.background:
+            self._tell(self._observer.predicted, loaded.name, loaded.classes, probabilities)
         starts = accumulate(map(len, parts[:-1]), initial=0)
         spans = zip(starts, parts, strict=True)
         return [probabilities[start : start + len(part)] for start, part in spans]
@@ -284,34 +374,46 @@ class Engine:
         self._queue.finish(job)
         return True
 
-    def _outcome(self, job: Job) -> Delivery:
+    def _outcome(self, job: Job, loaded: LoadedVersion) -> Answer | Refused:
+        if job.dropped and job.background:
+            return Refused(Refusal.FAILED, 0.0, "the model failed on these images")
         if job.dropped:
-            return self._refuse(job, Refusal.FAILED, "the model failed on this request")
+            self._tell(self._observer.failed, loaded.name, loaded.version)
+            return self._refuse(Refusal.FAILED, "the model failed on this request")
         queue_s = (job.started or job.arrived) - job.arrived
-        return job.origin, Answer(job.version, queue_s, job.inference_s, job.probabilities())
+        return Answer(loaded.version, queue_s, job.inference_s, job.probabilities())
 
-    def _refuse(self, job: Job, reason: Refusal, sentence: str) -> Delivery:
+    def _refuse(self, reason: Refusal, sentence: str) -> Refused:
         self._tell(self._observer.dropped, reason.name.lower())
-        return job.origin, Refused(reason, 0.0, sentence)
+        return Refused(reason, 0.0, sentence)
+
+    def _tell_answered(self, ended: Sequence[tuple[Job, Answer | Refused]]) -> None:
+        for job, outcome in ended:
+            if isinstance(outcome, Answer) and not job.background:
+                self._tell(self.on_answered, job, outcome)
 
     def _tell(self, event: Callable[..., None], *facts: object) -> None:
-        """Report to the observer, whose failure costs a line in the log and not the loop."""
+        """Report to somebody, whose failure costs a line in the log and not the loop."""
         try:
             event(*facts)
         except Exception:
             log.exception("the observer failed")
 
-    def _retire(self, batch: Batch | None = None) -> None:
-        """Drop versions that serve no more once their last batch is delivered, as this one is."""
+    def _let_go(self, batch: Batch | None = None) -> None:
+        """Drop versions that retire once their last batch is delivered, as this one is."""
         with self._lock:
             if batch is not None:
                 self._computing.remove(batch)
-            busy = {batch.version for batch in self._computing}
-            serving = self._serving.version if self._serving else None
-            gone = [v for v in self._versions if v != serving and v not in busy]
-            gone = [v for v in gone if self._queue.idle(v)]
-            for version in gone:
-                del self._versions[version]
-                self._queue.forget(version)
-        for version in gone:
-            self.on_retired(version)
+            gone = [lane for lane in self._retiring if self._idle(lane)]
+            for lane in gone:
+                self._retiring.discard(lane)
+                self._versions.pop(lane, None)
+                self._queue.forget(lane)
+                self._queue.forget(lane._replace(background=True))
+        for lane in gone:
+            self.on_retired(lane.model, lane.version)
+
+    def _idle(self, lane: Lane) -> bool:
+        lanes = (lane, lane._replace(background=True))
+        busy = any(batch.lane in lanes for batch in self._computing)
+        return not busy and all(map(self._queue.idle, lanes))

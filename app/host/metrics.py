@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,6 +87,8 @@ class HostMetrics:
             ["model"],
             registry=registry,
         )
+        self.failures: Tally[tuple[str, int]] = Tally()
+        """Requests on which a version failed, by model and version."""
         self.restarts = Counter(
             "glyph_host_restarts", "Times the model host was started again", registry=registry
         )
@@ -116,6 +119,10 @@ class HostMetrics:
     def dropped(self, reason: str) -> None:
         """Count a request that got no answer."""
         self.drops.labels(reason).inc()
+
+    def failed(self, model: str, version: int) -> None:
+        """Count a request on which a version failed."""
+        self.failures[model, version] += 1
 
     def loaded(self, model: str, version: int, seconds: float, curve: Curve) -> None:
         """Note that a version began to serve, and what its batches cost."""

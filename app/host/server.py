@@ -59,6 +59,10 @@ class Handler(Protocol):
         """Drop what a web worker asked that has gone."""
         ...
 
+    def administer(self, request: bytes, origin: Origin) -> None:
+        """Do what an operator asks for (JSON), at leisure, and `reply` with what came of it."""
+        ...
+
     def metrics(self) -> bytes: ...
 
     def work(self) -> float | None:
@@ -195,6 +199,11 @@ class HostServer:
         for connection, frames in outgoing.items():
             self._send(connection, b"".join(frames))
 
+    def reply(self, origin: Origin, answer: bytes) -> None:
+        """Send what came of an operator's request (JSON); any thread may."""
+        connection, request_id = origin
+        self._send(connection, encode(Kind.ADMIN, request_id, answer))
+
     def _bind(self) -> socket.socket:
         """Listen under the path's name, which passes from one socket to the next without a gap."""
         fresh = self._path.with_name(FRESH_SOCKET)
@@ -287,6 +296,8 @@ class HostServer:
                 self._send(connection, encode_refusal(frame.request_id, refused))
         elif frame.kind == Kind.CANCEL:
             self._handler.cancel((connection, frame.request_id))
+        elif frame.kind == Kind.ADMIN:
+            self._handler.administer(frame.body, (connection, frame.request_id))
         elif frame.kind == Kind.METRICS:
             answer = encode(Kind.METRICS, frame.request_id, self._handler.metrics())
             self._send(connection, answer)

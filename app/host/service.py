@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from app.cores import usable_cores
+from app.frames import Refusal, Refused
 from app.host.batching import BatchQueue
 from app.host.engine import Engine
 from app.host.metrics import HostMetrics
@@ -30,7 +31,7 @@ from model_store.seeding import seed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.frames import Predict, Refused
+    from app.frames import Predict
     from app.host.batching import Batch
     from app.host.server import Connection, Origin
     from app.settings import Settings
@@ -71,10 +72,13 @@ class HostService:
             ),
             max_batch=settings.max_batch,
             serve=self._engine.serve,
+            retire=self._engine.retire,
             announce=self._announce,
             observer=self._metrics,
         )
-        self._engine.on_retired = self._watcher.retired
+        self._models: list[str] = []
+        """In the order of the status, which web workers give their places in."""
+        self._engine.on_retired = lambda _model, version: self._watcher.retired(version)
         self._announce(self._watcher.status())
         self._beats = 0
         self._oldest: Batch | None = None
@@ -124,7 +128,17 @@ class HostService:
 
     def predict(self, request: Predict, origin: Origin) -> Refused | None:
         """Admit a request, or say why not."""
-        return self._engine.submit(request.rows, request.pixels, request.deadline, origin)
+        if request.model >= len(self._models):
+            return Refused(Refusal.NOT_FOUND, 0.0, f"there is no model number {request.model}")
+        return self._engine.submit(
+            request.rows,
+            request.pixels,
+            request.deadline,
+            origin,
+            model=self._models[request.model],
+            version=request.version,
+            or_default=request.or_default,
+        )
 
     def cancel(self, origin: Origin) -> None:
         """Drop what is left of a request that nobody waits for any more."""
@@ -149,7 +163,12 @@ class HostService:
         for thread in self._streams:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
+    def administer(self, _request: bytes, origin: Origin) -> None:
+        """Refuse: nothing can be asked for yet."""
+        self._server.reply(origin, b'{"ok": false, "error": "not to be had", "change": null}')
+
     def _announce(self, status: HostStatus) -> None:
+        self._models = [model.name for model in status.models]
         self._server.announce(status.model_dump_json().encode())
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from app.host.engine import LoadedVersion
 from app.host.selection import Selection, first_line
 from app.host.trial import TrialFailedError
-from app.status import HostStatus, LoadedModel, VersionStatus
+from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from model_store import Golden, StoreError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class VersionWatcher:
         candidates: Callable[[], Iterable[Candidate]],
         max_batch: int,
         serve: Callable[[LoadedVersion, Callable[[], None]], None],
+        retire: Callable[[str, int], None],
         announce: Callable[[HostStatus], None],
         observer: Observer,
         clock: Callable[[], float] = time.monotonic,
@@ -60,6 +61,7 @@ class VersionWatcher:
         self._candidates = candidates
         self._max_batch = max_batch
         self._serve = serve
+        self._retire = retire
         self._announce = announce
         self._observer = observer
         self._clock = clock
@@ -112,13 +114,15 @@ class VersionWatcher:
             versions = tuple(self._states[n] for n in sorted(self._states, reverse=True))
         ready = any(v.state == "serving" for v in versions)
         starting = not self._looked or any(v.state == "loading" for v in versions)
-        return HostStatus(
-            model=self._model,
+        only = ModelStatus(
+            name=self._model,
             ready=ready,
             starting=starting and not ready,
             reason=None if ready else self._why_not(versions, starting=starting),
+            default=next((v.version for v in versions if v.state == "serving"), None),
             versions=versions,
         )
+        return HostStatus.of(only)
 
     def _try(self, version: int, fingerprint: Fingerprint) -> bool:
         started = self._clock()
@@ -132,7 +136,10 @@ class VersionWatcher:
             log.debug("version %d", version, exc_info=True)
             self._refuse(version, fingerprint, f"{type(exc).__name__}: {exc}")
             return False
+        before = self._serving()
         self._serve(loaded, lambda: self._promote(status))
+        if before is not None:
+            self._retire(self._model, before)
         self._observer.loaded(self._model, version, self._clock() - started, loaded.curve)
         self._log(loaded)
         return True

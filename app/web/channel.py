@@ -12,9 +12,10 @@ import itertools
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gevent
+import orjson
 from gevent.event import Event
 
 from app.frames import (
@@ -24,6 +25,7 @@ from app.frames import (
     Refused,
     encode,
     encode_predict,
+    with_model,
 )
 from app.status import HostStatus
 from app.web.errors import (
@@ -31,6 +33,7 @@ from app.web.errors import (
     DeadlineError,
     HostLostError,
     ModelFailedError,
+    NotFoundError,
     NotReadyError,
     OverloadedError,
     ServiceError,
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     from greenlet import greenlet
 
     from app.frames import Frame
-    from app.status import LoadedModel
+    from app.status import LoadedModel, ModelStatus, VersionStatus
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +75,7 @@ class Prediction(NamedTuple):
 
 
 Outcome = Prediction | bytes | ServiceError
-"""What ends a call; bytes are an exposition of metrics."""
+"""What ends a call; bytes are metrics, or what came of an operator's request."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +86,8 @@ class _Call:
     deadline: float
     rows: int
     """Number of images; what is about none needs no version."""
+    model: str | None
+    """None is the default one."""
     waiter: greenlet
     left_s: float = 0.0
     """From when it was sent to its deadline."""
@@ -133,12 +138,15 @@ class HostChannel:
         self._quiet = 0
         """Pulses since anything came."""
         self._silent = False
-        self._settled = Event()
+        self._changed = Event()
+        """Set when the status changes, and then another takes its place."""
         self._serving: LoadedModel | None = None
-        self._classes: dict[int, tuple[str, ...]] = {}
-        self.status = HostStatus(
-            model="", ready=False, starting=True, reason="the model host is being started"
-        )
+        """The default version of the default model."""
+        self._classes: dict[tuple[str | None, int], tuple[str, ...]] = {}
+        """By model and version."""
+        self._places: dict[str | None, int] = {}
+        """Models by which the host knows what is meant."""
+        self.status = HostStatus.away("", "the model host is being started", starting=True)
         self._told = self.status
         """What the host said last, though it may have fallen silent since."""
 
@@ -155,41 +163,85 @@ class HostChannel:
         if self._connection is not None:
             self._connection.close()
 
-    def serving(self, deadline: float, size: int = 0) -> LoadedModel:
-        """Give the model that new requests get; waits while the first one is being loaded.
+    def model(self, name: str | None = None) -> ModelStatus:
+        """Give what is known of a model; None is the default one.
+
+        Raises:
+            NotFoundError: If there is none of that name.
+        """
+        if name is None:
+            return self.status.default
+        found = next((model for model in self.status.models if model.name == name), None)
+        if found is None:
+            have = ", ".join(model.name for model in self.status.models)
+            raise NotFoundError(f"there is no model {name!r} (there is: {have})")
+        return found
+
+    def serving(
+        self, deadline: float, size: int = 0, *, model: str | None = None, version: int = 0
+    ) -> LoadedModel:
+        """Give what requests are answered by; waits while a model's first version is being loaded.
 
         Args:
             deadline: Clock reading after which nobody waits.
             size: Bytes that whoever waits holds.
+            model: Its name; None is the default one.
+            version: 0 is its default one.
 
         Raises:
+            NotFoundError: If there is no such model, or no such version of it serves.
             NotReadyError: If none serves, or still none at the deadline, or too much waits.
         """
-        if self._serving is None and self.status.starting:
-            self._hold(deadline, size)
-        if self._serving is None:
-            raise _not_ready(self.status)
-        return self._serving
+        if model is None and not version and self._serving is not None:
+            return self._serving
+        if self._awaited(model):
+            self._hold(deadline, size, model)
+        found = self.model(model)
+        if not found.ready:
+            raise _not_ready(found)
+        serving = found.version(version) if version else found.serving
+        if serving is None or serving.state != "serving" or serving.loaded is None:
+            raise NotFoundError(_not_serving(found, version, serving))
+        return serving.loaded
 
-    def _hold(self, deadline: float, size: int) -> None:
-        """Wait until it is known whether a version serves."""
+    def _awaited(self, model: str | None) -> bool:
+        """Say whether it is worth waiting for a model, which may be known only later."""
+        status = self.status
+        return next((m.starting for m in status.models if m.name == model), status.starting)
+
+    def _hold(self, deadline: float, size: int, model: str | None) -> None:
+        """Wait until it is known whether a version of a model serves."""
         if self._held + size > _HELD_LIMIT:
             self._on_shed("held")
             sentence = f"{self.status.reason}; requests of {self._held} bytes wait for it"
             raise NotReadyError(sentence, retry_after_s=1)
         self._held += size
         try:
-            self._settled.wait(max(0.0, deadline - self._clock()))
+            while self._awaited(model):
+                if not self._changed.wait(max(0.0, deadline - self._clock())):
+                    return
         finally:
             self._held -= size
 
-    def predict(self, rows: int, pixels: bytes | memoryview, deadline: float) -> Prediction:
+    def predict(
+        self,
+        rows: int,
+        pixels: bytes | memoryview,
+        deadline: float,
+        *,
+        model: str | None = None,
+        version: int = 0,
+        or_default: bool = False,
+    ) -> Prediction:
         """Have images classified.
 
         Args:
             rows: Number of images.
             pixels: uint8, row-major, image after image.
             deadline: Clock reading after which nobody waits.
+            model: Its name; None is the default one.
+            version: 0 is its default one.
+            or_default: If that version is gone when the request comes, the default one will do.
 
         Whoever throws an exception into the greenlet that waits here, or kills it, has the host
         drop the images that no batch has taken.
@@ -202,10 +254,26 @@ class HostChannel:
             self._on_shed("full")
             raise _refusal(refused)
         request_id = next(self._ids)
-        frame = encode_predict(request_id, deadline, rows, pixels)
-        outcome = self._ask(request_id, frame, deadline, rows)
+        place = self._places.get(model, 0)
+        frame = encode_predict(request_id, deadline, rows, pixels, place, version, or_default)
+        outcome = self._ask(request_id, _Call(frame, deadline, rows, model, gevent.getcurrent()))
         assert isinstance(outcome, Prediction)  # noqa: S101 - PREDICT is answered with one
         return outcome
+
+    def admin(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """Have the host do what an operator asks for.
+
+        Args:
+            request: What is to be done, as JSON has it.
+            deadline: Clock reading after which nobody waits; it may be done all the same.
+
+        Raises:
+            ServiceError: If the host is away or does not answer before the deadline.
+        """
+        answer: dict[str, Any] = orjson.loads(
+            self._ask_host(Kind.ADMIN, deadline, orjson.dumps(request))
+        )
+        return answer
 
     def metrics(self, deadline: float) -> bytes:
         """Fetch the host's metrics in Prometheus' text format.
@@ -213,24 +281,27 @@ class HostChannel:
         Raises:
             ServiceError: If the host is away or does not answer before the deadline.
         """
+        return self._ask_host(Kind.METRICS, deadline)
+
+    def _ask_host(self, kind: Kind, deadline: float, body: bytes = b"") -> bytes:
+        """Ask what needs no version."""
         if self._connection is None or self._silent:
             raise HostLostError("the model host is away")
         request_id = next(self._ids)
-        frame = encode(Kind.METRICS, request_id)
-        exposition = self._ask(request_id, frame, deadline, rows=0)
-        assert isinstance(exposition, bytes)  # noqa: S101 - the host answers METRICS with METRICS
-        return exposition
+        frame = encode(kind, request_id, body)
+        outcome = self._ask(request_id, _Call(frame, deadline, 0, None, gevent.getcurrent()))
+        assert isinstance(outcome, bytes)  # noqa: S101 - the host answers with the same kind
+        return outcome
 
-    def _ask(self, request_id: int, frame: bytes, deadline: float, rows: int) -> Outcome:
+    def _ask(self, request_id: int, call: _Call) -> Outcome:
         """Post a frame and wait in the hub, whose callbacks switch back with the outcome."""
-        call = _Call(frame, deadline, rows, gevent.getcurrent())
         connection = self._connection
         if connection is not None:
-            if connection.unsent + len(frame) > _UNSENT_LIMIT:
+            if connection.unsent + len(call.frame) > _UNSENT_LIMIT:
                 self._on_shed("unsent")
                 sentence = f"{connection.unsent} bytes wait to be sent to the model host"
                 raise OverloadedError(sentence, retry_after_s=1)
-            if self._serving is not None or not rows:
+            if not call.rows or call.model in self._places:
                 self._post(connection, call)  # else it goes out as soon as a version serves
         self._calls[request_id] = call
         if not self._sweeping:
@@ -295,8 +366,7 @@ class HostChannel:
         self._silent = True
         silent_s = self._quiet * self._pulse_s
         reason = f"the model host has been silent for {silent_s:.1f} s and is to be replaced"
-        changes = {"ready": False, "starting": False, "reason": reason}
-        self._settle(self._told.model_copy(update=changes))
+        self._settle(_without(self._told, reason, starting=False))
 
     def _receive(self, frame: Frame) -> None:
         kind, request_id, body = frame
@@ -316,7 +386,7 @@ class HostChannel:
         if kind == Kind.ANSWER:
             answer = Answer.decode(body)
             # Looked up now: a version may be forgotten by the time that the request goes on.
-            outcome = Prediction(answer, self._classes[answer.version])
+            outcome = Prediction(answer, self._classes[call.model, answer.version])
         elif kind == Kind.REFUSAL:
             refused = Refused.decode(body)
             if refused.reason == Refusal.OVERLOADED:
@@ -329,18 +399,31 @@ class HostChannel:
         self.status = status
         serving = status.serving if status.ready else None
         self._serving = serving.loaded if serving is not None else None
-        self._classes = {v.version: v.loaded.classes for v in status.versions if v.loaded}
-        if status.starting:
-            self._settled.clear()
-            return
-        self._settled.set()
-        for call in list(self._calls.values()):
-            if not call.rows or call.posted:
-                continue
-            if self._serving is None:
-                call.waiter.switch(_not_ready(status))
-            elif self._connection is not None:
-                self._post(self._connection, call)
+        models = list(enumerate(status.models))
+        self._places = {model.name: place for place, model in models if model.ready}
+        self._classes = {
+            (model.name, v.version): v.loaded.classes
+            for model in status.models
+            for v in model.versions
+            if v.loaded
+        }
+        self._classes |= {(None, n): c for (m, n), c in self._classes.items() if m == status.model}
+        if status.ready:
+            self._places[None] = 0
+        self._changed.set()
+        self._changed = Event()
+        for call in [call for call in self._calls.values() if call.rows and not call.posted]:
+            if call.model in self._places:
+                self._post_again(call)
+            elif not self._awaited(call.model):
+                found = next((m for m in status.models if m.name == call.model), status.default)
+                call.waiter.switch(_not_ready(found))
+
+    def _post_again(self, call: _Call) -> None:
+        """Send what could not be sent before, or was to another host, where its model is now."""
+        if self._connection is not None:
+            call.frame = with_model(call.frame, self._places[call.model])
+            self._post(self._connection, call)
 
     def _lose(self, why: Exception) -> None:
         """Note that the host is away; what it had once is kept for the next one."""
@@ -350,7 +433,7 @@ class HostChannel:
         self._connection = None
         self._silent = False
         reason = "the model host is being started again"
-        self._told = HostStatus(model=self.status.model, ready=False, starting=True, reason=reason)
+        self._told = HostStatus.away(self.status.model, reason, starting=True)
         self._settle(self._told)
         for call in list(self._calls.values()):
             call.posted = False
@@ -366,6 +449,7 @@ _REFUSALS: dict[Refusal, type[ServiceError]] = {
     Refusal.NOT_READY: NotReadyError,
     Refusal.FAILED: ModelFailedError,
     Refusal.MISFIT: BadInputError,
+    Refusal.NOT_FOUND: NotFoundError,
 }
 
 
@@ -375,5 +459,20 @@ def _refusal(refused: Refused) -> ServiceError:
     return _REFUSALS[refused.reason](refused.sentence, retry_after_s=retry_after_s)
 
 
-def _not_ready(status: HostStatus) -> NotReadyError:
-    return NotReadyError(status.reason or "no version serves", retry_after_s=1)
+def _not_ready(model: ModelStatus) -> NotReadyError:
+    return NotReadyError(model.reason or f"no version of {model.name} serves", retry_after_s=1)
+
+
+def _not_serving(model: ModelStatus, version: int, found: VersionStatus | None) -> str:
+    why = f"it is {found.state}" if found else "it is not loaded"
+    if found and found.reason:
+        why += f": {found.reason}"
+    have = ", ".join(str(v.version) for v in model.versions if v.state == "serving")
+    return f"{model.name} version {version} does not serve, {why} (there is: {have})"
+
+
+def _without(status: HostStatus, reason: str, *, starting: bool) -> HostStatus:
+    """Describe a host that nothing can be had of now."""
+    changes = {"ready": False, "starting": starting, "reason": reason}
+    models = tuple(model.model_copy(update=changes) for model in status.models)
+    return status.model_copy(update={"models": models})

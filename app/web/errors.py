@@ -83,6 +83,12 @@ class ModelFailedError(ServiceError):
     status = 500
 
 
+class NotFoundError(ServiceError):
+    """Raised when there is no such model or version."""
+
+    status = 404
+
+
 class NotReadyError(ServiceError):
     """Raised when no version serves."""
 

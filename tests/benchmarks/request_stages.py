@@ -29,7 +29,7 @@ from prometheus_client import CollectorRegistry
 from app.frames import Answer
 from app.gunicorn_worker import WebWorker
 from app.settings import Settings
-from app.status import HostStatus, LoadedModel, VersionStatus
+from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.answers import encode_predictions
 from app.web.channel import HostChannel, Prediction
 from app.web.factory import create_app
@@ -65,28 +65,31 @@ _CLASSES = tuple("0123456789")
 _ROW = _GOLDEN.probabilities[:1]
 _PREDICTION = Prediction(Answer(1, 0.0, 0.0, _ROW), _CLASSES)
 _ANSWER = encode_predictions(_PREDICTION, "mnist")
-_STATUS = HostStatus(
-    model="mnist",
-    ready=True,
-    reason=None,
-    versions=(
-        VersionStatus(
-            version=1,
-            state="serving",
-            loaded=LoadedModel(
-                runtime="none",
-                precision="f32",
-                digest="",
-                accuracy=1.0,
-                classes=_CLASSES,
-                input_shape=SHAPE,
-                passed_over=(),
-                batch_limit=64,
-                batch_seconds={},
-                example=base64.b64encode(_RAW).decode(),
+_STATUS = HostStatus.of(
+    ModelStatus(
+        name="mnist",
+        ready=True,
+        reason=None,
+        versions=(
+            VersionStatus(
+                version=1,
+                state="serving",
+                loaded=LoadedModel(
+                    runtime="none",
+                    precision="f32",
+                    digest="",
+                    accuracy=1.0,
+                    classes=_CLASSES,
+                    input_shape=SHAPE,
+                    passed_over=(),
+                    batch_limit=64,
+                    batch_seconds={},
+                    example=base64.b64encode(_RAW).decode(),
+                ),
             ),
         ),
-    ),
+        default=1,
+    )
 )
 
 Application = Callable[[dict[str, Any], Any], Any]

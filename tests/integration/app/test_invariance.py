@@ -78,7 +78,9 @@ class Mixes:
             self.engine.step()
 
     def _submit(self, number: int, images: np.ndarray) -> None:
-        assert self.engine.submit(len(images), images.tobytes(), NEVER, number) is None
+        assert (
+            self.engine.submit(len(images), images.tobytes(), NEVER, number, model="mnist") is None
+        )
 
     def _deliver(self, deliveries) -> None:
         for number, outcome in deliveries:

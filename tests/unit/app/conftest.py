@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from app.frames import Answer
 from app.settings import Settings
-from app.status import HostStatus, LoadedModel, VersionStatus
+from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.channel import Prediction
 from app.web.factory import create_app
 from app.web.metrics import WebMetrics
@@ -166,18 +166,18 @@ class FakeChannel:
     """
 
     def __init__(self) -> None:
-        self.status = HostStatus(
-            model="shapes",
-            ready=True,
-            reason=None,
-            versions=(serving(3),),
+        self.status = HostStatus.of(
+            ModelStatus(name="shapes", ready=True, reason=None, versions=(serving(3),), default=3)
         )
         self.error: Exception | None = None
         self.asked: list[tuple[int, bytes, float]] = []
         self.waits: list[float] = []
         self.held: list[int] = []
 
-    def serving(self, deadline: float, size: int = 0) -> LoadedModel:
+    def model(self, _name: str | None = None) -> ModelStatus:
+        return self.status.default
+
+    def serving(self, deadline: float, size: int = 0, **_which: object) -> LoadedModel:
         self.waits.append(deadline)
         self.held.append(size)
         self._fail()

@@ -161,7 +161,7 @@ def test_a_further_stream_is_for_a_full_batch(sizes, expected):
     """Not for bulk work beside which a small job has just come: that one wants a core to itself."""
     queue = make_queue(*(make_job(size, name=str(index)) for index, size in enumerate(sizes)))
 
-    assert expected is queue.crowded(1, 0.05)
+    assert expected is queue.crowded(0.05)
 
 
 def test_bulk_work_has_all_streams_again_a_while_after_the_last_small_job():
@@ -170,7 +170,7 @@ def test_bulk_work_has_all_streams_again_a_while_after_the_last_small_job():
     queue.admit(make_job(1, name="one"), 5.0)
     queue.admit(make_job(1, name="two"), 5.05)
 
-    assert [False, False, True] == [queue.crowded(1, now) for now in (5.05, 5.14, 5.151)]
+    assert [False, False, True] == [queue.crowded(now) for now in (5.05, 5.14, 5.151)]
 
 
 def test_versions_take_turns_and_never_meet():
@@ -190,7 +190,7 @@ def test_a_batch_says_its_version_and_size():
     queue = make_queue(make_job(3, version=7), make_job(9, version=7))
     batch, expired = queue.take(now=0.0)
 
-    assert (7, 4, []) == (batch.version, batch.size, expired)
+    assert (7, 4, []) == (batch.lane, batch.size, expired)
 
 
 def test_an_empty_queue_gives_no_batch():
@@ -492,7 +492,7 @@ class Traffic(RuleBasedStateMachine):
             return
         assert batch.size == sum(p.stop - p.start for p in batch.pieces) <= self.queue.max_batch
         for piece in batch.pieces:
-            self.take(piece, batch.version)
+            self.take(piece, batch.lane)
         self.queue.record(batch.size, seconds)
         failed = batch.pieces[0].job if fails else None
         if failed is not None:
@@ -503,7 +503,7 @@ class Traffic(RuleBasedStateMachine):
 
     def take(self, piece, version):
         job = piece.job
-        assert version == job.version
+        assert version == job.lane
         assert self.now <= job.deadline
         assert self.taken[job] == piece.start < piece.stop <= len(job.images)
         self.taken[job] = job.answered = piece.stop
@@ -519,7 +519,7 @@ class Traffic(RuleBasedStateMachine):
     def books_agree(self):
         assert self.waiting() == self.queue.waiting
         for version in (1, 2, 3):
-            unfinished = any(job.version == version for job in self.taken)
+            unfinished = any(job.lane == version for job in self.taken)
             assert self.queue.idle(version) is not unfinished
 
     def teardown(self):

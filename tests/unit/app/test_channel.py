@@ -21,7 +21,7 @@ from app.frames import (
     encode_answer,
     encode_refusal,
 )
-from app.status import HostStatus, LoadedModel, VersionStatus
+from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.channel import HostChannel
 from app.web.errors import (
     BadInputError,
@@ -98,14 +98,19 @@ def loaded(*classes: str) -> LoadedModel:
     )
 
 
-READY = HostStatus(
-    model="shapes",
-    ready=True,
-    reason=None,
-    versions=(VersionStatus(version=1, state="serving", loaded=loaded("ring", "line")),),
+READY = HostStatus.of(
+    ModelStatus(
+        name="shapes",
+        ready=True,
+        reason=None,
+        versions=(VersionStatus(version=1, state="serving", loaded=loaded("ring", "line")),),
+        default=1,
+    )
 )
-STARTING = HostStatus(model="shapes", ready=False, starting=True, reason="being loaded")
-EMPTY = HostStatus(model="shapes", ready=False, reason="the store is empty")
+STARTING = HostStatus.of(
+    ModelStatus(name="shapes", ready=False, starting=True, reason="being loaded")
+)
+EMPTY = HostStatus.of(ModelStatus(name="shapes", ready=False, reason="the store is empty"))
 
 
 @pytest.fixture(autouse=True)
@@ -283,7 +288,7 @@ def test_the_model_is_told_once_it_serves(host, channel, deadline):
 def test_the_model_is_waited_for_while_the_host_is_away(host, start_host, channel, deadline):
     """A host that comes back is worth waiting for as the first one was."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     host.die()
     until(lambda: not channel.status.ready)
     request = gevent.spawn(channel.serving, deadline)
@@ -296,7 +301,7 @@ def test_the_model_is_waited_for_while_the_host_is_away(host, start_host, channe
 def test_the_model_is_told_at_once_where_one_serves(host, channel, clock):
     """No deadline is too near for what is known."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
 
     assert loaded("ring", "line") == channel.serving(clock.now)
 
@@ -304,7 +309,7 @@ def test_the_model_is_told_at_once_where_one_serves(host, channel, clock):
 def test_not_ready_is_told_at_once_when_nothing_is_coming(host, channel, deadline):
     """Waiting would not help."""
     host.greet(EMPTY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
 
     with pytest.raises(NotReadyError, match=r"^the store is empty$") as caught:
         channel.serving(deadline)
@@ -323,7 +328,7 @@ def test_not_ready_is_told_at_the_deadline(host, channel, clock):
 def test_a_request_ends_at_its_deadline(host, channel, clock, ask, seconds):
     """A host that does not answer is not waited for, nor is one that could not in time."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     request = ask(until=clock.now + seconds)
     host.receive()
     clock.tick(1)
@@ -335,7 +340,7 @@ def test_a_request_ends_at_its_deadline(host, channel, clock, ask, seconds):
 def test_only_the_requests_whose_deadline_has_passed_end(host, channel, clock, ask):
     """The others wait on, and the last one's end is noticed as well."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     requests = [ask(mark, until=clock.now + mark) for mark in (1, 2, 3)]
     frames = [host.receive() for _ in requests]
     clock.tick(1.5)
@@ -350,7 +355,7 @@ def test_only_the_requests_whose_deadline_has_passed_end(host, channel, clock, a
 def test_deadlines_are_watched_only_while_somebody_waits(host, channel, ask):
     """An idle web worker is not woken a hundred times a second."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     request = ask()
     host.answer(host.receive())
     request.get()
@@ -380,7 +385,7 @@ def test_a_host_that_does_not_read_is_not_written_to_without_bound(
     """Beyond the bound requests are refused at once; what was taken in is answered later."""
     monkeypatch.setattr("app.web.channel._UNSENT_LIMIT", 2**20 + 100)
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     pixels = bytes([3]) + bytes(2**19)
     requests = [gevent.spawn(channel.predict, 1, pixels, deadline) for _ in range(4)]
     errors = [failure(request) for request in requests[2:]]
@@ -426,7 +431,7 @@ def test_what_was_never_sent_is_not_cancelled(host, channel, ask, clock):
 def test_metrics_that_are_late_are_not_cancelled(host, channel, deadline):
     """The host has nothing of them that waits."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     scrapes = [gevent.spawn(channel.metrics, deadline) for _ in range(2)]
     frames = [host.receive() for _ in scrapes]
     scrapes[0].kill()
@@ -561,7 +566,7 @@ def test_requests_made_while_the_host_is_away_go_out_when_it_is_ready(
 ):
     """They wait through the absence and the loading."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     host.die()
     until(lambda: not channel.status.ready)
     requests = [ask(mark) for mark in (1, 2)]
@@ -577,12 +582,17 @@ def test_requests_made_while_the_host_is_away_go_out_when_it_is_ready(
 def test_a_host_that_went_away_is_starting_again(host, channel):
     """The model's name is still known, and so is what is being waited for."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     host.die()
     until(lambda: not channel.status.ready)
 
-    expected = HostStatus(
-        model="shapes", ready=False, starting=True, reason="the model host is being started again"
+    expected = HostStatus.of(
+        ModelStatus(
+            name="shapes",
+            ready=False,
+            starting=True,
+            reason="the model host is being started again",
+        )
     )
     assert expected == channel.status
 
@@ -592,7 +602,8 @@ def test_a_version_that_retires_right_after_its_answer_has_its_classes(host, ask
     request = ask()
     host.greet(READY)
     newer = VersionStatus(version=2, state="serving", loaded=loaded("up", "down"))
-    news = READY.model_copy(update={"versions": (newer,)}).model_dump_json().encode()
+    model = READY.default.model_copy(update={"versions": (newer,), "default": 2})
+    news = HostStatus.of(model).model_dump_json().encode()
     host.send(answer_to(host.receive()) + encode(Kind.STATUS, 0, news))
 
     assert ("ring", "line") == request.get().classes
@@ -622,7 +633,7 @@ def fall_silent(channel, pulses: int = 4) -> None:
 def test_a_silent_host_is_not_asked(host, channel, deadline, caplog):
     """Requests are refused at once, readiness says why, and scrapes do not wait."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     channel._quiet = 0
     for _ in range(3):
         channel._feel()
@@ -762,7 +773,7 @@ def test_an_answer_of_an_unknown_version_is_nonsense_too(host, start_host, ask):
 def test_metrics_are_fetched(host, channel, deadline):
     """They are had from a host that has no version yet as well."""
     host.greet(EMPTY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     request = gevent.spawn(channel.metrics, deadline)
     frame = host.receive()
     host.send(encode(Kind.METRICS, frame.request_id, b"glyph_up 1\n"))
@@ -780,7 +791,7 @@ def test_metrics_are_not_waited_for_while_the_host_is_away(channel, deadline):
 def test_metrics_end_with_their_host(host, channel, deadline):
     """The next host's would be other ones."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     request = gevent.spawn(channel.metrics, deadline)
     host.receive()
     host.die()
@@ -791,7 +802,7 @@ def test_metrics_end_with_their_host(host, channel, deadline):
 def test_closing_ends_the_connection(host, channel):
     """The host need not wait for a worker that has gone."""
     host.greet(READY)
-    channel._settled.wait()
+    until(lambda: not channel.status.starting)
     channel.close()
 
     assert host.receive() is None

@@ -39,6 +39,9 @@ class FakeObserver:
     def dropped(self, reason):
         self._note("dropped", reason)
 
+    def failed(self, model, version):
+        self._note("failed", model, version)
+
     def _note(self, *event):
         self.events.append(event)
         if self.problem is not None:
@@ -61,21 +64,23 @@ class Bench:
         engine = Engine(
             queue, self.delivered.extend, self.observer, wait_s=wait_s, clock=self.clock
         )
-        engine.on_retired = self.retired.append
+        engine.on_retired = lambda _model, version: self.retired.append(version)
         return engine
 
     def serve(self, number: int = 1):
-        """Let a new version serve; gives its model."""
+        """Let a new version serve in the place of the one before; gives its model."""
         model = self.make_model()
         version = LoadedVersion("shapes", number, model, CURVE, CLASSES, SHAPE)
         self.engine.serve(version, announce=lambda: None)
+        if number > 1:
+            self.engine.retire("shapes", number - 1)
         return model
 
     def ask(self, origin: str, *marks: int, deadline: float = NEVER) -> Refused | None:
         """Submit images that are told apart by their first pixel."""
         images = np.zeros((len(marks), *SHAPE), np.uint8)
         images[:, 0, 0, 0] = marks
-        return self.engine.submit(len(marks), images.tobytes(), deadline, origin)
+        return self.engine.submit(len(marks), images.tobytes(), deadline, origin, model="shapes")
 
     def steps(self, number: int) -> None:
         for _ in range(number):
@@ -145,7 +150,7 @@ def test_a_poisonous_request_fails_alone(bench, caplog):
     expected = {"job 1": [1], "job 2": [2], "job 3": Refusal.FAILED, "job 4": [4]}
     assert expected == bench.outcomes
     assert [[1, 2, 3, 4], [1, 2], [3, 4], [3], [4]] == model.batches
-    assert ["version 1 failed on a request"] == caplog.messages
+    assert ["shapes version 1 failed on a request"] == caplog.messages
 
 
 def test_a_batch_without_memory_is_computed_in_parts(bench):
@@ -364,14 +369,16 @@ def test_a_swap_is_announced_before_it_happens(bench):
     bench.serve(1)
     versions = []
     version = LoadedVersion("shapes", 2, bench.make_model(), CURVE, CLASSES, SHAPE)
-    bench.engine.serve(version, announce=lambda: versions.append(bench.engine._serving.version))
+    bench.engine.serve(
+        version, announce=lambda: versions.append(bench.engine._defaults["shapes"].version)
+    )
 
     assert [1] == versions
 
 
 def test_without_a_version_nothing_is_admitted(bench):
     """The caller is told to come again."""
-    expected = Refused(Refusal.NOT_READY, 1.0, "no version is loaded yet")
+    expected = Refused(Refusal.NOT_READY, 1.0, "no version of shapes is loaded")
 
     assert expected == bench.ask("a", 1)
     assert [("dropped", "not_ready")] == bench.observer.events
@@ -385,7 +392,7 @@ def test_pixels_that_do_not_fit_are_not_admitted(bench, rows, size):
     bench.serve()
     expected = Refused(Refusal.MISFIT, 0.0, f"{size} bytes are not {rows} images of (2, 2, 1)")
 
-    assert expected == bench.engine.submit(rows, bytes(size), NEVER, "a")
+    assert expected == bench.engine.submit(rows, bytes(size), NEVER, "a", model="shapes")
     assert [("dropped", "misfit")] == bench.observer.events
 
 

@@ -162,7 +162,7 @@ def test_frames_before_a_broken_one_are_given():
         next(frames)
 
 
-@pytest.mark.parametrize(("kind", "size"), [(Predict, 12), (Answer, 20), (Refused, 8)], ids=str)
+@pytest.mark.parametrize(("kind", "size"), [(Predict, 24), (Answer, 20), (Refused, 8)], ids=str)
 def test_a_body_shorter_than_its_fixed_part_is_refused(kind, size):
     """Every length below the fixed part is named in the error."""
     for length in range(size):

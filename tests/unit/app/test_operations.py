@@ -12,7 +12,7 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.draining_server import DRAINING
-from app.status import HostStatus, VersionStatus
+from app.status import HostStatus, ModelStatus, VersionStatus
 from app.web.errors import HostLostError, NotReadyError
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -22,8 +22,10 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 def refused(channel):
     """Let no version serve, and one be refused."""
     version = VersionStatus(version=4, state="refused", reason="saved_model.pb: <is missing>")
-    channel.status = HostStatus(
-        model="shapes", ready=False, reason="every version was refused", versions=(version,)
+    channel.status = HostStatus.of(
+        ModelStatus(
+            name="shapes", ready=False, reason="every version was refused", versions=(version,)
+        )
     )
 
 
@@ -136,9 +138,8 @@ def test_the_example_keeps_its_channels(client, channel):
     version = channel.status.versions[0]
     example = base64.b64encode(bytes(range(6))).decode()
     colour = version.loaded.model_copy(update={"input_shape": (1, 2, 3), "example": example})
-    channel.status = channel.status.model_copy(
-        update={"versions": (version.model_copy(update={"loaded": colour}),)}
-    )
+    versions = (version.model_copy(update={"loaded": colour}),)
+    channel.status = HostStatus.of(channel.model().model_copy(update={"versions": versions}))
 
     assert {"instances": [[[[0, 1, 2], [3, 4, 5]]]]} == client.get("/example").json
 

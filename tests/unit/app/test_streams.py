@@ -43,7 +43,7 @@ class Bench:
         self.queue = BatchQueue(100, max_batch=4)
         metrics = HostMetrics(self.registry, waiting=lambda: self.queue.waiting)
         engine = Engine(self.queue, self.deliver, metrics, clock=self.clock)
-        engine.on_retired = self.retired.append
+        engine.on_retired = lambda _model, version: self.retired.append(version)
         return engine
 
     def deliver(self, deliveries) -> None:
@@ -53,17 +53,22 @@ class Bench:
             self.outcomes.put((origin, told))
 
     def serve(self, number: int = 1):
-        """Let a new version serve; gives its model."""
+        """Let a new version serve in the place of the one before; gives its model."""
         model = self.make_model()
         version = LoadedVersion("shapes", number, model, CURVE, CLASSES, SHAPE)
         self.engine.serve(version, announce=lambda: None)
+        if number > 1:
+            self.engine.retire("shapes", number - 1)
         return model
 
     def ask(self, origin: str, *marks: int, deadline: float = NEVER) -> None:
         """Submit images that are told apart by their first pixel."""
         images = np.zeros((len(marks), *SHAPE), np.uint8)
         images[:, 0, 0, 0] = marks
-        assert self.engine.submit(len(marks), images.tobytes(), deadline, origin) is None
+        assert (
+            self.engine.submit(len(marks), images.tobytes(), deadline, origin, model="shapes")
+            is None
+        )
 
     def dropped(self) -> dict[str, float]:
         """Count what was dropped, by reason."""

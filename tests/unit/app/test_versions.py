@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from app.host.versions import VersionWatcher
-from app.status import HostStatus
+from app.status import HostStatus, ModelStatus
 from model_store import ModelStore, StoreError
 
 SAFETY_S = 10
@@ -48,6 +48,7 @@ class Watch:
             candidates=lambda: iter(self.runtimes),
             max_batch=4,
             serve=self.serve,
+            retire=self.retire,
             announce=self.announce,
             observer=self.observer,
             clock=clock,
@@ -58,6 +59,9 @@ class Watch:
         announce()
         self.story.append(f"jobs to {version.version}")
         self.served = version
+
+    def retire(self, model, version):
+        self.story.append(f"{model} {version} retires")
 
     def announce(self, status):
         states = ", ".join(f"{v.version} {v.state}" for v in status.versions)
@@ -105,8 +109,10 @@ def watch(publisher, clock, runtime) -> Watch:
 
 def test_before_the_first_look_it_is_starting(watch):
     """Requests may wait: nothing is known yet."""
-    expected = HostStatus(
-        model="shapes", ready=False, starting=True, reason="the first version is being loaded"
+    expected = HostStatus.of(
+        ModelStatus(
+            name="shapes", ready=False, starting=True, reason="the first version is being loaded"
+        )
     )
 
     assert expected == watch.status
@@ -118,7 +124,7 @@ def test_an_empty_store_is_worth_no_waiting(watch, publisher):
 
     root = publisher.store.root
     reason = f"{root} holds no version of shapes; publish one with glyph-train"
-    assert HostStatus(model="shapes", ready=False, reason=reason) == watch.status
+    assert HostStatus.of(ModelStatus(name="shapes", ready=False, reason=reason)) == watch.status
     assert [watch.status] == watch.announced
 
 
@@ -185,6 +191,7 @@ def test_a_swap_is_announced_step_by_step(watch, publisher):
         "2 loading, 1 serving",
         "2 serving, 1 retiring",
         "jobs to 2",
+        "shapes 1 retires",
         "2 serving",
     ] == watch.story
     assert {True} == {status.ready for status in watch.announced[1:]}
@@ -197,7 +204,7 @@ def test_a_retiring_version_keeps_its_classes(watch, publisher):
     publisher.publish()
     watch.check()
 
-    assert ("circle", "square", "star") == watch.status.classes(1)
+    assert ("circle", "square", "star") == watch.status.default.version(1).loaded.classes
 
 
 @pytest.mark.parametrize("version", [1, 9], ids=["serving", "unknown"])
