@@ -47,6 +47,9 @@ class Store(Protocol):
     def verify(self, model: str, version: int) -> Manifest:
         """Recompute every digest of a version."""
 
+    def stamp(self, model: str, version: int) -> str:
+        """Give a text that changes whenever a file of a version does; no file is read for it."""
+
     def fetch(self, model: str, version: int) -> Path:
         """Give a local directory that holds the whole version."""
 

@@ -94,6 +94,16 @@ class ModelStore:
         """
         return Manifest.read(self._existing(model, version))
 
+    def stamp(self, model: str, version: int) -> str:
+        """Give a text that changes whenever a file of a version does; no file is read for it."""
+        directory = self.path(model, version)
+        try:
+            stats = {str(path): path.stat() for path in directory.rglob("*") if path.is_file()}
+        except OSError as exc:  # a reader is told; until that changes there is nothing to see
+            return str(exc)
+        facts = ((path, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for path, s in stats.items())
+        return ";".join(sorted(map(str, facts)))
+
     def metadata(self, model: str, version: int) -> Metadata:
         """Read what a version says about itself.
 

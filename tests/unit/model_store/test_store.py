@@ -256,3 +256,33 @@ def test_a_file_system_without_locks_is_a_sentence(store, monkeypatch):
 
     with pytest.raises(StoreError, match=r"cannot lock .*\.publish\.lock: No locks available"):
         store.draft("mnist").__enter__()
+
+
+@pytest.mark.parametrize("change", ["content", "time", "more", "less"])
+def test_a_stamp_tells_whether_files_have_changed(store, publish, change):
+    """Without a look into them; where none has changed it is the same."""
+    path = store.path("mnist", publish()) / "saved_model.pb"
+    before = store.stamp("mnist", 1), store.stamp("mnist", 1)
+    match change:
+        case "content":
+            path.write_bytes(b"longer than it was" * 10)
+        case "time":
+            os.utime(path, ns=(0, 0))
+        case "more":
+            path.with_name("another").touch()
+        case "less":
+            path.unlink()
+
+    assert before[0] == before[1] != store.stamp("mnist", 1)
+
+
+def test_a_version_that_may_not_be_looked_at_has_a_stamp(store, publish, monkeypatch):
+    """Whoever loads it gets the reason; other versions are none the worse."""
+    publish()
+
+    def refuse(path, **_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("pathlib.Path.is_file", refuse)
+
+    assert "Permission denied" in store.stamp("mnist", 1)
