@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from model_store.metadata import ModelName  # noqa: TC001 - pydantic needs it at run time
+from model_store.metadata import MODEL_NAME_PATTERN, ModelName
+from model_store.policy import DEFAULT_POLICY, POLICY_FORMS, POLICY_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +31,37 @@ def _check_address(text: str) -> str:
     return text
 
 
+def _check_names(text: str) -> str:
+    for name in _split(text):
+        if not re.fullmatch(MODEL_NAME_PATTERN, name):
+            raise ValueError(f"{name!r} is no model name; names are expected, such as mnist,shapes")
+    return text
+
+
+def _check_policies(text: str) -> str:
+    _policies(text)
+    return text
+
+
+def _policies(text: str) -> dict[str, str]:
+    """Take policies apart by model; the one of all others is under the empty name."""
+    policies: dict[str, str] = {}
+    for part in text.split(";"):
+        name, _, policy = (piece.strip() for piece in part.rpartition("="))
+        if name and not re.fullmatch(MODEL_NAME_PATTERN, name):
+            raise ValueError(f"{name!r} is no model name")
+        if name in policies:
+            raise ValueError(f"{name or 'every model'} has two policies")
+        if not re.fullmatch(POLICY_PATTERN, policy):
+            raise ValueError(f"{policy!r} is no policy; {POLICY_FORMS} are expected")
+        policies[name] = policy
+    return policies
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if names]
+
+
 class Settings(BaseSettings):
     """What an operator may set; every field is the variable GLYPH_<FIELD>."""
 
@@ -41,7 +73,21 @@ class Settings(BaseSettings):
     )
 
     store: Path = Field(default=Path("models"), description="Directory that holds the models")
-    model: ModelName = Field(default="mnist", description="Model to serve")
+    model: ModelName = Field(default="mnist", description="Model that `/predict` serves")
+    models: Annotated[str, AfterValidator(_check_names)] | None = Field(
+        default=None, description="Models to serve, with commas; every one in the store by default"
+    )
+    version_policy: Annotated[str, AfterValidator(_check_policies)] = Field(
+        default="latest",
+        description="Versions to load: latest, latest:3, all, or 2,5; "
+        "by model: mnist=latest:2;shapes=all",
+    )
+    auto_rollback_s: float = Field(
+        default=0,
+        ge=0,
+        le=86_400,
+        description="How long a new version is watched, to go back if it turns bad; 0 is not",
+    )
     bind: Annotated[str, AfterValidator(_check_address)] = Field(
         default="127.0.0.1:8000", description="Address and port to listen on"
     )
@@ -121,7 +167,20 @@ class Settings(BaseSettings):
                 f"{PREFIX}MAX_IMAGES={self.max_images} is more than "
                 f"{PREFIX}QUEUE_LIMIT={self.queue_limit}: the largest request could never be queued"
             )
+        names = self.model_names
+        if names and self.model not in names:
+            raise ValueError(f"{PREFIX}MODEL={self.model} is none of {PREFIX}MODELS={self.models}")
         return self
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The models to serve; none is every one in the store."""
+        return tuple(dict.fromkeys(_split(self.models or "")))
+
+    def policy_of(self, model: str) -> str:
+        """Give the version policy of a model."""
+        policies = _policies(self.version_policy)
+        return policies.get(model) or policies.get("") or DEFAULT_POLICY
 
     def count_web_workers(self, cores: int) -> int:
         """Give the number of web workers on a machine of so many cores.

@@ -180,3 +180,66 @@ def test_a_number_of_web_workers_or_streams_is_taken_as_it_is():
     settings = Settings(web_workers=3, runtime_streams=5)
 
     assert (3, 5) == (settings.count_web_workers(1), settings.count_streams(1))
+
+
+def test_models_are_named_with_commas(monkeypatch):
+    """Without any, every model of the store is served."""
+    none = load_settings().model_names
+    monkeypatch.setenv("GLYPH_MODELS", "mnist, shapes,mnist")
+
+    assert ((), ("mnist", "shapes")) == (none, load_settings().model_names)
+
+
+@pytest.mark.parametrize("names", ["mnist,", "mnist,../x", "mnist;shapes"])
+def test_wrong_names_of_models_are_refused(complaint, names):
+    """The one that is wrong is quoted."""
+    assert "is no model name" in complaint(GLYPH_MODELS=names)
+
+
+def test_the_default_model_is_one_of_those_served(complaint):
+    """Else every plain request would be refused."""
+    assert ("glyph: GLYPH_MODEL=mnist is none of GLYPH_MODELS=letters,shapes\n") == complaint(
+        GLYPH_MODELS="letters,shapes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "mnist", "shapes"),
+    [
+        ("latest", "latest", "latest"),
+        ("latest:3", "latest:3", "latest:3"),
+        ("all", "all", "all"),
+        ("2,5", "2,5", "2,5"),
+        ("mnist=latest:2;shapes=all", "latest:2", "all"),
+        ("mnist=2,5; all", "2,5", "all"),
+        ("shapes=all", "latest", "all"),
+    ],
+)
+def test_models_have_policies(text, mnist, shapes):
+    """One for all, or one each; a model without any has the newest version loaded."""
+    settings = Settings(version_policy=text)
+
+    assert (mnist, shapes) == (settings.policy_of("mnist"), settings.policy_of("shapes"))
+
+
+FORMS = "latest, latest:N, all, or version numbers such as 2,5 are expected"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("newest", f"'newest' is no policy; {FORMS}"),
+        ("latest:0", f"'latest:0' is no policy; {FORMS}"),
+        ("2,", f"'2,' is no policy; {FORMS}"),
+        ("mnist=", f"'' is no policy; {FORMS}"),
+        ("mnist=all;;", f"'' is no policy; {FORMS}"),
+        ("a/b=all", "'a/b' is no model name"),
+        ("mnist=all;mnist=latest", "mnist has two policies"),
+        ("all;latest", "every model has two policies"),
+    ],
+)
+def test_a_wrong_policy_is_refused(complaint, text, problem):
+    """It says what may stand there."""
+    assert f"glyph: GLYPH_VERSION_POLICY={text!r}: {problem}\n" == complaint(
+        GLYPH_VERSION_POLICY=text
+    )
