@@ -441,6 +441,52 @@ def test_answers_are_joined_in_order():
     assert whole.probabilities() is first
 
 
+def make_background_job(images: int = 1, *, name: str = "", lane: str = "aside") -> Job:
+    return Job(np.zeros((images, 1, 1, 1), np.uint8), lane, 0.0, NEVER, name, background=True)
+
+
+def test_the_background_has_its_turn_when_nothing_else_waits():
+    """However long it has waited."""
+    queue = make_queue()
+    queue.admit_to_background(make_background_job(name="aside"))
+    queue.admit(make_job(8, name="a"), 0.0)
+    queue.admit(make_job(name="b", version=2), 0.0)
+
+    assert ["a0-4", "b0-1", "a4-8", "aside0-1"] == batches(queue)
+
+
+def test_the_background_makes_nobody_wait():
+    """It counts neither for the bound, nor for the time that others wait, nor for more streams."""
+    queue = make_queue(capacity=8)
+    queue.record(1, 1.0)
+    queue.admit_to_background(make_background_job(8, name="aside"))
+
+    assert (0, 8, 0.0) == (queue.waiting, queue.waiting_in_background, queue.wait_s())
+    assert 1.0 == queue.answer_s(1, 1)
+    assert not queue.crowded(1.0)
+    queue.admit(make_job(8, name="all that may wait"), 0.0)
+
+
+def test_the_background_is_bounded():
+    """As much may wait there as in the foreground."""
+    queue = make_queue(capacity=8)
+
+    asked = [queue.admit_to_background(make_background_job(4, name=name)) for name in "abc"]
+    assert [True, True, False] == asked
+    assert ["a0-2 b0-2", "a2-4 b2-4"] == batches(queue)
+    assert queue.admit_to_background(make_background_job(8, name="d"))
+
+
+def test_a_cancelled_job_in_the_background_makes_room_there():
+    """And its lane does not wait for a batch that has nothing in it."""
+    queue = make_queue(capacity=8)
+    queue.admit_to_background(make_background_job(8, name="aside"))
+    queue.cancel("aside")
+
+    assert (0, 0, True) == (queue.waiting, queue.waiting_in_background, queue.idle("aside"))
+    assert [] == batches(queue)
+
+
 class Traffic(RuleBasedStateMachine):
     """Jobs come, time passes, batches are cut and models fail, in any order.
 

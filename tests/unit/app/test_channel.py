@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import struct
 
 import gevent
@@ -28,6 +30,7 @@ from app.web.errors import (
     DeadlineError,
     HostLostError,
     ModelFailedError,
+    NotFoundError,
     NotReadyError,
     OverloadedError,
 )
@@ -110,6 +113,18 @@ READY = HostStatus.of(
 STARTING = HostStatus.of(
     ModelStatus(name="shapes", ready=False, starting=True, reason="being loaded")
 )
+DOTS = ModelStatus(
+    name="dots",
+    ready=True,
+    reason=None,
+    default=4,
+    versions=(
+        VersionStatus(version=5, state="serving", loaded=loaded("black", "white")),
+        VersionStatus(version=4, state="serving", loaded=loaded("dark", "light")),
+        VersionStatus(version=3, state="refused", reason="it is empty"),
+    ),
+)
+BOTH = HostStatus.of(READY.default, DOTS)
 EMPTY = HostStatus.of(ModelStatus(name="shapes", ready=False, reason="the store is empty"))
 
 
@@ -768,6 +783,106 @@ def test_an_answer_of_an_unknown_version_is_nonsense_too(host, start_host, ask):
     successor.answer(successor.receive())
 
     assert 5 == mark(request)
+
+
+def test_a_model_and_a_version_can_be_asked_for(host, channel, deadline):
+    """The host is told the model's place; the classes are those of what answered."""
+    asked = gevent.spawn(
+        channel.predict, 1, b"x", deadline, model="dots", version=5, or_default=True
+    )
+    host.greet(BOTH)
+    frame = host.receive()
+    expected = Predict(deadline, 1, b"x", model=1, version=5, or_default=True)
+    assert expected == Predict.decode(frame.body)
+    host.answer(frame, version=4)
+
+    assert ("dark", "light") == asked.get().classes
+
+
+@pytest.mark.parametrize(
+    ("version", "classes"),
+    [(0, ("dark", "light")), (5, ("black", "white"))],
+    ids=["default", "given"],
+)
+def test_what_a_model_takes_is_known_before_it_is_asked(host, channel, deadline, version, classes):
+    """Of the version that is to answer."""
+    host.greet(BOTH)
+    found = channel.serving(deadline, model="dots", version=version)
+
+    assert classes == found.classes
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "sentence"),
+    [
+        ("lines", 0, "there is no model 'lines' (there is: shapes, dots)"),
+        ("dots", 9, "dots version 9 does not serve, it is not loaded (there is: 5, 4)"),
+        ("dots", 3, "dots version 3 does not serve, it is refused: it is empty (there is: 5, 4)"),
+    ],
+    ids=["model", "version", "refused version"],
+)
+def test_what_there_is_not_is_not_found(  # noqa: PLR0917 - fixtures
+    host, channel, deadline, model, version, sentence
+):
+    """The sentence says what there is."""
+    host.greet(BOTH)
+    until(lambda: channel.status == BOTH)
+
+    with pytest.raises(NotFoundError, match=f"^{re.escape(sentence)}$"):
+        channel.serving(deadline, model=model, version=version)
+
+
+def test_a_version_that_is_gone_when_the_request_comes_is_not_found(host, channel, deadline):
+    """The host knows it later than the web worker asked."""
+    asked = gevent.spawn(channel.predict, 1, b"x", deadline, model="dots", version=4)
+    host.greet(BOTH)
+    frame = host.receive()
+    refused = Refused(Refusal.NOT_FOUND, 0.0, "dots version 4 does not serve")
+    host.send(encode_refusal(frame.request_id, refused))
+
+    assert isinstance(failure(asked), NotFoundError)
+
+
+def test_a_model_that_is_loaded_later_is_waited_for(host, channel, deadline):
+    """While the others serve."""
+    loading = ModelStatus(name="dots", ready=False, starting=True, reason="being loaded")
+    host.greet(HostStatus.of(READY.default, loading))
+    until(lambda: channel.status.ready)
+    waiting = gevent.spawn(channel.serving, deadline, model="dots")
+    gevent.sleep(0)
+    assert not waiting.ready()
+    host.tell(BOTH)
+
+    assert ("dark", "light") == waiting.get().classes
+
+
+def test_a_request_is_sent_again_to_its_model(start_host, channel, deadline):
+    """Though the next host has it at another place."""
+    lines = ModelStatus(name="lines", ready=True, reason=None)
+    first = start_host()
+    asked = gevent.spawn(channel.predict, 1, b"x", deadline, model="dots", version=5)
+    first.greet(BOTH)
+    first.receive()
+    first.die()
+    second = start_host()
+    second.greet(HostStatus.of(READY.default, lines, DOTS))
+    frame = second.receive()
+    assert Predict(deadline, 1, b"x", model=2, version=5) == Predict.decode(frame.body)
+    second.answer(frame, version=5)
+
+    assert ("black", "white") == asked.get().classes
+
+
+def test_an_operators_request_is_handed_on(host, channel, deadline):
+    """As JSON, both ways; it needs no version."""
+    host.greet(EMPTY)
+    until(lambda: not channel.status.starting)
+    asked = gevent.spawn(channel.admin, {"action": "pin", "version": 3}, deadline)
+    frame = host.receive()
+    assert (Kind.ADMIN, {"action": "pin", "version": 3}) == (frame.kind, json.loads(frame.body))
+    host.send(encode(Kind.ADMIN, frame.request_id, b'{"ok": true}'))
+
+    assert {"ok": True} == asked.get()
 
 
 def test_metrics_are_fetched(host, channel, deadline):

@@ -76,11 +76,21 @@ class Bench:
             self.engine.retire("shapes", number - 1)
         return model
 
-    def ask(self, origin: str, *marks: int, deadline: float = NEVER) -> Refused | None:
+    def serve_beside(self, number: int):
+        """Let a version serve whoever asks for it; gives its model."""
+        model = self.make_model()
+        version = LoadedVersion("shapes", number, model, CURVE, CLASSES, SHAPE)
+        self.engine.serve(version, announce=lambda: None, default=False)
+        return model
+
+    def ask(
+        self, origin: str, *marks: int, deadline: float = NEVER, **which: object
+    ) -> Refused | None:
         """Submit images that are told apart by their first pixel."""
         images = np.zeros((len(marks), *SHAPE), np.uint8)
         images[:, 0, 0, 0] = marks
-        return self.engine.submit(len(marks), images.tobytes(), deadline, origin, model="shapes")
+        pixels = images.tobytes()
+        return self.engine.submit(len(marks), pixels, deadline, origin, model="shapes", **which)
 
     def steps(self, number: int) -> None:
         for _ in range(number):
@@ -520,3 +530,167 @@ def test_a_step_tells_when_to_come_again(bench):
 
     assert bench.pause_s is None
     assert {"five": [1, 2, 3, 4, 5]} == bench.outcomes
+
+
+def test_versions_serve_side_by_side(bench):
+    """A request gets the one that it asks for, or the default one."""
+    bench.serve(1)
+    bench.serve_beside(2)
+    for origin, version in {"default": 0, "first": 1, "second": 2}.items():
+        assert bench.ask(origin, 1, version=version) is None
+    bench.steps(2)
+
+    versions = {origin: outcome.version for origin, outcome in bench.delivered}
+    assert {"default": 1, "first": 1, "second": 2} == versions
+
+
+def test_another_version_is_made_the_default(bench):
+    """What was admitted before goes to the one that was it then."""
+    bench.serve(1)
+    bench.serve_beside(2)
+    bench.ask("before", 1)
+    bench.engine.make_default("shapes", 2, announce=lambda: None)
+    bench.ask("after", 2)
+    bench.steps(2)
+
+    versions = {origin: outcome.version for origin, outcome in bench.delivered}
+    assert {"before": 1, "after": 2} == versions
+    assert [] == bench.retired
+
+
+@pytest.mark.parametrize("or_default", [False, True])
+def test_a_version_that_does_not_serve_is_not_found(bench, or_default):
+    """Whoever said that the default one will do gets that."""
+    bench.serve(1)
+    refused = bench.ask("a", 5, version=7, or_default=or_default)
+    bench.steps(1)
+
+    if or_default:
+        assert (None, {"a": [5]}) == (refused, bench.outcomes)
+    else:
+        assert Refused(Refusal.NOT_FOUND, 0.0, "shapes version 7 does not serve") == refused
+
+
+def test_a_version_that_retires_takes_no_jobs(bench):
+    """Though it is there until its last answer."""
+    bench.serve(1)
+    bench.ask("early", 1)
+    bench.serve(2)
+    refused = bench.ask("late", 2, version=1)
+
+    assert Refusal.NOT_FOUND == refused.reason
+    bench.steps(1)
+    assert ({"early": [1]}, [1]) == (bench.outcomes, bench.retired)
+
+
+def test_a_version_that_retired_may_come_back(bench):
+    """A rollback loads it again, before its last answer has gone too."""
+    bench.serve(1)
+    bench.ask("early", 1)
+    bench.serve(2)
+    bench.serve_beside(1)
+    bench.steps(1)
+    bench.ask("back", 3, version=1)
+    bench.steps(1)
+
+    assert ({"early": [1], "back": [3]}, []) == (bench.outcomes, bench.retired)
+
+
+def test_models_do_not_meet(bench):
+    """Each has its versions, its default and its shape of an image."""
+    bench.serve(1)
+    other = LoadedVersion("dots", 1, bench.make_model(), CURVE, CLASSES, (1, 1, 1))
+    bench.engine.serve(other, announce=lambda: None)
+    assert bench.engine.submit(1, bytes([9]), NEVER, "dot", model="dots") is None
+    assert bench.ask("shape", 5) is None
+    bench.steps(2)
+
+    assert {"dot": [9], "shape": [5]} == bench.outcomes
+    bench.engine.retire("dots", 1)
+    assert Refusal.NOT_READY == bench.engine.submit(1, bytes(1), NEVER, "a", model="dots").reason
+    assert bench.ask("again", 6) is None
+
+
+def test_the_background_waits_for_a_lull(bench):
+    """Its answers are delivered like others; they count neither as predictions nor as waits."""
+    bench.serve(1)
+    aside = bench.serve_beside(2)
+    images = np.full((2, *SHAPE), 8, np.uint8)
+    assert bench.engine.submit_to_background("shapes", 2, images, "aside")
+    bench.ask("a", 1)
+    bench.steps(1)
+    first = bench.outcomes
+    bench.steps(1)
+
+    assert {"a": [1]} == first
+    assert ({"a": [1], "aside": [8, 8]}, [[8, 8]]) == (bench.outcomes, aside.batches)
+    told = [event for event in bench.observer.events if event[0] in {"predicted", "waited"}]
+    assert ["waited", "predicted"] == [event[0] for event in told]
+
+
+def test_a_step_comes_back_for_the_background(bench):
+    """Though nobody waits."""
+    bench.serve(1)
+    bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
+    bench.ask("a", 1)
+    bench.steps(1)
+    assert 0.0 == bench.pause_s
+    bench.steps(1)
+    assert bench.pause_s is None
+
+
+def test_a_failure_in_the_background_harms_nobody(bench):
+    """Whoever asked is told; it is no request that got no answer."""
+    bench.serve(1).poison = 0
+    bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
+    bench.steps(1)
+
+    assert {"aside": Refusal.FAILED} == bench.outcomes
+    assert ["batch"] == [event[0] for event in bench.observer.events]
+
+
+def test_nothing_is_taken_to_the_background_for_a_version_that_is_not_there(bench):
+    """Nor for one that retires."""
+    bench.serve(1)
+    bench.ask("a", 1)
+    bench.serve(2)
+    images = np.zeros((1, *SHAPE), np.uint8)
+
+    taken = [bench.engine.submit_to_background("shapes", n, images, "b") for n in (1, 2, 3)]
+    assert [False, True, False] == taken
+
+
+def test_a_version_is_kept_for_its_work_in_the_background(bench):
+    """It goes with the last of it."""
+    bench.serve(1)
+    bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
+    bench.serve(2)
+    too_soon = list(bench.retired)
+    bench.steps(1)
+
+    assert ([], [1]) == (too_soon, bench.retired)
+
+
+def test_answers_are_told_of_once_they_have_gone(bench):
+    """Refusals are not, nor what was computed in the background."""
+    told = []
+    model = bench.serve(1)
+    model.poison = 7
+    bench.engine.on_answered = lambda job, answer: told.append(
+        (job.origin, answer.probabilities[:, 0].tolist(), len(bench.delivered))
+    )
+    bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
+    bench.ask("a", 1)
+    bench.ask("b", 7)
+    bench.steps(2)
+
+    assert [("a", [1], 2)] == told
+
+
+def test_a_failed_request_is_told_with_its_version(bench):
+    """For whoever watches a new version."""
+    bench.serve(3).poison = 1
+    bench.ask("a", 1)
+    bench.steps(1)
+
+    assert ("failed", "shapes", 3) in bench.observer.events

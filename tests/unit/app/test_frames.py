@@ -23,6 +23,7 @@ from app.frames import (
     encode_outcome,
     encode_predict,
     encode_refusal,
+    with_model,
 )
 
 LARGEST = 1000
@@ -190,3 +191,13 @@ def test_a_refusal_that_means_nothing_is_refused(body):
     """An unknown reason or a garbled sentence is no frame either."""
     with pytest.raises(FrameError, match=r"^not a refusal: "):
         Refused.decode(body)
+
+
+def test_a_request_is_addressed_anew():
+    """To a model at another place; all else stays."""
+    frame = encode_predict(9, 1.5, 2, b"ab", 3, 7, or_default=True)
+    again = read_one(with_model(frame, 65535))
+
+    assert 9 == again.request_id
+    expected = Predict(1.5, 2, b"ab", model=65535, version=7, or_default=True)
+    assert expected == Predict.decode(again.body)
