@@ -17,23 +17,34 @@ if TYPE_CHECKING:
 
     from model_store.metadata import Description
 
+    Seal = Callable[[Path], None]
+
 _PREFIX = ".draft-"
+
+
+def unsigned(_draft: Path) -> None:
+    """Leave a finished draft as it is."""
 
 
 class Draft:
     """A version being made: put files below `path`, then `commit`."""
 
-    def __init__(self, path: Path, publish: Callable[[Path, Description], int]) -> None:
+    def __init__(self, path: Path, publish: Callable[[Path, Description, Seal], int]) -> None:
         self.path = path
         self._publish = publish
 
-    def commit(self, description: Description) -> int:
+    def commit(self, description: Description, seal: Seal = unsigned) -> int:
         """Write metadata and manifest, then make the whole the next version; gives its number.
+
+        Args:
+            description: What the publisher knows of the version.
+            seal: Is given the finished directory, whose number is known by then, and may put a
+                signature into it.
 
         Raises:
             PublishError: If it cannot be moved for another reason than a taken number.
         """
-        return self._publish(self.path, description)
+        return self._publish(self.path, description, seal)
 
 
 def create(directory: Path) -> Path:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = "manifest.json"
+SIGNATURE = "model.sig"
+"""Covers the manifest, which therefore cannot list it."""
 
 
 def _check_relative(path: str) -> str:
@@ -35,7 +37,7 @@ class FileEntry(Document):
 
 
 class Manifest(Document):
-    """Every file of a version but the manifest itself."""
+    """Every file of a version but the manifest itself and the signature."""
 
     schema_version: Literal[1] = 1
     files: tuple[FileEntry, ...]
@@ -89,10 +91,11 @@ def _check(path: Path, listed: FileEntry, found: FileEntry) -> None:
 
 
 def _files(directory: Path) -> Iterator[Path]:
+    unlisted = {directory / MANIFEST, directory / SIGNATURE}
     for path in directory.rglob("*"):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise CorruptVersionError(path, "is neither a plain file nor a directory")
-        if path.is_file() and path != directory / MANIFEST:
+        if path.is_file() and path not in unlisted:
             yield path
 
 

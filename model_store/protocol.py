@@ -76,6 +76,9 @@ class Store(Protocol):
     def adopt(self, source: Path, model: str) -> int:
         """Copy a published version from a local directory, under the number it has."""
 
+    def add_signature(self, model: str, version: int, signature: bytes) -> None:
+        """Put a signature beside a version's manifest, atomically; one that is there goes."""
+
     def remove(self, model: str, version: int) -> None:
         """Delete a version that is neither pinned nor labelled."""
 

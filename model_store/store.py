@@ -16,7 +16,7 @@ from model_store.documents import read_document, sync, sync_tree, write_document
 from model_store.drafts import Draft
 from model_store.errors import PublishError, StoreError, VersionNotFoundError, explained
 from model_store.generations import Generations
-from model_store.manifest import MANIFEST, Manifest
+from model_store.manifest import MANIFEST, SIGNATURE, Manifest
 from model_store.metadata import MODEL_NAME_PATTERN, Metadata
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model_store.control import Change
+    from model_store.drafts import Seal
     from model_store.metadata import Description
 
 METADATA = "metadata.json"
@@ -208,6 +209,20 @@ class ModelStore:
                 raise PublishError(f"{model} already has a version {number}")
         return number
 
+    @explained("add the signature")
+    def add_signature(self, model: str, version: int, signature: bytes) -> None:
+        """Put a signature beside a version's manifest, atomically; one that is there goes."""
+        with self._locked(model):
+            target = self._existing(model, version) / SIGNATURE
+            aside = drafts.create(target.parent.parent)  # in the version it would be a stranger
+            try:
+                (aside / SIGNATURE).write_bytes(signature)
+                sync(aside / SIGNATURE)
+                (aside / SIGNATURE).replace(target)
+            finally:
+                shutil.rmtree(aside)
+            sync(target.parent)
+
     @explained("remove the version")
     def remove(self, model: str, version: int) -> None:
         """Delete a version; it vanishes for readers at once, then its files go.
@@ -235,13 +250,14 @@ class ModelStore:
             return drafts.remove_abandoned(self.path(model, 0).parent)
 
     @explained("publish the version")
-    def _commit(self, model: str, path: Path, description: Description) -> int:
+    def _commit(self, model: str, path: Path, description: Description, seal: Seal) -> int:
         with self._locked(model):
             number = max(self._numbers(model), default=0) + 1
             while True:
                 metadata = Metadata.of(description, model, number, self._now())
                 write_document(path / METADATA, metadata)
                 write_document(path / MANIFEST, Manifest.of(path))
+                seal(path)
                 sync_tree(path)
                 if self._take(model, path, number):
                     return number

@@ -158,3 +158,22 @@ def test_an_unreadable_file_is_refused(refusal, monkeypatch):
     monkeypatch.setattr(hashlib, "file_digest", fail)
 
     assert "cannot be read: Input/output error" == refusal(FIRST)
+
+
+def test_a_signature_is_the_one_file_that_is_not_listed(store, version):
+    """It covers the manifest, so it comes after it; only its own place is left out."""
+    (version / "model.sig").write_text("anything")
+    store.verify("mnist", 1)
+
+    (version / "variables" / "model.sig").write_text("anything")
+    with pytest.raises(CorruptVersionError, match=r"variables/model\.sig: is not listed"):
+        store.verify("mnist", 1)
+
+
+def test_a_signature_is_a_plain_file(store, version, tmp_path):
+    """What it points at could be changed from outside the version."""
+    (tmp_path / "elsewhere").write_text("anything")
+    (version / "model.sig").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(CorruptVersionError, match=r"model\.sig: is neither a plain file"):
+        store.verify("mnist", 1)

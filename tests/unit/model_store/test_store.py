@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 
 import pytest
@@ -286,3 +287,63 @@ def test_a_version_that_may_not_be_looked_at_has_a_stamp(store, publish, monkeyp
     monkeypatch.setattr("pathlib.Path.is_file", refuse)
 
     assert "Permission denied" in store.stamp("mnist", 1)
+
+
+def test_a_draft_is_sealed_when_all_but_its_place_is_done(store, publish):
+    """Whoever signs sees the manifest and the number, and the signature comes with the version."""
+
+    def seal(directory):
+        files = sorted(path.name for path in directory.glob("*.json"))
+        number = json.loads((directory / "metadata.json").read_text())["version"]
+        (directory / "model.sig").write_text(f"{files} {number}")
+
+    publish()
+    with store.draft("mnist") as draft:
+        publish.fill(draft.path)
+        number = draft.commit(publish.description, seal)
+
+    signature = (store.path("mnist", number) / "model.sig").read_text()
+    assert "['manifest.json', 'metadata.json'] 2" == signature
+
+
+def test_a_draft_that_cannot_be_sealed_is_no_version(store, publish):
+    """A version is there whole, with its signature, or not at all."""
+
+    def seal(_directory):
+        raise StoreError("the key is gone")
+
+    with store.draft("mnist") as draft:
+        publish.fill(draft.path)
+        with pytest.raises(StoreError, match="the key is gone"):
+            draft.commit(publish.description, seal)
+
+    assert set() == entries(store)
+
+
+def test_a_signature_can_be_added_and_replaced(store, publish):
+    """A version that is there already gets one; nothing else of it changes."""
+    publish()
+    before = store.manifest("mnist", 1)
+
+    for signature in (b"first", b"second"):
+        stamp = store.stamp("mnist", 1)
+        store.add_signature("mnist", 1, signature)
+        assert stamp != store.stamp("mnist", 1)
+
+    assert b"second" == (store.path("mnist", 1) / "model.sig").read_bytes()
+    assert (before, {"1"}) == (store.verify("mnist", 1), entries(store))
+    with pytest.raises(VersionNotFoundError, match="no version 2"):
+        store.add_signature("mnist", 2, b"third")
+
+
+def test_a_signature_that_cannot_be_written_leaves_the_one_before(store, publish, monkeypatch):
+    """A full disk costs the new signature only."""
+    publish()
+    store.add_signature("mnist", 1, b"first")
+    monkeypatch.setattr(os, "fsync", FullDisk(1))
+
+    with pytest.raises(StoreError, match="cannot add the signature: No space left on device"):
+        store.add_signature("mnist", 1, b"second")
+
+    assert b"first" == (store.path("mnist", 1) / "model.sig").read_bytes()
+    assert {"1"} == entries(store)
