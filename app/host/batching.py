@@ -187,8 +187,13 @@ class BatchQueue:
         return any(lane.waiting >= self.limit(name) for name, lane in self._lanes.items())
 
     def crowded(self, now: float) -> bool:
-        """Say whether a full batch waits that a further stream may compute."""
-        return now >= self._considerate_until and self.full()
+        """Say whether a full batch waits that a further stream may compute.
+
+        Beside small jobs that is so only when the queue is half full: to refuse work while a core
+        is spared for them would be worse.
+        """
+        free = now >= self._considerate_until or 2 * self.waiting > self.capacity
+        return free and self.full()
 
     def discard(self, job: Job) -> None:
         """Never take the rest of a job; its lane lets go of it when its turn comes."""

@@ -164,6 +164,15 @@ def test_a_further_stream_is_for_a_full_batch(sizes, expected):
     assert expected is queue.crowded(0.05)
 
 
+def test_a_queue_that_is_half_full_has_all_streams():
+    """Small jobs or not: requests are about to be refused."""
+    queue = make_queue(make_job(8, name="bulk"), make_job(1, name="one"), capacity=20)
+    calm = queue.crowded(0.05)
+    queue.admit(make_job(2, name="more"), 0.0)
+
+    assert (False, True) == (calm, queue.crowded(0.05))
+
+
 def test_bulk_work_has_all_streams_again_a_while_after_the_last_small_job():
     """A tenth of a second."""
     queue = make_queue(make_job(8, name="bulk"))
