@@ -16,6 +16,8 @@ WORTH = 1.08
 """A rate must be higher by this factor before something is given up for it."""
 _TURN_S = 0.0001
 """What the host itself spends on a batch, beside the runtime: cutting, answering, reading on."""
+_BRIEF = 2
+"""A brief batch takes at most so many times as long as the smallest."""
 _ROUNDS = (2, 12)
 """Fewest and most rounds in which calls are timed."""
 _IN_A_ROW = 2
@@ -45,6 +47,14 @@ class Curve:
         A batch between two prepared sizes is padded, which may cost more than two exact ones.
         """
         return self._cuts[min(waiting, self.limit)]
+
+    def brief(self) -> Curve:
+        """Give a curve of small batches only, for work that others may have to wait for the end of.
+
+        They take hardly longer than one image, which is what these would wait for anyway.
+        """
+        longest = _BRIEF * min(self.seconds.values())
+        return Curve({size: s for size, s in self.seconds.items() if s <= longest})
 
     def __str__(self) -> str:
         return ", ".join(f"{size}: {s * 1000:.2f} ms" for size, s in self.seconds.items())

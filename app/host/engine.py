@@ -124,8 +124,8 @@ class Engine:
         """
         with self._lock:
             announce()
-            for background in (False, True):
-                self._queue.plan(version.lane(background=background), version.curve)
+            self._queue.plan(version.lane(), version.curve)
+            self._queue.plan(version.lane(background=True), version.curve.brief())
             self._versions[version.lane()] = version
             self._retiring.discard(version.lane())
             if default:
@@ -195,6 +195,10 @@ class Engine:
             lane = found.lane(background=True)
             job = Job(images, lane, self._clock(), math.inf, origin, background=True)
             return self._queue.admit_to_background(job)
+
+    def loaded(self, model: str, version: int) -> LoadedVersion | None:
+        """Give a version that is in memory, if only to finish what it has."""
+        return self._versions.get(Lane(model, version))
 
     def origins(self) -> list[Any]:
         """List whoever has not got an answer yet."""
@@ -325,8 +329,9 @@ class Engine:
         results = self._compute(loaded, batch.pieces)
         seconds = self._clock() - started
         with self._lock:
-            # What is computed at the same time shares it: the queue measures the rate of all.
-            self._queue.record(batch.size, seconds / len(self._computing))
+            if not lane.background:
+                # What is computed at the same time shares it: the queue measures the rate of all.
+                self._queue.record(batch.size, seconds / len(self._computing))
             done = zip(batch.pieces, results, strict=True)
             ended = [piece.job for piece, rows in done if self._note(piece, rows, seconds)]
         self._tell(self._observer.batch, batch.size, seconds)

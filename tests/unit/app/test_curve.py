@@ -56,6 +56,28 @@ def test_only_sizes_up_to_the_limit_are_worth_preparing():
     assert ([1, 2, 4, 8, 16], list(DENSE)) == (curve.sizes, list(curve.seconds))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (COMPACT, 2),
+        (DENSE, 4),
+        ({1: 1.0, 2: 2.1, 4: 4.2}, 1),
+        ({1: 1.0, 2: 1.0, 4: 1.0}, 4),
+        ({1: 1.0, 2: 1.5, 4: 2.0, 8: 2.1}, 4),
+    ],
+    ids=[
+        "a small network",
+        "a dense network",
+        "batching does not pay",
+        "larger batches cost nothing",
+        "just twice as long",
+    ],
+)
+def test_a_brief_curve_makes_small_batches(seconds, expected):
+    """None takes more than twice as long as one image, or is larger than is worth making."""
+    assert expected == Curve(seconds).brief().limit
+
+
 def test_a_disturbed_measurement_is_mended():
     """A small batch that took longer than a larger one had to wait for the processor."""
     curve = Curve({1: 0.5, 2: 5.0, 4: 1.0, 8: 2.0})
