@@ -13,6 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from app.host.metrics import HostMetrics
+from app.host.shadow_metrics import ShadowMetrics
 from app.web.metrics import WebMetrics
 
 RULE_TESTS = Path(__file__).with_name("alerts_test.yml")
@@ -26,6 +27,7 @@ def exported():
     web, host = CollectorRegistry(), CollectorRegistry()
     WebMetrics(web)
     HostMetrics(host, waiting=lambda: 0)
+    ShadowMetrics(host)
     families = [*web.collect(), *host.collect()]
     names = {f.name + suffix for f in families for suffix in SUFFIXES.get(f.type, ("",))}
     return names | {"glyph_host_up", "up"}  # /metrics and Prometheus add these
