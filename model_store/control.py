@@ -12,8 +12,9 @@ import socket
 from datetime import datetime  # noqa: TC003 - pydantic needs it at run time
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Required, TypedDict, Unpack
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, StringConstraints, ValidationError
 
+from model_store.documents import first_problem
 from model_store.errors import StoreError
 from model_store.labels import Label  # noqa: TC001 - pydantic needs it at run time
 from model_store.metadata import Document, Sha256
@@ -28,6 +29,7 @@ ATTEMPTS = 100
 a pause between their changes do not reach it."""
 
 Percent = Annotated[float, Field(gt=0, le=100)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
 class Quarantine(Document):
@@ -45,8 +47,8 @@ class Canary(Document):
 
     label: Label
     percent: Percent
-    sticky_header: str | None = None
-    """Callers that send the same value of it stay with the same version."""
+    sticky_header: HeaderName | None = None
+    """Callers that send the same value of this request header stay with the same version."""
 
 
 class Shadow(Document):
@@ -135,23 +137,23 @@ def append(
         log: The model's generations.
         base: Gives what is edited where there is no generation yet.
         action: What is done, in a word.
-        edit: Gives the new document, or raises StoreError to refuse.
+        edit: Gives the new document, or raises StoreError or ValidationError to refuse.
         now: Gives the time of the change.
         audit: Who does it, to what, and why.
 
     Raises:
+        StoreError: If the edit refuses, or its document is not valid.
         ContentionError: If others' changes came first a hundred times.
     """
     for _ in range(ATTEMPTS):
         last = log.newest()
-        edited = edit(last.control if last else base())
-        change = Change(
-            generation=last.generation + 1 if last else 1,
-            at=now(),
-            action=action,
-            control=Control.model_validate(edited.model_dump()),  # model_copy does not validate
-            **audit,
-        )
+        generation = last.generation + 1 if last else 1
+        try:
+            edited = edit(last.control if last else base()).model_dump()  # a copy is not validated
+            change = Change(generation=generation, at=now(), action=action, control=edited, **audit)
+        except ValidationError as exc:
+            field, problem = first_problem(exc)
+            raise StoreError(f"{action} is not possible: field {field}: {problem}") from exc
         if log.create(change):
             return change
     raise ContentionError(f"{ATTEMPTS} others' changes came before this one ({action}); try again")

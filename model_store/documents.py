@@ -36,9 +36,14 @@ def read_document(path: Path, kind: type[D]) -> D:
     except OSError as exc:
         raise InvalidDocumentError(path, None, f"cannot be read: {exc.strerror}") from exc
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or None
-        raise InvalidDocumentError(path, field, _describe(first["msg"], first["input"])) from exc
+        raise InvalidDocumentError(path, *first_problem(exc)) from exc
+
+
+def first_problem(error: ValidationError) -> tuple[str | None, str]:
+    """Give the first offending field and what is wrong with it."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or None
+    return field, _describe(first["msg"], first["input"])
 
 
 def write_document(path: Path, document: BaseModel) -> None:
