@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from model_store.errors import InvalidDocumentError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 MAX_DOCUMENT_BYTES = 4 * 2**20
@@ -72,6 +73,15 @@ def write_new(path: Path, document: BaseModel) -> None:
 def dump(document: BaseModel) -> str:
     """Give the text of a document."""
     return json.dumps(document.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def flatten(value: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give the fields of a JSON value one by one, inner ones named with their path."""
+    if not isinstance(value, dict):
+        yield prefix, value
+        return
+    for key, inner in value.items():
+        yield from flatten(inner, f"{prefix}.{key}" if prefix else key)
 
 
 def sync(path: Path) -> None:

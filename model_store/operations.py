@@ -6,6 +6,7 @@ that says what to do instead, where it refuses.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Unpack
 
@@ -13,7 +14,8 @@ from model_store.authored import Author, change, require_passed, require_release
 from model_store.control import Control, Quarantine, whoami
 from model_store.errors import StoreError
 from model_store.labelling import canary, label, shadow
-from model_store.standing import default_version, digest_of, good_versions
+from model_store.policy import POLICY_FORMS, POLICY_PATTERN
+from model_store.standing import Standing, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,9 +79,8 @@ def promote(
                 "canary": None if _on_canary(control, version) else control.canary,
             }
         )
-        good = good_versions(store, model, after)
-        untried = after.model_copy(update={"passed": {}})
-        if control.pinned is None and default_version(untried, good, policy) == version:
+        wanted = Standing(store, model, policy, after).wanted
+        if control.pinned is None and wanted[-1:] == [version]:
             return after
         return after.model_copy(update={"pinned": version})
 
@@ -174,6 +175,8 @@ def release(store: Store, model: str, version: int, **author: Unpack[Author]) ->
 
 def policy(store: Store, model: str, text: str | None, **author: Unpack[Author]) -> Change:
     """Decide which versions are loaded; None leaves it to the service's setting."""
+    if text is not None and not re.fullmatch(POLICY_PATTERN, text):
+        raise StoreError(f"{text!r} is no policy; {POLICY_FORMS} are expected")
     return _set(store, model, "policy", {"policy": text}, **author)
 
 
@@ -199,12 +202,11 @@ def _on_canary(control: Control, version: int) -> bool:
 
 
 def _version_before(store: Store, model: str, policy: str | None) -> int:
-    control = store.control(model)
-    good = good_versions(store, model, control)
-    present = default_version(control, good, policy)
-    for version in reversed(good):
-        older = present is not None and version < present
-        if older and control.passed.get(version) == digest_of(store, model, version):
+    standing = Standing(store, model, policy)
+    present = standing.default
+    for version in reversed(standing.good):
+        passed = standing.control.passed.get(version)
+        if present and version < present and passed == digest_of(store, model, version):
             return version
     raise StoreError(
         f"no version of {model} below {present} has passed a trial; name the one to go back to"

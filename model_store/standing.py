@@ -11,7 +11,7 @@ from model_store.errors import CorruptVersionError, InvalidDocumentError
 from model_store.policy import DEFAULT_POLICY, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterator
 
     from model_store.control import Control
     from model_store.protocol import Store
@@ -29,51 +29,61 @@ def digest_of(store: Store, model: str, version: int) -> str | None:
         return None
 
 
-def good_versions(store: Store, model: str, control: Control) -> list[int]:
-    """Number the versions that are not quarantined, oldest first."""
-    return [
-        version
-        for version in store.versions(model)
-        if version not in control.quarantined
-        or not control.is_quarantined(version, digest_of(store, model, version))
-    ]
+class Standing:
+    """How the versions of a model stand at one moment."""
 
+    def __init__(
+        self, store: Store, model: str, policy: str | None = None, control: Control | None = None
+    ) -> None:
+        """Look at a model.
 
-def default_version(
-    control: Control, good: Collection[int], policy: str | None = None
-) -> int | None:
-    """Give the version that plain requests get, or will get once it is loaded.
+        Args:
+            store: Where the model is.
+            model: Its name.
+            policy: The service's, which counts where the model has none of its own.
+            control: What is decided; read from the store if not given.
+        """
+        self.control = store.control(model) if control is None else control
+        self.policy = self.control.policy or policy or DEFAULT_POLICY
+        self.good = [n for n in store.versions(model) if not self._is_quarantined(store, model, n)]
+        """Versions that are not quarantined, oldest first."""
 
-    Args:
-        control: What is decided about the model.
-        good: Its versions that are not quarantined.
-        policy: The service's, where the document has none.
-    """
-    if control.pinned in good:
-        return control.pinned
-    tried = [version for version in good if version in control.passed]
-    wanted = choose(control.policy or policy or DEFAULT_POLICY, good)
-    for chosen in ([n for n in wanted if n in tried], tried, wanted):
-        if chosen:
-            return max(chosen)
-    return None
+    @property
+    def wanted(self) -> list[int]:
+        """The good versions that the policy chooses."""
+        return choose(self.policy, self.good)
 
+    @property
+    def default(self) -> int | None:
+        """The version that plain requests get, or will get once it is loaded.
 
-def needed(
-    control: Control, good: Collection[int], policy: str | None = None
-) -> dict[int, list[str]]:
-    """Say which versions must stay in the store, each with the reasons."""
-    reasons: dict[int, list[str]] = {}
+        The pinned one; else the newest wanted one that passed a trial; else, since something served
+        before, the newest that passed one; else the newest wanted.
+        """
+        if self.control.pinned in self.good:
+            return self.control.pinned
+        tried = [n for n in self.good if n in self.control.passed]
+        choices = [n for n in self.wanted if n in tried] or tried or self.wanted
+        return max(choices, default=None)
 
-    def keep(version: int | None, reason: str) -> None:
-        if version is not None:
+    def needed(self) -> dict[int, list[str]]:
+        """Say which versions must stay in the store, each with the reasons."""
+        reasons: dict[int, list[str]] = {}
+        for version, reason in self._needs():
             reasons.setdefault(version, []).append(reason)
+        return reasons
 
-    text = control.policy or policy or DEFAULT_POLICY
-    keep(default_version(control, good, policy), "the default version")
-    keep(control.pinned, "pinned")
-    for version in choose(text, good):
-        keep(version, f"wanted by the policy {text}")
-    for name, version in sorted(control.labels.items()):
-        keep(version, f"labelled {name}")
-    return reasons
+    def _needs(self) -> Iterator[tuple[int, str]]:
+        if self.default is not None:
+            yield self.default, "the default version"
+        if self.control.pinned is not None:
+            yield self.control.pinned, "pinned"
+        for version in self.wanted:
+            yield version, f"wanted by the policy {self.policy}"
+        for name, version in sorted(self.control.labels.items()):
+            yield version, f"labelled {name}"
+
+    def _is_quarantined(self, store: Store, model: str, version: int) -> bool:
+        return version in self.control.quarantined and self.control.is_quarantined(
+            version, digest_of(store, model, version)
+        )

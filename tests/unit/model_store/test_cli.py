@@ -41,10 +41,11 @@ def test_list_shows_every_version_on_a_line(store, publish, models):
     code, out, _ = models("list")
 
     assert 0 == code
+    facts = "1  softmax  shapes    95.00%       7,850  2026-06-01 12:00"
     assert [
         "MODEL    VERSION  RECIPE   DATA    ACCURACY  PARAMETERS  CREATED (UTC)",
-        "letters        1  softmax  shapes    95.00%       7,850  2026-06-01 12:00",
-        "mnist          1  softmax  shapes    95.00%       7,850  2026-06-01 12:00  stable",
+        f"letters        {facts}  default",
+        f"mnist          {facts}  default, stable",
     ] == out.splitlines()
 
 
@@ -83,6 +84,11 @@ def test_list_for_programs(store, publish, models):
         "parameters": 7850,
         "created": "2026-06-01T12:00:00+00:00",
         "labels": ["stable"],
+        "canary": None,
+        "shadow": None,
+        "default": False,
+        "pinned": False,
+        "quarantined": None,
         "problem": None,
     } == first
     assert {"model", "version", "problem"} == second.keys()
@@ -173,7 +179,12 @@ def test_gc_keeps_the_newest_and_the_labelled(store, publish, models):
     code, out, _ = models("gc", "--keep", "2", "--json")
 
     assert 0 == code
-    assert {"removed": [2, 3], "abandoned_drafts": 1} == json.loads(out)
+    kept = {
+        "1": ["labelled stable"],
+        "4": ["among the newest 2"],
+        "5": ["the default version", "wanted by the policy latest", "among the newest 2"],
+    }
+    assert {"removed": [2, 3], "kept": kept, "abandoned_drafts": 1} == json.loads(out)
     assert [1, 4, 5] == store.versions("mnist")
 
 

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from model_store import StoreError, VersionNotFoundError, operations
-from model_store.standing import default_version, good_versions, needed
+from model_store.standing import Standing
 
 MODEL = "mnist"
 
@@ -45,8 +45,7 @@ def rewrite(store, version: int) -> None:
 
 
 def default(store) -> int | None:
-    control = store.control(MODEL)
-    return default_version(control, good_versions(store, MODEL, control))
+    return Standing(store, MODEL).default
 
 
 def test_the_newest_good_version_is_promoted_without_a_pin(store, passed):
@@ -247,11 +246,11 @@ def test_a_quarantine_is_void_for_other_files(store, publish):
     """A version that was published anew under its number is another one."""
     publish()
     operations.quarantine(store, MODEL, 1)
-    assert [] == good_versions(store, MODEL, store.control(MODEL))
+    assert [] == Standing(store, MODEL).good
 
     rewrite(store, 1)
 
-    assert [1] == good_versions(store, MODEL, store.control(MODEL))
+    assert [1] == Standing(store, MODEL).good
 
 
 @pytest.mark.parametrize("manifest", [None, "{", '{"files": [], "digest": "' + "0" * 64 + '"}'])
@@ -275,7 +274,7 @@ def test_a_released_version_is_good_again(store, publish):
 
     operations.release(store, MODEL, 1)
 
-    assert [1] == good_versions(store, MODEL, store.control(MODEL))
+    assert [1] == Standing(store, MODEL).good
 
 
 def test_releasing_what_is_free_is_refused(store, publish):
@@ -385,7 +384,7 @@ def test_a_share_needs_a_version_that_passed_or_force(store, publish, use):
             "field sticky_header: .*'a b'",
         ),
         (lambda s: operations.label(s, MODEL, "a b", 1), r"field control.labels.a b.\[key\]: "),
-        (lambda s: operations.policy(s, MODEL, "newest"), "field control.policy: .*'newest'"),
+        (lambda s: operations.policy(s, MODEL, "newest"), "'newest' is no policy; latest, "),
     ],
     ids=["percent", "negative", "header", "label", "policy"],
 )
@@ -488,10 +487,9 @@ def test_what_is_needed_has_its_reasons(store, passed):
     operations.label(store, MODEL, "old", 1)
     operations.pin(store, MODEL, 2)
 
-    control = store.control(MODEL)
     assert {
         1: ["labelled old"],
         2: ["the default version", "pinned"],
         4: ["wanted by the policy latest:2"],
         5: ["wanted by the policy latest:2"],
-    } == needed(control, good_versions(store, MODEL, control), "all")
+    } == Standing(store, MODEL, "all").needed()
