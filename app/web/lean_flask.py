@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     Environ = dict[str, Any]
 
+_MOST_MATCHES = 256
+"""Paths have names in them, which callers may make up."""
+
 
 class NoSessions(SessionInterface):
     """Gives every request the same session, which cannot hold anything."""
@@ -39,7 +42,7 @@ class NoSessions(SessionInterface):
 
 
 class LeanContext(RequestContext):
-    """A request context that remembers which rule a path without variables matched."""
+    """A request context that remembers which rule a path matched."""
 
     app: LeanFlask
 
@@ -50,8 +53,11 @@ class LeanContext(RequestContext):
         if rule is None:
             return
         request.environ[ROUTE] = rule.rule
-        if not request.view_args and request.method != "OPTIONS":  # Flask's answer needs an adapter
-            self.app.matched[request.path, request.method] = rule
+        if request.method != "OPTIONS":  # Flask's answer needs an adapter
+            matched = self.app.matched
+            if len(matched) >= _MOST_MATCHES:
+                matched.clear()  # those in use are soon back
+            matched[request.path, request.method] = rule, request.view_args or {}
 
 
 class LeanFlask(Flask):
@@ -61,8 +67,8 @@ class LeanFlask(Flask):
 
     def __init__(self, import_name: str, **options: Any) -> None:
         super().__init__(import_name, **options)
-        self.matched: dict[tuple[str, str], Rule] = {}
-        """Path and method -> rule; only what matched a rule is kept, so it is bounded by them."""
+        self.matched: dict[tuple[str, str], tuple[Rule, dict[str, Any]]] = {}
+        """Path and method -> the rule, and what the path says in the places of its variables."""
 
     def request_context(self, environ: Environ) -> RequestContext:
         """Make the context of one request."""
@@ -75,10 +81,10 @@ class LeanFlask(Flask):
         """
         if request is None:
             return None
-        rule = self.matched.get((request.path, request.method))
-        if rule is not None:
-            request.url_rule, request.view_args = rule, {}
-            request.environ[ROUTE] = rule.rule
+        matched = self.matched.get((request.path, request.method))
+        if matched is not None:
+            request.url_rule, request.view_args = matched
+            request.environ[ROUTE] = matched[0].rule
             return None
         return self.url_map.bind("", path_info=request.path, default_method=request.method)
 

@@ -47,12 +47,25 @@ def test_a_route_is_found_again(client, app):
     assert [("/plain", "GET")] == list(app.matched)
 
 
-def test_routes_with_variables_are_not_remembered(client, app):
-    """Callers could otherwise fill the memory."""
-    answers = [client.get(f"/named/{name}?q={name}").json for name in "ab"]
+def test_a_path_with_variables_is_found_again(client, app):
+    """With what stands in their places; whatever follows the path is read every time."""
+    answers = [client.get(f"/named/{name}?q={query}").json for name, query in ("ab", "cd", "ae")]
 
-    assert [{"name": "a", "query": "a"}, {"name": "b", "query": "b"}] == answers
-    assert {} == app.matched
+    assert [
+        {"name": "a", "query": "b"},
+        {"name": "c", "query": "d"},
+        {"name": "a", "query": "e"},
+    ] == answers
+    assert [("/named/a", "GET"), ("/named/c", "GET")] == list(app.matched)
+
+
+def test_callers_cannot_fill_the_memory(client, app):
+    """However many paths they make up; those in use are soon known again."""
+    for number in range(1000):
+        client.get(f"/named/{number}")
+
+    assert len(app.matched) <= 256
+    assert {"name": "0", "query": None} == client.get("/named/0").json
 
 
 @pytest.mark.parametrize(
