@@ -190,7 +190,8 @@ class HostChannel:
 
         Raises:
             NotFoundError: If there is no such model, or no such version of it serves.
-            NotReadyError: If none serves, or still none at the deadline, or too much waits.
+            NotReadyError: If none serves, or still none at the deadline, or too much waits, or the
+                version that is asked for is still being loaded.
         """
         if model is None and not version and self._serving is not None:
             return self._serving
@@ -200,6 +201,9 @@ class HostChannel:
         if not found.ready:
             raise _not_ready(found)
         serving = found.version(version) if version else found.serving
+        if serving is not None and serving.state == "loading":
+            sentence = f"{found.name} version {version} is being loaded"
+            raise NotReadyError(sentence, retry_after_s=1)
         if serving is None or serving.state != "serving" or serving.loaded is None:
             raise NotFoundError(_not_serving(found, version, serving))
         return serving.loaded

@@ -832,6 +832,19 @@ def test_what_there_is_not_is_not_found(  # noqa: PLR0917 - fixtures
         channel.serving(deadline, model=model, version=version)
 
 
+def test_a_version_that_is_being_loaded_is_not_ready(host, channel, deadline):
+    """It is worth coming again."""
+    dots = BOTH.models[1].model_copy(
+        update={"versions": (VersionStatus(version=6, state="loading"),)}
+    )
+    host.greet(HostStatus.of(BOTH.default, dots))
+    until(lambda: channel.status.models[-1] == dots)
+
+    with pytest.raises(NotReadyError, match=r"^dots version 6 is being loaded$") as caught:
+        channel.serving(deadline, model="dots", version=6)
+    assert 1 == caught.value.retry_after_s
+
+
 def test_a_version_that_is_gone_when_the_request_comes_is_not_found(host, channel, deadline):
     """The host knows it later than the web worker asked."""
     asked = gevent.spawn(channel.predict, 1, b"x", deadline, model="dots", version=4)
