@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pydantic import SecretStr
 from pydantic_settings import CliApp, SettingsConfigDict
 
 from app.settings import PREFIX, Settings, exit_on_wrong_value
@@ -28,7 +29,9 @@ def main() -> None:
     with exit_on_wrong_value():
         given = CliApp.run(ServeSettings)
     for name in given.model_fields_set:
-        os.environ[f"{PREFIX}{name.upper()}"] = str(getattr(given, name))
+        value = getattr(given, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        os.environ[f"{PREFIX}{name.upper()}"] = text
     gunicorn = [sys.executable, "-m", "gunicorn"]
     os.execv(  # noqa: S606 - no shell is involved
         sys.executable, [*gunicorn, "-c", "python:app.gunicorn_config", "app.wsgi:app"]

@@ -9,9 +9,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.share import parse_share
 from model_store.metadata import MODEL_NAME_PATTERN, ModelName
 from model_store.policy import DEFAULT_POLICY, POLICY_FORMS, POLICY_PATTERN
 
@@ -22,6 +23,11 @@ PREFIX = "GLYPH_"
 _MOST_WEB_WORKERS = 4
 _MOST_STREAMS = 4
 _ADDRESS = re.compile(r"([^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+
+_TOKEN = re.compile(r"[!-~]{16,256}")
+_SECRET = ("admin_token",)
+"""What is not to be repeated in a complaint."""
+_FORM = "16 to 256 printable ASCII characters without a space are expected"
 
 
 def _check_address(text: str) -> str:
@@ -60,6 +66,17 @@ def _policies(text: str) -> dict[str, str]:
 
 def _split(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if names]
+
+
+def _check_share(text: str) -> str:
+    parse_share(text)
+    return text
+
+
+def _check_token(token: SecretStr) -> SecretStr:
+    if not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError(_FORM)
+    return token
 
 
 class Settings(BaseSettings):
@@ -145,6 +162,15 @@ class Settings(BaseSettings):
     keepalive_s: int = Field(
         default=5, ge=1, le=600, description="How long an idle connection is kept open"
     )
+    admin_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = Field(
+        default=None, description="What a caller who changes something must know; off without one"
+    )
+    admin_token_file: Path | None = Field(
+        default=None, description="File that holds the admin token, in place of the variable"
+    )
+    canary: Annotated[str, AfterValidator(_check_share)] | None = Field(
+        default=None, description="A label's share of the traffic, as in canary=10:X-User"
+    )
     run_dir: Path | None = Field(
         default=None,
         description="Directory for the socket and the counters; a fresh one by default",
@@ -170,7 +196,33 @@ class Settings(BaseSettings):
         names = self.model_names
         if names and self.model not in names:
             raise ValueError(f"{PREFIX}MODEL={self.model} is none of {PREFIX}MODELS={self.models}")
+        if self.admin_token is not None and self.admin_token_file is not None:
+            raise ValueError(
+                f"{PREFIX}ADMIN_TOKEN and {PREFIX}ADMIN_TOKEN_FILE are both set; set one of them"
+            )
+        self.read_admin_token()
         return self
+
+    def read_admin_token(self) -> str | None:
+        """Give the admin token, wherever it stands; None where there is none.
+
+        Raises:
+            ValueError: If its file cannot be read or holds none; says nothing of what it holds.
+        """
+        if self.admin_token is not None:
+            return self.admin_token.get_secret_value()
+        if self.admin_token_file is None:
+            return None
+        name = f"{PREFIX}ADMIN_TOKEN_FILE={str(self.admin_token_file)!r}"
+        try:
+            token = self.admin_token_file.read_text().strip()
+        except OSError as exc:
+            raise ValueError(f"{name}: cannot be read: {exc.strerror}") from exc
+        except ValueError:
+            token = ""
+        if not _TOKEN.fullmatch(token):
+            raise ValueError(f"{name}: {_FORM}")
+        return token
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -236,6 +288,7 @@ def _complaints(exc: ValidationError) -> list[str]:
         if not error["loc"]:
             lines.append(message)
             continue
-        name = f"{PREFIX}{str(error['loc'][0]).upper()}"
-        lines.append(f"{name}={str(error['input'])!r}: {message[0].lower()}{message[1:]}")
+        field = str(error["loc"][0])
+        found = "" if field in _SECRET else f"={str(error['input'])!r}"
+        lines.append(f"{PREFIX}{field.upper()}{found}: {message[0].lower()}{message[1:]}")
     return lines

@@ -41,8 +41,19 @@ def media_type(environ: Environ) -> str:
     return header.partition(";")[0].strip().lower()
 
 
-def read_body(environ: Environ, timeout_s: float, max_bytes: int) -> bytes:
+def read_body(
+    environ: Environ,
+    timeout_s: float,
+    max_bytes: int,
+    advice: str = "send fewer images per request",
+) -> bytes:
     """Read the body of a request.
+
+    Args:
+        environ: The request's.
+        timeout_s: How long its body may take.
+        max_bytes: Bound on it.
+        advice: What to do about one that is over the bound.
 
     Raises:
         UnsupportedMediaTypeError: If it says that it is compressed.
@@ -55,12 +66,12 @@ def read_body(environ: Environ, timeout_s: float, max_bytes: int) -> bytes:
             f"Content-Encoding is {encoding[:40]}; compressed bodies are not read"
         )
     if int(environ.get("CONTENT_LENGTH") or 0) > max_bytes:
-        raise _too_large(max_bytes)
+        raise _too_large(max_bytes, advice)
     stream = environ["wsgi.input"]
     whole = type(stream) is io.BytesIO  # it came together with the head
     body: bytes = stream.getvalue() if whole else _receive(stream, timeout_s, max_bytes + 1)
     if len(body) > max_bytes:
-        raise _too_large(max_bytes)
+        raise _too_large(max_bytes, advice)
     return body
 
 
@@ -76,6 +87,6 @@ def _receive(stream: Any, timeout_s: float, max_bytes: int) -> bytes:
     return body
 
 
-def _too_large(max_bytes: int) -> TooLargeError:
-    sentence = f"the body is larger than {max_bytes} bytes; send fewer images per request"
+def _too_large(max_bytes: int, advice: str) -> TooLargeError:
+    sentence = f"the body is larger than {max_bytes} bytes; {advice}"
     return TooLargeError(sentence, limit=max_bytes)

@@ -2,6 +2,10 @@
 
 ServiceError
 ├── BadInputError              400  the request is malformed; the sentence says where
+├── UnauthenticatedError       401  the admin token is missing
+├── ForbiddenError             403  the admin token is wrong, or nothing may be changed over HTTP
+├── NotFoundError              404  there is no such model, version, label or action
+├── ConflictError              409  the store's state forbids the change that was asked for
 ├── TooLargeError              413  the body or the number of images is over its bound
 ├── UnsupportedMediaTypeError  415  the body is of a kind that is not read
 ├── SlowBodyError              408  the body did not arrive before the deadline
@@ -51,6 +55,30 @@ class BadInputError(ServiceError):
     """Raised when a request cannot be understood."""
 
     status = 400
+
+
+class UnauthenticatedError(ServiceError):
+    """Raised when a request that changes something does not say who may."""
+
+    status = 401
+
+    def response(self) -> Response:
+        """Render with the scheme that is expected."""
+        response = super().response()
+        response.headers["WWW-Authenticate"] = 'Bearer realm="glyph"'
+        return response
+
+
+class ForbiddenError(ServiceError):
+    """Raised when a request may not change anything."""
+
+    status = 403
+
+
+class ConflictError(ServiceError):
+    """Raised when a change is refused for what the store holds."""
+
+    status = 409
 
 
 class SlowBodyError(ServiceError):
@@ -107,7 +135,7 @@ class DeadlineError(ServiceError):
     status = 504
 
 
-def json_response(document: dict[str, Any], status: int = 200) -> Response:
+def json_response(document: dict[str, Any] | list[Any], status: int = 200) -> Response:
     """Make a JSON answer."""
     body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
     return Response(body, status, mimetype="application/json")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from app.share import parse_share
+from app.web.admin import admin_blueprint
 from app.web.errors import register_errors
 from app.web.lean_flask import LeanFlask
+from app.web.models import models_blueprint
 from app.web.observing import Observed
 from app.web.operations import operations_blueprint
 from app.web.predict import predict_blueprint
+from app.web.repository import repository_blueprint
+from app.web.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,13 +43,20 @@ def create_app(
     app = LeanFlask(__name__, static_folder=None)
     register_errors(app)
     timeout_ms = settings.request_timeout_ms
+    share = parse_share(settings.canary) if settings.canary else None
+    traffic = Traffic(share, on_choice=metrics.canary)
     predict = predict_blueprint(
         channel,
+        traffic,
         timeout_ms=timeout_ms,
         max_images=settings.max_images,
         max_body_bytes=settings.max_body_bytes,
     )
+    token = settings.read_admin_token()
     app.register_blueprint(predict)
+    app.register_blueprint(models_blueprint(channel, traffic))
+    app.register_blueprint(admin_blueprint(channel, token))
+    app.register_blueprint(repository_blueprint(channel, token))
     app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))
     log_all = settings.access_log == "all"
     app.wsgi_app = Observed(app.wsgi_app, metrics, clock, log_all=log_all)  # type: ignore[method-assign]

@@ -66,7 +66,14 @@ class WebMetrics:
         )
         for reason in _SHED:
             self._sheds.labels(reason)
+        self._canary_requests = Counter(
+            "glyph_canary_requests",
+            "Requests that could have gone to a canary, by where they went",
+            ["model", "side"],
+            registry=registry,
+        )
         self._shed: Tally[str] = Tally()
+        self._canaries: Tally[tuple[str, str]] = Tally()
         self._open = 0
         self._ended: list[tuple[str, str, int, float]] = []
 
@@ -85,8 +92,15 @@ class WebMetrics:
         """Note that a request is refused without asking the model host."""
         self._shed[reason] += 1
 
+    def canary(self, model: str, side: str) -> None:
+        """Note to which side, `canary` or `default`, a request for a model goes."""
+        self._canaries[model, side] += 1
+
     def write(self) -> None:
         """Put what was noted where it is read."""
+        for split, count in self._canaries.items():
+            self._canary_requests.labels(*split).inc(count)
+        self._canaries.clear()
         for reason, count in self._shed.items():
             self._sheds.labels(reason).inc(count)
         self._shed.clear()

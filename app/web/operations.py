@@ -11,6 +11,7 @@ from flask import Blueprint, Response, render_template, request
 from PIL import Image
 
 from app.draining_server import DRAINING
+from app.web.descriptions import describe_version
 from app.web.errors import NotReadyError, ServiceError, json_response
 from app.web.observing import STARTED
 
@@ -26,8 +27,19 @@ _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"
 
 ROUTES = {
-    "POST /predict": "classify images",
+    "POST /predict": "classify images with the default model",
+    "POST /models/<name>/predict": "the same with another model",
+    "POST /models/<name>/versions/<version>/predict": "with one of its versions",
+    "POST /models/<name>/labels/<label>/predict": "with the version that a label points at",
     "GET /example": "a body for /predict that works as it is",
+    "GET /models/<name>/example": "the same for another model",
+    "GET /models": "models: versions, labels, policy, traffic, and why anything does not serve",
+    "GET /models/<name>": "one of them",
+    "GET /models/<name>/versions/<version>": "one of its versions",
+    "POST /models/<name>/<action>": "change something; needs the admin token",
+    "POST /v2/repository/index": "models and versions, as the Open Inference Protocol lists them",
+    "POST /v2/repository/models/<name>/load": "load a model; needs the admin token",
+    "POST /v2/repository/models/<name>/unload": "unload a model; needs the admin token",
     "GET /healthz": "200 while this process answers",
     "GET /readyz": "200 once a version serves, else 503 with the reason; lists the versions",
     "GET /metrics": "metrics in Prometheus' text format",
@@ -53,7 +65,7 @@ def operations_blueprint(
     @blueprint.get("/readyz")
     def readyz() -> Response:
         status = channel.status
-        versions = [_public(v.model_dump(exclude_none=True)) for v in status.versions]
+        versions = [describe_version(version) for version in status.versions]
         about = {"model": status.model, "versions": versions}
         if request.environ.get(DRAINING):
             raise NotReadyError("the service is shutting down", retry_after_s=1, **about)
@@ -72,8 +84,10 @@ def operations_blueprint(
         return Response(metrics.exposition() + of_host + up, content_type=_EXPOSITION)
 
     @blueprint.get("/example")
-    def example() -> Response:
-        pixels = _example(channel.serving(request.environ[STARTED] + timeout_ms / 1000))
+    @blueprint.get("/models/<name>/example")
+    def example(name: str | None = None) -> Response:
+        deadline = request.environ[STARTED] + timeout_ms / 1000
+        pixels = _example(channel.serving(deadline, model=name))
         grey = pixels.shape[-1] == 1
         return json_response({"instances": [(pixels[..., 0] if grey else pixels).tolist()]})
 
@@ -84,25 +98,12 @@ def operations_blueprint(
             page = Response(render_template("index.html", **_page(status)))
             page.headers["Content-Security-Policy"] = _PAGE_POLICY
             return page
-        serving = status.serving.version if status.serving else None
+        models = [{"name": model.name, "version": model.default} for model in status.models]
         return json_response(
-            {
-                "service": "glyph",
-                "model": {"name": status.model, "version": serving},
-                "routes": ROUTES,
-            }
+            {"service": "glyph", "model": models[0], "models": models, "routes": ROUTES}
         )
 
     return blueprint
-
-
-def _public(version: dict[str, object]) -> dict[str, object]:
-    """Leave out what only the front page wants."""
-    loaded = version.pop("loaded", None)
-    if isinstance(loaded, dict):
-        loaded.pop("example")
-        version |= loaded
-    return version
 
 
 def _page(status: HostStatus) -> dict[str, object]:

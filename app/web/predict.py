@@ -1,19 +1,20 @@
-"""POST /predict: images in, classes and probabilities out."""
+"""POST /predict and its like for named models: images in, classes and probabilities out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
 
 from app.web.answers import encode_predictions
 from app.web.bodies import media_type, read_body, request_timeout_s
-from app.web.errors import UnsupportedMediaTypeError
+from app.web.errors import NotFoundError, UnsupportedMediaTypeError
 from app.web.event_loop import give_way
 from app.web.instances import decode_instances
 from app.web.lean_flask import FinalResponse
+from app.web.lookup import find_label, version_number
 from app.web.observing import STARTED
 from app.web.plain_instances import Shape
 from app.web.raw_pixels import decode_raw_pixels
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from flask import Response
 
     from app.frames import Answer
-    from app.web.channel import HostChannel
+    from app.web.channel import HostChannel, Prediction
+    from app.web.traffic import Traffic
 
 
 _Decoder = Callable[[bytes, Shape, int], tuple[int, bytes]]
@@ -35,12 +37,18 @@ _DECODERS: dict[str, _Decoder] = {
 
 
 def predict_blueprint(
-    channel: HostChannel, *, timeout_ms: int, max_images: int, max_body_bytes: int
+    channel: HostChannel,
+    traffic: Traffic,
+    *,
+    timeout_ms: int,
+    max_images: int,
+    max_body_bytes: int,
 ) -> Blueprint:
-    """Build the route.
+    """Build the routes.
 
     Args:
         channel: Asks the model host.
+        traffic: Sends a share of the requests for a default version to the canary.
         timeout_ms: Deadline of a request that names none.
         max_images: Bound on the images of one request.
         max_body_bytes: Bound on its body.
@@ -48,21 +56,55 @@ def predict_blueprint(
     blueprint = Blueprint("predict", __name__)
 
     @blueprint.post("/predict")
-    def predict() -> Response:
+    @blueprint.post("/models/<name>/predict")
+    def of_default(name: str | None = None) -> Response:
+        rows, pixels, deadline = _images(name)
+        canary = traffic.choose(channel.model(name), request.environ)
+        return _answer(
+            channel.predict(
+                rows, pixels, deadline, model=name, version=canary, or_default=canary > 0
+            ),
+            name,
+        )
+
+    @blueprint.post("/models/<name>/versions/<version>/predict")
+    def of_version(name: str, version: str) -> Response:
+        number = version_number(version)
+        rows, pixels, deadline = _images(name, lambda: number)
+        return _answer(channel.predict(rows, pixels, deadline, model=name, version=number), name)
+
+    @blueprint.post("/models/<name>/labels/<label>/predict")
+    def of_label(name: str, label: str) -> Response:
+        def labelled() -> int:
+            return find_label(channel.model(name), label)
+
+        rows, pixels, deadline = _images(name, labelled)
+        ask = partial(channel.predict, rows, pixels, deadline, model=name)
+        number = labelled()
+        try:
+            prediction = ask(version=number)
+        except NotFoundError:  # the label moved on, and what it was on is gone
+            if labelled() == number:
+                raise
+            prediction = ask(version=labelled())
+        return _answer(prediction, name)
+
+    def _images(
+        name: str | None, version: Callable[[], int] | None = None
+    ) -> tuple[int, bytes, float]:
+        """Read and check a request; also gives its deadline."""
         environ = request.environ
         timeout_s = request_timeout_s(environ, timeout_ms)
         deadline = environ[STARTED] + timeout_s
-        kind = media_type(environ)
-        decode = _DECODERS.get(kind)
-        if decode is None:
-            found = f"is {kind[:80]}" if kind else "is missing"
-            kinds = " or ".join(_DECODERS)
-            raise UnsupportedMediaTypeError(f"Content-Type {found}; {kinds} is expected")
+        decode = _decoder(environ)
         body = read_body(environ, timeout_s, max_body_bytes)
-        model = channel.serving(deadline, len(body))
-        rows, pixels = decode(body, model.input_shape, max_images)
-        prediction = channel.predict(rows, pixels, deadline)
-        encoded = encode_predictions(prediction, channel.status.model)
+        model = channel.serving(deadline, len(body), model=name)
+        if version is not None:
+            model = channel.serving(deadline, model=name, version=version())
+        return (*decode(body, model.input_shape, max_images), deadline)
+
+    def _answer(prediction: Prediction, name: str | None) -> Response:
+        encoded = encode_predictions(prediction, name or channel.status.model)
         headers = [
             ("Content-Type", "application/json"),
             ("Server-Timing", _server_timing(prediction.answer)),
@@ -70,6 +112,16 @@ def predict_blueprint(
         return FinalResponse(encoded, headers)
 
     return blueprint
+
+
+def _decoder(environ: dict[str, Any]) -> _Decoder:
+    kind = media_type(environ)
+    decode = _DECODERS.get(kind)
+    if decode is None:
+        found = f"is {kind[:80]}" if kind else "is missing"
+        kinds = " or ".join(_DECODERS)
+        raise UnsupportedMediaTypeError(f"Content-Type {found}; {kinds} is expected")
+    return decode
 
 
 def _server_timing(answer: Answer) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.status import HostStatus, LoadedModel
+    from app.status import HostStatus, LoadedModel, ModelStatus
     from app.web.channel import Prediction
 
 _READ_BYTES = 256 * 1024
@@ -103,12 +103,17 @@ class InstantChannel:
     def __init__(self, status: HostStatus, prediction: Prediction) -> None:
         self.status = status
         self._prediction = prediction
+        self._loaded = status.serving.loaded
 
-    def serving(self, _deadline: float, _size: int) -> LoadedModel:
+    def model(self, _name: str | None) -> ModelStatus:
+        """Give the model's status."""
+        return self.status.models[0]
+
+    def serving(self, _deadline: float, _size: int, **_which: object) -> LoadedModel:
         """Give the version's model."""
-        return self.status.serving.loaded
+        return self._loaded
 
-    def predict(self, _rows: int, _pixels: bytes, _deadline: float) -> Prediction:
+    def predict(self, _rows: int, _pixels: bytes, _deadline: float, **_which: object) -> Prediction:
         """Answer."""
         return self._prediction
 

@@ -15,6 +15,7 @@ from app.frames import Answer
 from app.settings import Settings
 from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.channel import Prediction
+from app.web.errors import NotFoundError
 from app.web.factory import create_app
 from app.web.metrics import WebMetrics
 from model_store import (
@@ -162,7 +163,8 @@ class FakeChannel:
     """A host that answers at once: half a second in the queue, a quarter in the model.
 
     An image gets 0.75 for the class that its first pixel numbers. With an error set, everything
-    that needs the host ends in it.
+    that needs the host ends in it. Versions that serve at first and are gone when the request comes
+    can be named.
     """
 
     def __init__(self) -> None:
@@ -171,25 +173,58 @@ class FakeChannel:
         )
         self.error: Exception | None = None
         self.asked: list[tuple[int, bytes, float]] = []
+        self.routed: list[tuple[str | None, int, bool]] = []
         self.waits: list[float] = []
         self.held: list[int] = []
+        self.gone: set[int] = set()
+        self.orders: list[tuple[dict, float]] = []
+        self.outcome: dict = {"ok": True, "error": None, "change": {"generation": 7}}
 
-    def model(self, _name: str | None = None) -> ModelStatus:
-        return self.status.default
+    def model(self, name: str | None = None) -> ModelStatus:
+        found = next((m for m in self.status.models if name in (None, m.name)), None)
+        if found is None:
+            raise NotFoundError(f"no model {name}")
+        return found
 
-    def serving(self, deadline: float, size: int = 0, **_which: object) -> LoadedModel:
+    def serving(
+        self, deadline: float, size: int = 0, *, model: str | None = None, version: int = 0
+    ) -> LoadedModel:
         self.waits.append(deadline)
         self.held.append(size)
         self._fail()
-        return self.status.serving.loaded
+        of_model = self.model(model)
+        found = of_model.version(version) if version else of_model.serving
+        if found is None or found.state != "serving":
+            raise NotFoundError(f"no version {version}")
+        return found.loaded
 
-    def predict(self, rows: int, pixels: bytes, deadline: float) -> Prediction:
+    def predict(
+        self,
+        rows: int,
+        pixels: bytes,
+        deadline: float,
+        *,
+        model: str | None = None,
+        version: int = 0,
+        or_default: bool = False,
+    ) -> Prediction:
         self.asked.append((rows, pixels, deadline))
+        self.routed.append((model, version, or_default))
         self._fail()
+        if version in self.gone:
+            if not or_default:
+                raise NotFoundError(f"version {version} is gone")
+            version = 0
         images = np.frombuffer(pixels, np.uint8).reshape(rows, -1)
         probabilities = np.full((rows, len(CLASSES)), 0.125, np.float32)
         probabilities[np.arange(rows), images[:, 0]] = 0.75
-        return Prediction(Answer(3, 0.5, 0.25, probabilities), CLASSES)
+        answered = version or self.model(model).default
+        return Prediction(Answer(answered, 0.5, 0.25, probabilities), CLASSES)
+
+    def admin(self, request: dict, deadline: float) -> dict:
+        self.orders.append((request, deadline))
+        self._fail()
+        return self.outcome
 
     def metrics(self, deadline: float) -> bytes:
         self.waits.append(deadline)
@@ -249,6 +284,42 @@ def publisher(tmp_path: Path) -> Publisher:
 @pytest.fixture
 def channel() -> FakeChannel:
     return FakeChannel()
+
+
+@pytest.fixture(scope="session")
+def describe_serving():
+    """Give the function that describes a version that serves."""
+    return serving
+
+
+@pytest.fixture
+def two_models(channel) -> None:
+    """Let `shapes` have a version of each state, and a model of another shape stand beside it."""
+    shapes = ModelStatus(
+        name="shapes",
+        ready=True,
+        reason=None,
+        default=3,
+        versions=(
+            VersionStatus(version=6, state="loading"),
+            VersionStatus(version=5, state="refused", reason="golden image 2: NaN"),
+            serving(4),
+            serving(3),
+            VersionStatus(version=2, state="retiring", loaded=serving(2).loaded),
+        ),
+        labels={"stable": 3, "canary": 4},
+        pinned=3,
+        policy="latest:2",
+    )
+    wide = ModelStatus(
+        name="wide",
+        ready=True,
+        reason=None,
+        default=1,
+        versions=(serving(1, input_shape=(1, 3, 1), example=base64.b64encode(b"\1\0\5").decode()),),
+    )
+    empty = ModelStatus(name="empty", ready=False, reason="it is unloaded")
+    channel.status = HostStatus.of(shapes, wide, empty)
 
 
 @pytest.fixture

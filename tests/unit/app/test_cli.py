@@ -66,6 +66,14 @@ def test_it_is_also_a_module(monkeypatch, execv):
     assert {"GLYPH_MODEL": "shapes"} == execv.settings
 
 
+def test_a_secret_is_handed_on_as_it_is(serve, execv, monkeypatch):
+    """Though the settings show stars where it stands."""
+    monkeypatch.setenv("GLYPH_ADMIN_TOKEN", "correct-horse-battery-staple")
+    serve()
+
+    assert {"GLYPH_ADMIN_TOKEN": "correct-horse-battery-staple"} == execv.settings
+
+
 def test_without_options_nothing_is_set(serve, execv):
     """Defaults are the settings' own."""
     serve()

@@ -123,7 +123,10 @@ def test_every_request_is_logged_where_that_is_wanted(make_app, records):
 def test_a_line_has_its_facts_as_fields(client, channel, records, clock):
     """Programs need not take the sentence apart."""
     serving = channel.serving
-    channel.serving = lambda *wanted: (clock.tick(0.0123456), serving(*wanted))[1]
+    channel.serving = lambda *wanted, **which: (
+        clock.tick(0.0123456),
+        serving(*wanted, **which),
+    )[1]
     client.post(
         "/predict",
         data=b"{}",

@@ -169,13 +169,7 @@ def test_programs_get_a_front_page_of_json(client, accept):
         response.json["service"],
         response.json["model"],
     )
-    assert [
-        "POST /predict",
-        "GET /example",
-        "GET /healthz",
-        "GET /readyz",
-        "GET /metrics",
-    ] == list(response.json["routes"])
+    assert "classify images with the default model" == response.json["routes"]["POST /predict"]
 
 
 def test_every_route_that_the_front_page_names_is_there(client):
@@ -191,6 +185,37 @@ def test_every_route_that_the_front_page_names_is_there(client):
 def test_the_front_page_of_json_without_a_model(client, refused):  # noqa: ARG001
     """The version is null."""
     assert {"name": "shapes", "version": None} == client.get("/").json["model"]
+
+
+@pytest.mark.usefixtures("two_models")
+def test_every_model_is_on_the_front_page(client):
+    """In JSON and for people; one that does not serve says why."""
+    models = client.get("/").json["models"]
+    page = client.get("/", headers=BROWSER).text
+
+    assert [("shapes", 3), ("wide", 1), ("empty", None)] == [
+        (model["name"], model["version"]) for model in models
+    ]
+    assert "<strong>wide</strong> version 1" in page
+    assert "No version of <strong>empty</strong> serves: it is unloaded" in page
+    assert "shapes version 5 was refused: golden image 2: NaN" in page
+    assert "canary is version 4." in page
+
+
+def test_a_store_that_cannot_be_read_is_on_the_front_page(client, channel):
+    """What serves goes on, so nothing else would tell."""
+    channel.status = channel.status.model_copy(update={"store_trouble": "the bucket is <away>"})
+
+    page = client.get("/", headers=BROWSER).text
+
+    assert "The store cannot be read: the bucket is &lt;away&gt;" in page
+
+
+@pytest.mark.usefixtures("two_models")
+def test_a_named_model_has_an_example(client):
+    """In its own shape."""
+    assert {"instances": [[[1, 0, 5]]]} == client.get("/models/wide/example").json
+    assert 404 == client.get("/models/none/example").status_code
 
 
 def test_people_get_a_page(client):
@@ -227,6 +252,6 @@ def test_the_page_tells_why_nothing_serves(client, refused):  # noqa: ARG001
     """Reasons are shown as text: a file's name is no markup."""
     page = client.get("/", headers=BROWSER).text
 
-    assert "No version serves: every version was refused" in page
-    assert "Version 4 was refused: saved_model.pb: &lt;is missing&gt;" in page
+    assert "No version of <strong>shapes</strong> serves: every version was refused" in page
+    assert "shapes version 4 was refused: saved_model.pb: &lt;is missing&gt;" in page
     assert "Try it" not in page

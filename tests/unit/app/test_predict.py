@@ -11,6 +11,7 @@ from gevent.event import Event
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
 from app.frames import Answer
+from app.status import CanaryStatus, HostStatus, ModelStatus
 from app.web.channel import Prediction
 from app.web.errors import (
     BadInputError,
@@ -105,7 +106,7 @@ def test_probabilities_are_the_shortest_decimals(post, channel):
     """They are float32: 0.1 is written as 0.1, and reads back as the same 32 bits."""
     probabilities = np.array([[0.1, 0.2, 0.7]], np.float32)
     answer = Prediction(Answer(3, 0, 0, probabilities), ("circle", "square", "star"))
-    channel.predict = lambda *_: answer
+    channel.predict = lambda *_, **__: answer
 
     assert b'"probability":0.7,"probabilities":[0.1,0.2,0.7]' in post(STAR).data
 
@@ -332,3 +333,171 @@ def test_too_many_raw_images_are_refused(post_raw):
         "found": 5,
         "limit": 4,
     } == response.json
+
+
+@pytest.fixture
+def post_to(client):
+    """Give a function that posts a star, or other pixels, to a path below /models."""
+
+    def run(path, pixels=(2, 0, 0, 255), **options):
+        options.setdefault("content_type", "application/octet-stream")
+        return client.post(f"/models/{path}/predict", data=bytes(pixels), **options)
+
+    return run
+
+
+@pytest.mark.usefixtures("two_models")
+@pytest.mark.parametrize(
+    ("path", "model", "version"),
+    [
+        ("shapes", "shapes", 3),
+        ("shapes/versions/4", "shapes", 4),
+        ("shapes/labels/canary", "shapes", 4),
+        ("shapes/labels/stable", "shapes", 3),
+        ("wide", "wide", 1),
+        ("wide/versions/1", "wide", 1),
+    ],
+)
+def test_a_model_and_a_version_can_be_named(post_to, channel, path, model, version):
+    """The images are read in the model's own shape, and the answer names both."""
+    response = post_to(path, (2, 0, 0) if model == "wide" else (2, 0, 0, 255))
+
+    assert {"name": model, "version": version} == response.json["model"]
+    assert "star" == response.json["predictions"][0]["label"]
+    asked_version = version if "/" in path else 0
+    assert [(model, asked_version, False)] == channel.routed
+
+
+@pytest.mark.usefixtures("two_models")
+def test_a_named_model_is_asked_again_and_again(post_to):
+    """Paths are remembered, each with what it names."""
+    answers = [post_to(f"shapes/versions/{n}").json["model"]["version"] for n in (3, 4, 3, 4)]
+
+    assert [3, 4, 3, 4] == answers
+
+
+@pytest.mark.usefixtures("two_models")
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("none", "no model none"),
+        ("shapes/versions/9", "no version 9"),
+        ("shapes/versions/5", "no version 5"),
+        ("shapes/versions/0", "there is no version '0'; versions are numbered from 1"),
+        ("shapes/versions/x", "there is no version 'x'; versions are numbered from 1"),
+        ("shapes/versions/9" + "0" * 40, f"there is no version '9{'0' * 40}'; versions are"),
+        (
+            "shapes/labels/blue",
+            "no label 'blue' on a version that serves; labels: stable (version 3), canary (",
+        ),
+        ("wide/labels/blue", "labels: none"),
+    ],
+)
+def test_what_is_not_there_is_not_found(post_to, channel, path, sentence):
+    """The sentence tells what is; the host is not asked."""
+    response = post_to(path, (2, 0, 0) if path.startswith("wide") else (2, 0, 0, 255))
+
+    assert 404 == response.status_code
+    assert sentence in response.json["error"]
+    assert [] == channel.asked
+
+
+@pytest.mark.usefixtures("two_models")
+def test_an_image_of_another_models_shape_is_refused(post_to):
+    """Each model has its own."""
+    assert "4 (2 x 2 x 1) for each image" in post_to("shapes", (1, 2, 3)).json["error"]
+    assert "3 (1 x 3 x 1) for each image" in post_to("wide", (1, 2, 3, 4)).json["error"]
+
+
+@pytest.mark.usefixtures("two_models")
+def test_a_version_that_went_meanwhile_is_not_found(post_to, channel):
+    """Whoever asks for one version wants no other."""
+    channel.gone = {4}
+
+    assert 404 == post_to("shapes/versions/4").status_code
+    assert 404 == post_to("shapes/labels/canary").status_code
+    assert 2 == len(channel.routed)
+
+
+@pytest.mark.usefixtures("two_models")
+def test_a_label_that_moved_meanwhile_is_followed(post_to, channel):
+    """The version that it was on may be gone by the time that the request comes to the host."""
+    predict = channel.predict
+
+    def move_and_predict(*images, **options):
+        shapes = channel.status.default.model_copy(update={"labels": {"canary": 3}})
+        channel.status = HostStatus.of(shapes)
+        return predict(*images, **options)
+
+    channel.gone, channel.predict = {4}, move_and_predict
+    response = post_to("shapes/labels/canary")
+
+    assert {"name": "shapes", "version": 3} == response.json["model"]
+    assert [("shapes", 4, False), ("shapes", 3, False)] == channel.routed
+
+
+def test_a_named_model_is_waited_for_as_the_default_one_is(post_to, channel, clock):
+    """A request that comes while the host starts finds out later what there is."""
+    post_to("shapes/versions/3")
+
+    assert [clock.now + DEFAULT_TIMEOUT_S] * 2 == channel.waits
+    assert [4, 0] == channel.held
+
+
+@pytest.fixture
+def canary(channel, describe_serving):
+    """Give a function that sends a share of the default model's traffic to version 4."""
+
+    def run(percent, header=None):
+        shapes = ModelStatus(
+            name="shapes",
+            ready=True,
+            reason=None,
+            default=3,
+            versions=(describe_serving(4), describe_serving(3)),
+            labels={"new": 4},
+            canary=CanaryStatus(version=4, label="new", percent=percent, sticky_header=header),
+        )
+        channel.status = HostStatus.of(shapes)
+
+    return run
+
+
+@pytest.mark.parametrize("path", ["/predict", "/models/shapes/predict"])
+def test_a_canary_answers_its_share(client, canary, channel, registry, path):
+    """All of it here; the answer names the canary's version, and the requests are counted."""
+    canary(100)
+    image = {"data": bytes([2, 0, 0, 255]), "content_type": "application/octet-stream"}
+    response = client.post(path, **image)
+    channel.gone = {4}
+    without = client.post(path, **image)
+
+    assert (4, 3) == (response.json["model"]["version"], without.json["model"]["version"])
+    assert [(4, True)] * 2 == [route[1:] for route in channel.routed]
+    labels = {"model": "shapes", "side": "canary"}
+    assert 2 == registry.get_sample_value("glyph_canary_requests_total", labels)
+
+
+def test_a_canary_takes_nothing_from_those_who_ask_for_a_version(client, canary, channel):
+    """Nor from those who ask for a label."""
+    canary(100)
+    for path in ("versions/3", "labels/new"):
+        client.post(
+            f"/models/shapes/{path}/predict",
+            data=bytes(4),
+            content_type="application/octet-stream",
+        )
+
+    assert [("shapes", 3, False), ("shapes", 4, False)] == channel.routed
+
+
+def test_the_canary_may_come_from_a_setting(make_app, channel, canary):
+    """Where the control document has none."""
+    canary(50)
+    shapes = channel.status.default.model_copy(update={"canary": None})
+    channel.status = HostStatus.of(shapes)
+    client = make_app(canary="new=100").test_client()
+
+    client.post("/predict", data=bytes(4), content_type="application/octet-stream")
+
+    assert [(None, 4, True)] == channel.routed

@@ -125,6 +125,76 @@ def test_settings_that_do_not_fit_together_are_refused(complaint):
     ) == complaint(GLYPH_MAX_IMAGES=11, GLYPH_QUEUE_LIMIT=10)
 
 
+@pytest.mark.parametrize(
+    "token", ["short", "x" * 257, "spaces in the middle of it", "x" * 20 + "\n"]
+)
+def test_a_wrong_token_is_refused_and_not_repeated(complaint, token):
+    """What may be wrong with it is told, and it may be nearly right."""
+    expected = "16 to 256 printable ASCII characters without a space are expected"
+
+    assert f"glyph: GLYPH_ADMIN_TOKEN: {expected}\n" == complaint(GLYPH_ADMIN_TOKEN=token)
+
+
+def test_a_token_is_not_shown(monkeypatch):
+    """Whoever logs the settings does not log it."""
+    monkeypatch.setenv("GLYPH_ADMIN_TOKEN", "correct-horse-battery-staple")
+    settings = load_settings()
+
+    assert "correct" not in f"{settings!r} {settings} {settings.model_dump()}"
+    assert "correct-horse-battery-staple" == settings.read_admin_token()
+
+
+def test_a_token_is_read_from_a_file(monkeypatch, tmp_path):
+    """Without the end of its line."""
+    path = tmp_path / "token"
+    path.write_text("correct-horse-battery-staple\n")
+    monkeypatch.setenv("GLYPH_ADMIN_TOKEN_FILE", str(path))
+
+    assert "correct-horse-battery-staple" == load_settings().read_admin_token()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"secret", "16 to 256 printable ASCII characters without a space are expected"),
+        (b"\xff" * 20, "16 to 256 printable ASCII characters without a space are expected"),
+    ],
+    ids=["missing", "short", "no text"],
+)
+def test_a_file_without_a_token_is_refused(complaint, tmp_path, content, problem):
+    """At the start, and without what stands in it."""
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+
+    assert f"glyph: GLYPH_ADMIN_TOKEN_FILE='{path}': {problem}\n" == (
+        complaint(GLYPH_ADMIN_TOKEN_FILE=path)
+    )
+
+
+def test_two_tokens_are_refused(complaint, tmp_path):
+    """Nobody is to guess which one counts."""
+    text = complaint(GLYPH_ADMIN_TOKEN="x" * 20, GLYPH_ADMIN_TOKEN_FILE=tmp_path)
+
+    assert (
+        "glyph: GLYPH_ADMIN_TOKEN and GLYPH_ADMIN_TOKEN_FILE are both set; set one of them\n"
+        == (text)
+    )
+
+
+def test_there_is_no_token_unless_it_is_set():
+    """So nothing can be changed."""
+    assert Settings().read_admin_token() is None
+
+
+def test_a_share_is_checked_at_the_start(complaint):
+    """It shows what is expected."""
+    text = complaint(GLYPH_CANARY="canary=110")
+
+    assert text.startswith("glyph: GLYPH_CANARY='canary=110': label=percent or label=percent:Head")
+
+
 def test_a_request_may_be_as_large_as_the_queue(monkeypatch):
     """The bound itself is within it."""
     monkeypatch.setenv("GLYPH_MAX_IMAGES", "10")
