@@ -27,6 +27,8 @@ class LoadedModel(BaseModel):
     """Largest batch that is worth making on this machine, in images."""
     batch_seconds: dict[str, float]
     """Measured time of one batch, by its size in images."""
+    measured_with: int | None = None
+    """The version alike that was measured in place of this one."""
     example: str
     """One golden image, base64 of its uint8 pixels."""
 

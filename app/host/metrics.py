@@ -61,7 +61,34 @@ class HostMetrics:
             registry=registry,
         )
         self.version = Gauge(
-            "glyph_model_version", "Version that new requests get", ["model"], registry=registry
+            "glyph_model_version",
+            "Default version: requests get it that ask for none",
+            ["model"],
+            registry=registry,
+        )
+        self.versions = Gauge(
+            "glyph_model_versions_loaded", "Versions in memory", ["model"], registry=registry
+        )
+        self.refusals = Gauge(
+            "glyph_model_versions_refused",
+            "Versions that are not to be loaded: they failed a trial, or somebody said so",
+            ["model"],
+            registry=registry,
+        )
+        self.swaps = Counter(
+            "glyph_model_swaps",
+            "Times another version became the default one",
+            ["model"],
+            registry=registry,
+        )
+        self.rollbacks = Counter(
+            "glyph_model_rollbacks",
+            "Times a version that had turned bad was given up for the one before it",
+            ["model"],
+            registry=registry,
+        )
+        self.store_up = Gauge(
+            "glyph_store_up", "1 if the store could be read at the last look", registry=registry
         )
         self.loads = Counter(
             "glyph_model_loads",
@@ -124,15 +151,38 @@ class HostMetrics:
         """Count a request on which a version failed."""
         self.failures[model, version] += 1
 
-    def loaded(self, model: str, version: int, seconds: float, curve: Curve) -> None:
-        """Note that a version began to serve, and what its batches cost."""
+    def loaded(self, model: str, version: int, seconds: float, curve: Curve) -> None:  # noqa: ARG002
+        """Note that a version can be asked for, and what its batches cost."""
         self.loads.labels(model, "served").inc()
         self.load_seconds.observe(seconds)
-        self.version.labels(model).set(version)
         self.batch_limit.labels(model).set(curve.limit)
+        self.batch_seconds.remove_by_labels({"model": model})
         for size, batch_s in curve.seconds.items():
             self.batch_seconds.labels(model, size).set(batch_s)
 
     def refused(self, model: str) -> None:
         """Count a version that failed its trial."""
         self.loads.labels(model, "refused").inc()
+
+    def defaulted(self, model: str, version: int | None, *, swap: bool) -> None:
+        """Note which version is the default one, if any is."""
+        if version is None:
+            for gauge in (self.version, self.batch_limit, self.batch_seconds):
+                gauge.remove_by_labels({"model": model})
+            return
+        self.version.labels(model).set(version)
+        self.swaps.labels(model).inc(swap)
+
+    def rolled_back(self, model: str) -> None:
+        """Count a version that was given up for the one before it."""
+        self.rollbacks.labels(model).inc()
+
+    def counted(self, model: str, *, loaded: int, refused: int) -> None:
+        """Note how many versions of a model there are of each kind."""
+        self.versions.labels(model).set(loaded)
+        self.refusals.labels(model).set(refused)
+        self.rollbacks.labels(model)  # so that the first one is a rise from zero
+
+    def store(self, *, up: bool) -> None:
+        """Note whether the store can be read."""
+        self.store_up.set(up)

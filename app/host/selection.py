@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.host.curve import WORTH, Curve, batch_sizes, measure
+from app.host.runtimes.base import RuntimeMissingError
 from app.host.trial import TrialFailedError, try_golden
 
 if TYPE_CHECKING:
@@ -24,19 +25,44 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_OF_THIS_MACHINE = (MemoryError, OSError, ImportError, RuntimeMissingError)
+"""Failures that say nothing about the version."""
+
 
 class NotQuickerError(Exception):
     """Raised when a rival is not worth its lesser exactness; the text gives both times."""
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
-    """A model that passed the trial, and what its batches cost."""
+class Way:
+    """How a version runs, and what its batches cost; holds nothing of the model in memory."""
 
-    model: Model
+    version: int
+    """Whose batches were measured."""
+    candidate: str
     curve: Curve
     passed_over: tuple[str, ...]
     """Why it is not another one: a sentence for each that was tried."""
+    parameter_count: int
+    input_shape: tuple[int, int, int]
+    open_to_others: bool
+    """One that was passed over gave wrong answers; another version's may be right."""
+
+    def fits(self, metadata: Metadata) -> bool:
+        """Say whether a version is so much alike that it would be found to run the same way."""
+        return (
+            not self.open_to_others
+            and self.parameter_count == metadata.parameter_count
+            and self.input_shape == metadata.input.shape
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A model that passed the trial, prepared for the batches worth making."""
+
+    model: Model
+    way: Way
 
 
 class Selection:
@@ -56,21 +82,58 @@ class Selection:
         self._metadata = metadata
         self._sizes = batch_sizes(max_batch)
         self._clock = clock
-        self._passed_over: list[str] = []
+        self._passed_over: list[tuple[str, type[Exception]]] = []
 
-    def select(self, candidates: Iterable[Candidate]) -> Selected:
+    def select(self, candidates: Iterable[Candidate], like: Way | None = None) -> Selected:
         """Take the first that passes, or its rival.
+
+        Args:
+            candidates: Best first.
+            like: How another version runs. One that is alike is run likewise if it passes, and not
+                measured: beside the version that serves, that takes long and tells little.
 
         Raises:
             TrialFailedError: If none passes; the text gives every reason.
         """
-        for candidate in candidates:
+        ways = tuple(candidates)
+        if like is not None and like.fits(self._metadata):
+            model = self._follow(like, ways)
+            if model is not None:
+                return Selected(model, like)
+        for candidate in ways:
             best = self._attempt(candidate)
             if best is not None:
-                rival = candidate.rival and self._attempt(candidate.rival, best)
-                model, curve = rival or best
-                return Selected(model, curve, tuple(self._passed_over))
-        raise TrialFailedError("; ".join(self._passed_over) or "no runtime is installed")
+                return self._choose(candidate, best)
+        reason = "; ".join(self._sentences()) or "no runtime is installed"
+        raise TrialFailedError(reason, lasting=self._is_lasting())
+
+    def _follow(self, way: Way, candidates: Iterable[Candidate]) -> Model | None:
+        """Load as another version was; None if that does not pass."""
+        every = [one for c in candidates for one in (c, c.rival) if one is not None]
+        for candidate in (one for one in every if one.name == way.candidate):
+            try:
+                model = candidate.load(self._directory)
+                self._try(model, way.curve.sizes)
+            except Exception as exc:  # noqa: BLE001 - runtimes raise what they like
+                log.info("version %d is measured anew: %s", self._metadata.version, exc)
+            else:
+                return model
+        return None
+
+    def _choose(self, candidate: Candidate, best: tuple[Model, Curve]) -> Selected:
+        rival = candidate.rival and self._attempt(candidate.rival, best)
+        model, curve = rival or best
+        chosen = candidate.rival if rival and candidate.rival else candidate
+        way = Way(
+            version=self._metadata.version,
+            candidate=chosen.name,
+            curve=curve,
+            passed_over=self._sentences(),
+            parameter_count=self._metadata.parameter_count,
+            input_shape=self._metadata.input.shape,
+            open_to_others=any(issubclass(e, TrialFailedError) for _, e in self._passed_over),
+        )
+        return Selected(model, way)
 
     def _attempt(
         self, candidate: Candidate, best: tuple[Model, Curve] | None = None
@@ -83,17 +146,20 @@ class Selection:
         except Exception as exc:  # noqa: BLE001 - runtimes raise what they like
             version, name = self._metadata.version, candidate.name
             log.info("version %d not with %s: %s", version, name, exc)
-            self._passed_over.append(f"{name}: {first_line(exc)}")
+            self._passed_over.append((f"{name}: {first_line(exc)}", type(exc)))
             return None
 
     def _examine(self, model: Model) -> Curve:
         """Let a model answer the golden images at every size; gives what its batches cost."""
-        model.prepare(self._sizes)
-        try_golden(model, self._golden, self._metadata.classes, self._sizes)
+        self._try(model, self._sizes)
         calls = {size: self._call(model, size) for size in self._sizes}
         curve = Curve(measure(calls, self._clock))
         model.prepare(curve.sizes)
         return curve
+
+    def _try(self, model: Model, sizes: list[int]) -> None:
+        model.prepare(sizes)
+        try_golden(model, self._golden, self._metadata.classes, sizes)
 
     def _compare(self, rival: Model, best: Model, curve: Curve) -> None:
         size = curve.limit
@@ -109,6 +175,12 @@ class Selection:
     def _call(self, model: Model, size: int) -> Callable[[], NDArray[np.float32]]:
         images = self._golden.images
         return partial(model.predict, [images[np.arange(size) % len(images)]])
+
+    def _sentences(self) -> tuple[str, ...]:
+        return tuple(sentence for sentence, _ in self._passed_over)
+
+    def _is_lasting(self) -> bool:
+        return any(not issubclass(exc, _OF_THIS_MACHINE) for _, exc in self._passed_over)
 
 
 def first_line(exc: Exception) -> str:

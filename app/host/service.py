@@ -8,11 +8,12 @@ thread, which wakes when a full batch is left over.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
@@ -20,15 +21,19 @@ from app.cores import usable_cores
 from app.frames import Refusal, Refused
 from app.host.batching import BatchQueue
 from app.host.engine import Engine
+from app.host.loading import Loader
 from app.host.metrics import HostMetrics
+from app.host.probation import Watching, keep_replays
 from app.host.runtimes.choice import candidates
 from app.host.server import HostServer
-from app.host.versions import VersionWatcher
+from app.host.versions import ModelVersions
+from app.host.watcher import StoreWatcher
 from app.run_dir import HOST_SOCKET, HOST_STARTS
 from model_store import ModelStore, StoreError
 from model_store.seeding import seed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from app.frames import Predict
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
     from app.host.server import Connection, Origin
     from app.settings import Settings
     from app.status import HostStatus
+    from model_store import Store
 
 log = logging.getLogger(__name__)
 
@@ -56,29 +62,14 @@ class HostService:
         streams = settings.count_streams(usable_cores())
         self._engine = Engine(
             queue,
-            self._server.deliver,
+            keep_replays(self._server.deliver),
             self._metrics,
             wait_s=settings.batch_wait_ms / 1000,
         )
-        self._watcher = VersionWatcher(
-            store,
-            settings.model,
-            candidates=partial(
-                candidates,
-                settings.runtime,
-                settings.precision,
-                threads=settings.runtime_threads,
-                streams=streams,
-            ),
-            max_batch=settings.max_batch,
-            serve=self._engine.serve,
-            retire=self._engine.retire,
-            announce=self._announce,
-            observer=self._metrics,
-        )
         self._models: list[str] = []
         """In the order of the status, which web workers give their places in."""
-        self._engine.on_retired = lambda _model, version: self._watcher.retired(version)
+        self._watcher = self._make_watcher(store, streams)
+        self._engine.on_retired = self._watcher.retired
         self._announce(self._watcher.status())
         self._beats = 0
         self._oldest: Batch | None = None
@@ -156,6 +147,44 @@ class HostService:
         """Render the host's metrics in Prometheus' text format."""
         return self._metrics.exposition()
 
+    def _make_watcher(self, store: Store, streams: int) -> StoreWatcher:
+        settings, engine = self._settings, self._engine
+        ways = partial(
+            candidates,
+            settings.runtime,
+            settings.precision,
+            threads=settings.runtime_threads,
+            streams=streams,
+        )
+        loader = Loader(store, ways, max_batch=settings.max_batch)
+        watching = Watching(
+            store,
+            engine.submit_to_background,
+            lambda model, version: self._metrics.failures[model, version],
+            window_s=settings.auto_rollback_s,
+        )
+
+        def make(name: str, tell: Callable[[], None]) -> ModelVersions:
+            return ModelVersions(
+                store,
+                name,
+                policy=settings.policy_of(name),
+                loader=loader,
+                engine=engine,
+                tell=tell,
+                observer=self._metrics,
+                watching=watching if settings.auto_rollback_s else None,
+            )
+
+        return StoreWatcher(
+            store,
+            settings.model,
+            settings.model_names,
+            make=make,
+            announce=self._announce,
+            observer=self._metrics,
+        )
+
     def _end_streams(self) -> None:
         """Let the batches in progress be answered, before the connections are closed."""
         self._engine.stop()
@@ -163,9 +192,16 @@ class HostService:
         for thread in self._streams:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
-    def administer(self, _request: bytes, origin: Origin) -> None:
-        """Refuse: nothing can be asked for yet."""
-        self._server.reply(origin, b'{"ok": false, "error": "not to be had", "change": null}')
+    def administer(self, request: bytes, origin: Origin) -> None:
+        """Have the watcher do what an operator asks for."""
+
+        def reply(outcome: dict[str, Any]) -> None:
+            self._server.reply(origin, json.dumps(outcome).encode())
+
+        try:
+            self._watcher.ask(json.loads(request), reply)
+        except ValueError as exc:
+            reply({"ok": False, "error": f"no JSON: {exc}", "change": None})
 
     def _announce(self, status: HostStatus) -> None:
         self._models = [model.name for model in status.models]

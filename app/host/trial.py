@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 class TrialFailedError(Exception):
     """Raised when a version does not answer as it should; the text says how."""
 
+    def __init__(self, reason: str, *, lasting: bool = True) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
+        """It is the version's fault, and not for something that this machine lacks."""
+
 
 def try_golden(model: Model, golden: Golden, classes: Sequence[str], sizes: Sequence[int]) -> None:
     """Run the golden images at every prepared batch size; this also warms the runtime.
@@ -32,18 +37,32 @@ def try_golden(model: Model, golden: Golden, classes: Sequence[str], sizes: Sequ
             part = picks[start : start + size]
             found = model.predict([golden.images[part]])
             expected = golden.probabilities[part]
-            _compare(found, expected, part, classes, size=size, tolerance=golden.tolerance)
+            when = f"at batch size {size}"
+            compare(found, expected, part, classes, when=when, tolerance=golden.tolerance)
 
 
-def _compare(
+def compare(
     found: NDArray[np.float32],
     expected: NDArray[np.float32],
     picks: NDArray[np.int64],
     classes: Sequence[str],
     *,
-    size: int,
+    when: str,
     tolerance: float,
 ) -> None:
+    """Compare answers with those that were published.
+
+    Args:
+        found: Probabilities of shape (n, classes).
+        expected: What they should be.
+        picks: Which golden images these are.
+        classes: Their names.
+        when: In which circumstances, for the sentence.
+        tolerance: Largest difference allowed.
+
+    Raises:
+        TrialFailedError: If they have another shape, are not finite, or are off by more.
+    """
     if found.shape != expected.shape or found.shape[1] != len(classes):
         shapes = f"{found.shape}; {len(expected)} images of {len(classes)} classes were expected"
         raise TrialFailedError(f"the model gives probabilities of shape {shapes}")
@@ -52,7 +71,7 @@ def _compare(
     row, column = np.unravel_index(np.argmax(off), off.shape)
     if off[row, column] > tolerance:
         raise TrialFailedError(
-            f"golden image {picks[row]} at batch size {size}: the probability of class "
+            f"golden image {picks[row]} {when}: the probability of class "
             f"{classes[int(column)]!r} is {found[row, column]:.4f}, but it was published with "
             f"{expected[row, column]:.4f} (tolerance {tolerance:g})"
         )

@@ -1,255 +1,361 @@
-"""Watches the store, tries new versions and hands the good ones to the engine.
+"""Keeps the versions of one model in memory that are wanted, one of them its default.
 
-Loading is a trial: manifest, golden images, every batch size. A version that fails is refused with
-a sentence, and tried again only when its files change.
+Loading is a trial; a version that fails is refused with a sentence, and what serves goes on. A new
+default is in place before the one before it goes. Nothing here holds on to a model in memory: the
+engine does, and it alone.
 """
 
 from __future__ import annotations
 
-import base64
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from app.host.engine import LoadedVersion
-from app.host.selection import Selection, first_line
-from app.host.trial import TrialFailedError
-from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
-from model_store import Golden, StoreError
+from app.host.loading import UnfitError
+from app.host.policy import Plan, plan
+from app.host.refusals import Records, Refusals
+from app.host.roster import Roster
+from app.host.selection import first_line
+from app.status import CanaryStatus, ModelStatus
+from model_store import Control, StoreError, VersionNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-    from pathlib import Path
+    from collections.abc import Callable
 
     from app.host.curve import Curve
-    from app.host.runtimes.choice import Candidate
-    from model_store import ModelStore
+    from app.host.engine import LoadedVersion
+    from app.host.loading import Loaded, Loader
+    from app.host.probation import Probation, Watching
+    from app.host.selection import Way
+    from app.status import VersionStatus
+    from model_store import Canary, Shadow, Store
 
 log = logging.getLogger(__name__)
 
-Fingerprint = frozenset[tuple[str, int, int]]
-"""Name, size and change time of every file of a version."""
-
 
 class Observer(Protocol):
-    """Who is told about loads."""
+    """Who is told what becomes of versions."""
 
     def loaded(self, model: str, version: int, seconds: float, curve: Curve) -> None: ...
 
     def refused(self, model: str) -> None: ...
 
+    def defaulted(self, model: str, version: int | None, *, swap: bool) -> None: ...
 
-class VersionWatcher:
-    """Keeps the newest good version of one model serving."""
+    def rolled_back(self, model: str) -> None: ...
+
+    def counted(self, model: str, *, loaded: int, refused: int) -> None: ...
+
+
+class Engine(Protocol):
+    """Where loaded versions go."""
+
+    def serve(
+        self, version: LoadedVersion, announce: Callable[[], None], *, default: bool = True
+    ) -> None: ...
+
+    def make_default(self, model: str, version: int, announce: Callable[[], None]) -> None: ...
+
+    def retire(self, model: str, version: int) -> None: ...
+
+
+class ModelVersions:
+    """The versions of one model. One thread looks; any may ask for the status."""
 
     def __init__(
         self,
-        store: ModelStore,
-        model: str,
+        store: Store,
+        name: str,
         *,
-        candidates: Callable[[], Iterable[Candidate]],
-        max_batch: int,
-        serve: Callable[[LoadedVersion, Callable[[], None]], None],
-        retire: Callable[[str, int], None],
-        announce: Callable[[HostStatus], None],
+        policy: str,
+        loader: Loader,
+        engine: Engine,
+        tell: Callable[[], None],
         observer: Observer,
+        watching: Watching | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Begin with none.
+
+        Args:
+            store: Where versions come from.
+            name: Of the model.
+            policy: Which versions are wanted where the control document does not say.
+            loader: Tries them.
+            engine: Gets those that pass.
+            tell: Called when the status has changed.
+            observer: Who counts.
+            watching: How a new default is watched, for the one before it to come back; None does
+                not.
+            clock: Monotonic seconds.
+        """
+        self.name = name
         self._store = store
-        self._model = model
-        self._candidates = candidates
-        self._max_batch = max_batch
-        self._serve = serve
-        self._retire = retire
-        self._announce = announce
+        self.policy = policy
+        self._loader = loader
+        self._engine = engine
+        self._tell = tell
         self._observer = observer
+        self._watching = watching
         self._clock = clock
-        self._states: dict[int, VersionStatus] = {}
-        self._refused: dict[int, Fingerprint] = {}
+        self._records = Records(store, name)
+        self._refusals = Refusals(store, name, self._records)
+        self._roster = Roster()
+        self._control = Control()
+        self._present: set[int] = set()
+        self._way: Way | None = None
+        self._probation: Probation | None = None
         self._looked = False
         self._trouble: str | None = None
-        self._stopped = threading.Event()
-        self._lock = threading.Lock()
-        self._telling = threading.Lock()
+        self._told: ModelStatus | None = None
 
-    def run(self, interval_s: float) -> None:
-        """Look at the store until stopped."""
-        while not self._stopped.is_set():
-            try:
-                self.check()
-            except Exception as exc:  # noqa: BLE001 - told and logged, and looked at again
-                self._cannot_look(exc)
-            self._stopped.wait(interval_s)
+    def look(self) -> None:
+        """Load what is wanted, let go of what is not, and tell what has changed.
 
-    def stop(self) -> None:
-        """End `run`."""
-        self._stopped.set()
+        Raises:
+            StoreError: If the store cannot be read; what serves goes on serving.
+        """
+        try:
+            self._judge()
+            self._read()
+            self._fill()
+        except StoreError as exc:
+            self._trouble = first_line(exc)
+            raise
+        else:
+            self._trouble = None
+        finally:
+            self._looked = True
+            self._tell_news()
+            self._count()
 
-    def check(self) -> None:
-        """Try every version newer than the one that serves, newest first, until one is good."""
-        versions = self._store.versions(self._model)
-        self._forget_removed(versions)
-        serving = self._serving()
-        for version in sorted(versions, reverse=True):
-            if serving is not None and version <= serving:
-                break
-            fingerprint = _fingerprint(self._store.path(self._model, version))
-            if self._refused.get(version) != fingerprint and self._try(version, fingerprint):
-                break
-        if not self._looked or self._trouble:
-            self._looked, self._trouble = True, None
-            self._tell()
+    def let_go(self) -> None:
+        """Unload everything: the store holds the model no more."""
+        self._present, self._probation = set(), None
+        self._retire_all()
+        self._tell_news()
+        self._count()
+
+    def retry(self) -> None:
+        """Let what failed for this machine's sake be tried again."""
+        self._refusals.forgive()
 
     def retired(self, version: int) -> None:
         """Note that the engine has let a version go."""
-        with self._lock:
-            if self._states.get(version, None) and self._states[version].state == "retiring":
-                del self._states[version]
-        self._tell()
+        if self._roster.retired(version):
+            self._say()
 
-    def status(self) -> HostStatus:
-        """Say what serves, and if nothing does, why."""
-        with self._lock:
-            versions = tuple(self._states[n] for n in sorted(self._states, reverse=True))
-        ready = any(v.state == "serving" for v in versions)
+    @property
+    def due(self) -> bool:
+        """Whether a new default is being watched, which asks for a look every second."""
+        return self._probation is not None
+
+    def status(self) -> ModelStatus:
+        """Say what can be had, and if nothing, why."""
+        versions, default = self._roster.versions(), self._roster.default
+        control, serving = self._control, self._roster.serving()
         starting = not self._looked or any(v.state == "loading" for v in versions)
-        only = ModelStatus(
-            name=self._model,
+        ready = default is not None
+        return ModelStatus(
+            name=self.name,
             ready=ready,
             starting=starting and not ready,
             reason=None if ready else self._why_not(versions, starting=starting),
-            default=next((v.version for v in versions if v.state == "serving"), None),
+            default=default,
             versions=versions,
+            labels={label: n for label, n in control.labels.items() if n in serving},
+            pinned=control.pinned,
+            policy=control.policy or self.policy,
+            canary=self._share(control.canary, serving),
+            shadow=self._share(control.shadow, serving),
         )
-        return HostStatus.of(only)
 
-    def _try(self, version: int, fingerprint: Fingerprint) -> bool:
+    def _read(self) -> None:
+        present = set(self._store.versions(self.name))
+        serving = self._roster.serving()
+        if serving and not present:
+            away = f"{self._store.location} shows no version of {self.name} any more"
+            raise StoreError(f"{away}; what is loaded serves on")
+        self._control = self._store.control(self.name)
+        self._present = present
+
+    def _plan(self) -> Plan:
+        """Plan with what the store holds, and the default version even if its files are gone."""
+        reasons = self._refusals.review(self._present, self._control)
+        self._roster.refuse(reasons)
+        default = self._roster.default
+        kept = set() if default is None else {default}
+        return plan(self._present | kept, self._control, self.policy, reasons)
+
+    def _fill(self) -> None:
+        """Load what is missing, the best first; then give way to it."""
+        while True:
+            planned = self._plan()
+            serving = self._roster.serving()
+            missing = [n for n in planned.wanted if n not in serving]
+            if not missing:
+                break
+            self._try(missing[0], planned)
+        self._give_way(planned)
+
+    def _try(self, version: int, planned: Plan) -> None:
         started = self._clock()
-        self._set(VersionStatus(version=version, state="loading"))
+        self._roster.loading(version)
+        self._say()
+        stamp = self._refusals.stamp(version)
         try:
-            loaded, status = self._load(version)
-        except (StoreError, TrialFailedError) as exc:
-            self._refuse(version, fingerprint, str(exc))
-            return False
-        except Exception as exc:  # whatever it is, the version is not fit to serve
-            log.debug("version %d", version, exc_info=True)
-            self._refuse(version, fingerprint, f"{type(exc).__name__}: {exc}")
-            return False
-        before = self._serving()
-        self._serve(loaded, lambda: self._promote(status))
-        if before is not None:
-            self._retire(self._model, before)
-        self._observer.loaded(self._model, version, self._clock() - started, loaded.curve)
-        self._log(loaded)
-        return True
+            found = self._loader.load(self.name, version, self._way)
+        except UnfitError as unfit:
+            self._refuse(version, stamp, unfit)
+        except VersionNotFoundError:  # removed in the meantime
+            self._present.discard(version)
+            self._roster.abandoned(version)
+        except StoreError:
+            self._roster.abandoned(version)
+            raise
+        else:
+            self._serve(found, planned, started)
 
-    def _log(self, loaded: LoadedVersion) -> None:
-        model, curve = loaded.model, loaded.curve
-        log.info(
-            "serving %s version %d with %s (%s) in %s; measured per batch: %s",
-            loaded.name,
-            loaded.version,
-            model.runtime,
-            model.precision,
-            f"batches of up to {curve.limit}" if curve.limit > 1 else "no batches: they do not pay",
-            curve,
-        )
+    def _serve(self, found: Loaded, planned: Plan, started: float) -> None:
+        loaded, before = found.version, self._roster.default
+        number = loaded.version
+        default = planned.default({*self._roster.serving(), number}) == number
 
-    def _load(self, version: int) -> tuple[LoadedVersion, VersionStatus]:
-        manifest = self._store.verify(self._model, version)
-        metadata = self._store.metadata(self._model, version)
-        if (metadata.model, metadata.version) != (self._model, version):
-            itself = f"version {metadata.version} of {metadata.model}"
-            raise TrialFailedError(f"its metadata.json says that it is {itself}")
-        directory = self._store.path(self._model, version)
-        golden = Golden.read(directory)
-        if golden.images.shape[1:] != metadata.input.shape:
-            shapes = f"{golden.images.shape[1:]}; its metadata.json says {metadata.input.shape}"
-            raise TrialFailedError(f"its golden images have shape {shapes}")
-        selection = Selection(
-            directory, golden, metadata, max_batch=self._max_batch, clock=self._clock
-        )
-        found = selection.select(self._candidates())
-        loaded = LoadedVersion(
-            name=self._model,
-            version=version,
-            model=found.model,
-            curve=found.curve,
-            classes=metadata.classes,
-            input_shape=metadata.input.shape,
-        )
-        known = LoadedModel(
-            runtime=found.model.runtime,
-            precision=found.model.precision,
-            passed_over=found.passed_over,
-            batch_limit=found.curve.limit,
-            batch_seconds={str(size): s for size, s in found.curve.seconds.items()},
-            digest=manifest.digest,
-            accuracy=metadata.metrics.accuracy,
-            classes=metadata.classes,
-            input_shape=metadata.input.shape,
-            example=base64.b64encode(golden.images[0].tobytes()).decode(),
-        )
-        return loaded, VersionStatus(version=version, state="serving", loaded=known)
+        def announce() -> None:
+            self._roster.serve(number, found.known, default=default)
+            self._say()
 
-    def _cannot_look(self, exc: Exception) -> None:
-        """Tell once why the store cannot be read; what serves goes on serving."""
-        trouble = first_line(exc)
-        if trouble == self._trouble:
+        self._engine.serve(loaded, announce, default=default)
+        self._way = found.way
+        self._observer.loaded(self.name, number, self._clock() - started, loaded.curve)
+        _log(found)
+        if default:
+            self._defaulted(number, before)
+        digest = found.known.digest
+        if self._control.passed.get(number) != digest or number in self._control.quarantined:
+            self._control = self._records.passed(number, digest) or self._control
+
+    def _give_way(self, planned: Plan) -> None:
+        """Make the best loaded version the default, and retire what is not wanted."""
+        if self._control.unloaded:
+            self._retire_all()
             return
-        log.error("looking at the store failed; it is tried on", exc_info=exc)
-        self._looked, self._trouble = True, trouble
+        before, best = self._roster.default, planned.default(self._roster.serving())
+        if best is not None and best != before:
+            self._make_default(best)
+            self._defaulted(best, before)
+        kept = {*planned.wanted, self._roster.default}
+        if self._probation is not None:
+            kept.add(self._probation.before)
+        for version in sorted(self._roster.serving() - kept):
+            self._retire(version)
+
+    def _make_default(self, version: int) -> None:
+        def announce() -> None:
+            self._roster.make_default(version)
+            self._say()
+
+        self._engine.make_default(self.name, version, announce)
+
+    def _defaulted(self, version: int, before: int | None) -> None:
+        self._observer.defaulted(self.name, version, swap=before is not None)
+        if before is None:
+            return
+        log.info("%s version %d takes over from version %d", self.name, version, before)
+        if self._watching is not None and version > before:
+            self._probation = self._watching.begin(self.name, version, before)
+
+    def _judge(self) -> None:
+        """End a probation: when it is over, or by going back."""
+        probation = self._probation
+        if probation is None:
+            return
+        if self._roster.default != probation.version or probation.over:
+            self._probation = None
+            return
+        reason = probation.look()
+        if reason is not None:
+            self._go_back(probation, reason)
+
+    def _go_back(self, probation: Probation, reason: str) -> None:
+        version, before = probation.version, probation.before
+        log.error("%s goes back from version %d to %d: %s", self.name, version, before, reason)
+        self._probation = None
+        self._make_default(before)
+        self._observer.defaulted(self.name, before, swap=True)
+        self._observer.rolled_back(self.name)
+        digest = self._roster.digest(version)
+        self._control = self._refusals.condemn(version, before, digest, reason, self._control)
+
+    def _retire_all(self) -> None:
+        for version in sorted(self._roster.serving()):
+            self._retire(version)
+        self._observer.defaulted(self.name, None, swap=False)
+
+    def _retire(self, version: int) -> None:
+        self._roster.retire(version)
+        self._say()
+        self._engine.retire(self.name, version)
+
+    def _refuse(self, version: int, stamp: str, unfit: UnfitError) -> None:
+        log.error("%s version %d is refused: %s", self.name, version, unfit)
+        self._control = self._refusals.add(version, stamp, unfit, self._control)
+        self._roster.abandoned(version)
+        self._observer.refused(self.name)
+
+    def _count(self) -> None:
+        versions = self._roster.versions()
+        self._observer.counted(
+            self.name,
+            loaded=sum(v.state in ("serving", "retiring") for v in versions),
+            refused=sum(v.state == "refused" for v in versions),
+        )
+
+    def _say(self) -> None:
+        self._told = self.status()
         self._tell()
 
-    def _forget_removed(self, present: Collection[int]) -> None:
-        """Stop telling of refused versions that are in the store no more."""
-        with self._lock:
-            refused = (n for n, v in self._states.items() if v.state == "refused")
-            gone = [n for n in refused if n not in present]
-            for version in gone:
-                del self._states[version], self._refused[version]
-        if gone:
-            self._tell()
-
-    def _promote(self, status: VersionStatus) -> None:
-        with self._lock:
-            for number, state in self._states.items():
-                if state.state == "serving":
-                    self._states[number] = state.model_copy(update={"state": "retiring"})
-        self._set(status)
-
-    def _refuse(self, version: int, fingerprint: Fingerprint, reason: str) -> None:
-        log.error("%s version %d is refused: %s", self._model, version, reason)
-        self._refused[version] = fingerprint
-        self._set(VersionStatus(version=version, state="refused", reason=reason))
-        self._observer.refused(self._model)
-
-    def _set(self, status: VersionStatus) -> None:
-        with self._lock:
-            self._states[status.version] = status
-        self._tell()
-
-    def _tell(self) -> None:
-        with self._telling:  # two threads tell; the newer status must be told last
-            self._announce(self.status())
-
-    def _serving(self) -> int | None:
-        with self._lock:
-            return next((n for n, v in self._states.items() if v.state == "serving"), None)
+    def _tell_news(self) -> None:
+        if self.status() != self._told:
+            self._say()
 
     def _why_not(self, versions: tuple[VersionStatus, ...], *, starting: bool) -> str:
         if starting:
             return "the first version is being loaded"
         if self._trouble:
             return self._trouble
+        if self._control.unloaded:
+            return f"{self.name} was unloaded; glyph-models load {self.name} takes it up again"
         refused = [f"version {v.version}: {v.reason}" for v in versions if v.state == "refused"]
         if refused:
             return "every version was refused: " + "; ".join(refused)
-        return f"{self._store.root} holds no version of {self._model}; publish one with glyph-train"
+        if self._present:
+            policy, have = self._control.policy or self.policy, sorted(self._present)
+            return f"the version policy is {policy}; {self.name} has {', '.join(map(str, have))}"
+        where = self._store.location
+        return f"{where} holds no version of {self.name}; publish one with glyph-train"
+
+    def _share(self, share: Canary | Shadow | None, serving: set[int]) -> CanaryStatus | None:
+        version = self._control.labels.get(share.label) if share else None
+        if share is None or version not in serving:
+            return None
+        return CanaryStatus(
+            version=version,
+            label=share.label,
+            percent=share.percent,
+            sticky_header=getattr(share, "sticky_header", None),
+        )
 
 
-def _fingerprint(directory: Path) -> Fingerprint:
-    files = [path for path in directory.rglob("*") if path.is_file()]
-    stats = [(path, path.stat()) for path in files]
-    return frozenset((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+def _log(found: Loaded) -> None:
+    loaded, curve = found.version, found.version.curve
+    log.info(
+        "serving %s version %d with %s (%s) in %s; %s per batch: %s",
+        loaded.name,
+        loaded.version,
+        loaded.model.runtime,
+        loaded.model.precision,
+        f"batches of up to {curve.limit}" if curve.limit > 1 else "no batches: they do not pay",
+        "measured" if found.way.version == loaded.version else f"as version {found.way.version}",
+        curve,
+    )

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class RuntimeUnavailableError(Exception):
-    """Raised when a runtime is not installed or cannot load a model; the text says why."""
+    """Raised when a runtime cannot load a model; the text says why."""
+
+
+class RuntimeMissingError(RuntimeUnavailableError):
+    """Raised when a runtime is not to be had on this machine, whatever the model."""
 
 
 class Model(Protocol):

@@ -60,12 +60,10 @@ def _load_openvino(precision: str, threads: int, streams: int, version: Path) ->
 
 
 def _load_tensorflow(threads: int, streams: int, version: Path) -> Model:
-    from app.host.runtimes.base import RuntimeUnavailableError  # noqa: PLC0415
+    from app.host.runtimes.base import RuntimeMissingError  # noqa: PLC0415
 
     if not _installed("tensorflow"):
-        raise RuntimeUnavailableError(
-            "TensorFlow is not installed; pip install 'glyph[tensorflow]'"
-        )
+        raise RuntimeMissingError("TensorFlow is not installed; pip install 'glyph[tensorflow]'")
     from app.host.runtimes.tensorflow_runtime import TensorFlowModel  # noqa: PLC0415
 
     return TensorFlowModel(version, threads=threads, streams=streams)

@@ -13,7 +13,11 @@ sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 import openvino  # noqa: E402
 
-from app.host.runtimes.base import RuntimeUnavailableError, padded_size  # noqa: E402
+from app.host.runtimes.base import (  # noqa: E402
+    RuntimeMissingError,
+    RuntimeUnavailableError,
+    padded_size,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,8 +59,8 @@ class OpenVINOModel:
             streams: How many threads may predict at the same time.
 
         Raises:
-            RuntimeUnavailableError: If OpenVINO cannot read it, or the CPU has no fast arithmetic
-                of that precision.
+            RuntimeUnavailableError: If OpenVINO cannot read it.
+            RuntimeMissingError: If the CPU has no fast arithmetic of that precision.
         """
         self.precision = precision
         self._threads = threads
@@ -65,7 +69,7 @@ class OpenVINOModel:
         if precision == "bf16" and "BF16" not in self._core.get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
         ):
-            raise RuntimeUnavailableError("this CPU has no bf16 arithmetic")
+            raise RuntimeMissingError("this CPU has no bf16 arithmetic")
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             # Else every call moves its thread to the first core, whatever runs there.

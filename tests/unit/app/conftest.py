@@ -106,14 +106,21 @@ class Publisher:
     def __init__(self, root: Path) -> None:
         self.store = ModelStore(root, now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
-    def publish(self, *, shape: tuple[int, int, int] = SHAPE) -> int:
-        with self.store.draft("shapes") as draft:
-            (draft.path / "saved_model.pb").write_bytes(b"a graph")
+    def publish(
+        self,
+        *,
+        model: str = "shapes",
+        shape: tuple[int, int, int] = SHAPE,
+        graph: bytes = b"a graph",
+        parameters: int = 1,
+    ) -> int:
+        with self.store.draft(model) as draft:
+            (draft.path / "saved_model.pb").write_bytes(graph)
             images = np.arange(1, 6, dtype=np.uint8).repeat(4).reshape(5, *SHAPE)
             Golden(
                 images=images, probabilities=FakeModel().predict([images]), tolerance=0.01
             ).write(draft.path)
-            return draft.commit(description(shape))
+            return draft.commit(description(shape, parameters))
 
     def damage(self, version: int) -> Path:
         """Change a byte of a version; gives the file."""
@@ -131,7 +138,7 @@ class Publisher:
         return path
 
 
-def description(shape: tuple[int, int, int]) -> Description:
+def description(shape: tuple[int, int, int], parameters: int) -> Description:
     """Say of a made-up version what every version says of itself."""
     return Description(
         classes=CLASSES,
@@ -151,7 +158,7 @@ def description(shape: tuple[int, int, int]) -> Description:
             loss=0.5,
             per_class_recall=dict.fromkeys(CLASSES, 0.8),
         ),
-        parameter_count=1,
+        parameter_count=parameters,
         duration_s=1.0,
         code_revision=None,
         versions={},

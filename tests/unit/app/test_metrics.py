@@ -80,7 +80,7 @@ def test_drops_are_counted_by_reason(host, reason):
 
 
 def test_loads_are_counted_by_outcome(host):
-    """With how long a good one took, and which version serves."""
+    """With how long a good one took."""
     host.metrics.refused("shapes")
     host.metrics.loaded("shapes", 12, 0.75, Curve({1: 0.25}))
 
@@ -88,19 +88,52 @@ def test_loads_are_counted_by_outcome(host):
         host.value("glyph_model_loads_total", model="shapes", outcome="refused"),
         host.value("glyph_model_loads_total", model="shapes", outcome="served"),
     )
-    assert 12 == host.value("glyph_model_version", model="shapes")
     assert 0.75 == host.value("glyph_model_load_seconds_sum")
 
 
 def test_what_batches_cost_is_told(host):
     """As it was measured at the last load: the seconds at every size, and the limit."""
-    host.metrics.loaded("shapes", 1, 0.75, Curve({1: 9, 2: 9, 4: 9}))
+    host.metrics.loaded("shapes", 1, 0.75, Curve({1: 9, 2: 9, 4: 9, 8: 9}))
     host.metrics.loaded("shapes", 2, 0.75, Curve({1: 0.25, 2: 0.5, 4: 1}))
 
-    assert (0.25, 0.5, 1) == tuple(
-        host.value("glyph_batch_seconds", model="shapes", size=size) for size in ("1", "2", "4")
+    assert (0.25, 0.5, 1, None) == tuple(
+        host.value("glyph_batch_seconds", model="shapes", size=n) for n in ("1", "2", "4", "8")
     )
     assert 1 == host.value("glyph_batch_limit_images", model="shapes")
+
+
+def test_the_default_version_is_told(host):
+    """A first one is no swap; of a model without any there is no series, of its batches neither."""
+    host.metrics.loaded("shapes", 1, 0.75, Curve({1: 0.25}))
+    host.metrics.defaulted("shapes", 1, swap=False)
+    host.metrics.defaulted("shapes", 12, swap=True)
+    told = host.value("glyph_model_version", model="shapes")
+    host.metrics.defaulted("shapes", None, swap=False)
+
+    assert (12, 1) == (told, host.value("glyph_model_swaps_total", model="shapes"))
+    assert host.value("glyph_model_version", model="shapes") is None
+    assert host.value("glyph_batch_seconds", model="shapes", size="1") is None
+
+
+def test_versions_are_counted_by_model(host):
+    """Those in memory and those not to be loaded; a first rollback is a rise from zero."""
+    host.metrics.counted("shapes", loaded=2, refused=1)
+    before = host.value("glyph_model_rollbacks_total", model="shapes")
+    host.metrics.rolled_back("shapes")
+
+    assert (2, 1) == (
+        host.value("glyph_model_versions_loaded", model="shapes"),
+        host.value("glyph_model_versions_refused", model="shapes"),
+    )
+    assert (0, 1) == (before, host.value("glyph_model_rollbacks_total", model="shapes"))
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_it_is_told_whether_the_store_can_be_read(host, up):
+    """As a number that an alert can be set on."""
+    host.metrics.store(up=up)
+
+    assert up == host.value("glyph_store_up")
 
 
 def test_the_host_tells_of_its_process(host):

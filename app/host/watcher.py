@@ -1,0 +1,218 @@
+"""Looks at the store for models, has each model's versions looked after, and does what is asked.
+
+One thread does all of it, so that nothing here holds up the requests.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+from app.host.orders import Order, OrderError, carry_out
+from app.host.probation import REPLAY_S
+from app.host.selection import first_line
+from app.status import HostStatus
+from model_store import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from app.host.versions import ModelVersions
+    from model_store import Change, Store
+
+log = logging.getLogger(__name__)
+
+_MOST_ORDERS = 32
+"""Orders that may wait; a person gives one at a time."""
+_NICENESS = 10
+"""Of the watcher's thread and of what it starts, once the first versions serve."""
+
+
+class Observer(Protocol):
+    """Who counts."""
+
+    def store(self, *, up: bool) -> None: ...
+
+
+class StoreWatcher:
+    """Keeps every model of a store served."""
+
+    def __init__(
+        self,
+        store: Store,
+        default: str,
+        names: Sequence[str],
+        *,
+        make: Callable[[str, Callable[[], None]], ModelVersions],
+        announce: Callable[[HostStatus], None],
+        observer: Observer,
+    ) -> None:
+        """Begin with the default model and those named.
+
+        Args:
+            store: Where models and versions come from.
+            default: Name of the default model.
+            names: Of all models to serve; none is every one in the store.
+            make: Makes a model's keeper; the second argument is to be called when its status has
+                changed.
+            announce: Tells the web workers.
+            observer: Who counts.
+        """
+        self._store = store
+        self._default = default
+        self._named = tuple(names)
+        self._make = make
+        self._announce = announce
+        self._observer = observer
+        self._models: dict[str, ModelVersions] = {}
+        """In the order of the status: web workers speak of a model by its place."""
+        self._orders: queue.Queue[tuple[Mapping[str, Any], Callable[[dict[str, Any]], None]]] = (
+            queue.Queue(_MOST_ORDERS)
+        )
+        self._trouble: str | None = None
+        self._wake = threading.Event()
+        self._stopped = False
+        self._telling = threading.Lock()
+        for name in (default, *self._named):
+            self._take_in(name)
+
+    def run(self, interval_s: float) -> None:
+        """Look at the store until stopped; from the second look on when others leave time."""
+        self.turn()
+        _give_way()
+        while not self._stopped:
+            due = any(model.due for model in self._models.values())
+            self._wake.wait(min(interval_s, REPLAY_S) if due else interval_s)
+            self._wake.clear()
+            if not self._stopped:
+                self.turn()
+        self._turn_away()
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped = True
+        self._wake.set()
+
+    def ask(self, request: Mapping[str, Any], done: Callable[[dict[str, Any]], None]) -> None:
+        """Have something done by the thread that looks; any thread may ask.
+
+        Args:
+            request: The action, the model, and what else it takes.
+            done: Told what came of it: whether it is done, why not, and the change in the store.
+        """
+        try:
+            self._orders.put_nowait((request, done))
+        except queue.Full:
+            done(_outcome(error=f"{_MOST_ORDERS} other requests wait to be carried out"))
+        self._wake.set()
+
+    def turn(self) -> None:
+        """Do what was asked, then look once."""
+        while True:
+            try:
+                request, done = self._orders.get_nowait()
+            except queue.Empty:
+                break
+            done(self._obey(request))
+        self.look()
+
+    def look(self) -> None:
+        """Look at the store once; whatever is the matter with it, what serves goes on."""
+        troubles = []
+        try:
+            names = self._find()
+        except Exception as exc:  # noqa: BLE001 - told and logged, and looked at again
+            names, troubles = set(self._models), [exc]
+        for name, model in list(self._models.items()):
+            try:
+                if name in names:
+                    model.look()
+                else:
+                    model.let_go()
+            except Exception as exc:  # noqa: BLE001 - likewise
+                troubles.append(exc)
+        self._note(next(iter(troubles), None))
+
+    def retired(self, model: str, version: int) -> None:
+        """Note that the engine has let a version go."""
+        self._models[model].retired(version)
+
+    def status(self) -> HostStatus:
+        """Describe all models."""
+        models = tuple(model.status() for model in self._models.values())
+        return HostStatus(model=self._default, models=models, store_trouble=self._trouble)
+
+    def _find(self) -> set[str]:
+        """Name the models to serve, and take in those that are new."""
+        if self._named:
+            return set(self._models)
+        found = self._store.models()
+        for name in found:
+            self._take_in(name)
+        # A store that shows no model at all has gone away, rather than all its models.
+        return {self._default, *found} if found else set(self._models)
+
+    def _take_in(self, name: str) -> None:
+        if name not in self._models:
+            model = self._make(name, self._tell)
+            self._models = {**self._models, name: model}  # others may be reading it
+
+    def _obey(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            order = Order.read(request)
+            model = self._models.get(order.model)
+            if model is None:
+                raise OrderError(f"no model {order.model!r} is served here")  # noqa: TRY301
+            change = carry_out(self._store, order, model.policy)
+        except (StoreError, OrderError) as exc:
+            return _outcome(error=first_line(exc))
+        except Exception as exc:
+            log.exception("a request of an operator could not be carried out")
+            return _outcome(error=f"{type(exc).__name__}: {first_line(exc)}")
+        if order.action in ("load", "release"):
+            model.retry()
+        self.look()
+        if order.action == "load" and not (status := model.status()).ready:
+            return _outcome(error=status.reason, change=change)
+        return _outcome(change=change)
+
+    def _note(self, trouble: Exception | None) -> None:
+        """Tell once that the store cannot be read, and once that it can again."""
+        sentence = first_line(trouble) if trouble else None
+        self._observer.store(up=trouble is None)
+        if sentence == self._trouble:
+            return
+        if trouble is not None:
+            log.error("looking at the store failed; it is tried on", exc_info=trouble)
+        else:
+            log.info("the store %s can be read again", self._store.location)
+        self._trouble = sentence
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._telling:  # several threads tell; the newest status must be told last
+            self._announce(self.status())
+
+    def _turn_away(self) -> None:
+        while True:
+            try:
+                _, done = self._orders.get_nowait()
+            except queue.Empty:
+                return
+            done(_outcome(error="the model host is ending"))
+
+
+def _give_way() -> None:
+    """Lower this thread's priority, and that of all it starts.
+
+    Not before the first versions serve: what their runtime starts, later ones compute with.
+    """
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+def _outcome(*, error: str | None = None, change: Change | None = None) -> dict[str, Any]:
+    made = change.model_dump(mode="json") if change else None
+    return {"ok": error is None, "error": error, "change": made}

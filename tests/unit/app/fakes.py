@@ -1,0 +1,87 @@
+"""What stands around the versions of a model in tests: who counts, who computes, and a store."""
+
+from __future__ import annotations
+
+from model_store import ModelStore, StoreError
+
+
+class FakeObserver:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.loads: list[tuple] = []
+        self.defaults: list[tuple[str, int | None]] = []
+        self.swaps = 0
+        self.rollbacks: list[str] = []
+        self.counts: dict[str, tuple[int, int]] = {}
+        self.up: list[bool] = []
+
+    def loaded(self, model, version, seconds, curve):
+        self.loads.append(("served", model, version, seconds, curve.limit))
+
+    def refused(self, model):
+        self.loads.append(("refused", model))
+
+    def defaulted(self, model, version, *, swap):
+        self.defaults.append((model, version))
+        self.swaps += swap
+
+    def rolled_back(self, model):
+        self.rollbacks.append(model)
+
+    def counted(self, model, *, loaded, refused):
+        self.counts[model] = (loaded, refused)
+
+    def store(self, *, up):
+        self.up.append(up)
+
+
+class FakeEngine:
+    """Keeps what it is given until told that its last answer has gone."""
+
+    def __init__(self, story: list[str]) -> None:
+        self.story = story
+        self.versions: dict[tuple[str, int], object] = {}
+        self.defaults: dict[str, int] = {}
+        self.retiring: list[tuple[str, int]] = []
+
+    def serve(self, version, announce, *, default=True):
+        announce()
+        self.versions[version.name, version.version] = version
+        if default:
+            self.defaults[version.name] = version.version
+            self.story.append(f"jobs to {version.version}")
+
+    def make_default(self, model, version, announce):
+        announce()
+        assert (model, version) in self.versions
+        self.defaults[model] = version
+        self.story.append(f"jobs to {version}")
+
+    def retire(self, model, version):
+        self.retiring.append((model, version))
+        if self.defaults.get(model) == version:
+            del self.defaults[model]
+
+
+class FlakyStore(ModelStore):
+    """A store whose disk goes away and comes back, or that cannot be written."""
+
+    def __init__(self, store: ModelStore) -> None:
+        super().__init__(store.root)
+        self.problem: Exception | None = None
+        self.writable = True
+        self.looks = 0
+        self.on_look = lambda: None
+
+    def versions(self, model):
+        self.looks += 1
+        self.on_look()
+        if self.problem is not None:
+            raise self.problem
+        return super().versions(model)
+
+    def change(self, *args, **keys):
+        if not self.writable:
+            raise StoreError("cannot change the control document: Read-only file system")
+        return super().change(*args, **keys)
