@@ -137,7 +137,8 @@ class HostService:
 
     def gone(self, connection: Connection) -> None:
         """Drop what is left of all that a web worker asked that has gone."""
-        self._engine.cancel([o for o in self._engine.origins() if o[0] is connection])
+        asked = (o for o in self._engine.origins() if isinstance(o, tuple))
+        self._engine.cancel([o for o in asked if o[0] is connection])
 
     def work(self) -> float | None:
         """Compute a batch, if it is time for one; gives when to come again."""
