@@ -11,14 +11,14 @@ import logging
 import math
 import threading
 import time
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from app.frames import Answer, Refusal, Refused
 from app.host.batching import BatchQueue, Job, OverloadedError, Piece
+from app.host.lineup import Lane, Lineup, LoadedVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,23 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.host.batching import Batch
-    from app.host.curve import Curve
-    from app.host.runtimes.base import Model
 
 log = logging.getLogger(__name__)
 
 Delivery = tuple[Any, Answer | Refused]
 """Whoever asked, and what they get."""
-
-
-class Lane(NamedTuple):
-    """Which jobs share batches."""
-
-    model: str
-    version: int
-    background: bool = False
-
-
 _EXPIRED = "the deadline passed"
 
 
@@ -60,22 +48,6 @@ class Observer(Protocol):
     def dropped(self, reason: str) -> None: ...
 
     def failed(self, model: str, version: int) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedVersion:
-    """A version that passed its trial and waits for work."""
-
-    name: str
-    version: int
-    model: Model
-    curve: Curve
-    classes: tuple[str, ...]
-    input_shape: tuple[int, int, int]
-
-    def lane(self, *, background: bool = False) -> Lane:
-        """Name the lane of its jobs."""
-        return Lane(self.name, self.version, background)
 
 
 class Engine:
@@ -100,11 +72,7 @@ class Engine:
         self._stopped = False
         self._computing: list[Batch] = []
         """Those whose answers are not delivered yet, oldest first."""
-        self._versions: dict[Lane, LoadedVersion] = {}
-        """By their lane in the foreground."""
-        self._defaults: dict[str, LoadedVersion] = {}
-        """By model; they are among the versions."""
-        self._retiring: set[Lane] = set()
+        self._lineup = Lineup()
         self._waiting_since = 0.0
         self.on_retired: Callable[[str, int], None] = lambda _model, _version: None
         self.on_answered: Callable[[Job, Answer], None] = lambda _job, _answer: None
@@ -126,23 +94,20 @@ class Engine:
             announce()
             self._queue.plan(version.lane(), version.curve)
             self._queue.plan(version.lane(background=True), version.curve.brief())
-            self._versions[version.lane()] = version
-            self._retiring.discard(version.lane())
+            self._lineup.enter(version)
             if default:
-                self._defaults[version.name] = version
+                self._lineup.make_default(version.name, version.version)
 
     def make_default(self, model: str, version: int, announce: Callable[[], None]) -> None:
         """Give a version that serves every later job of its model that asks for none."""
         with self._lock:
             announce()
-            self._defaults[model] = self._versions[Lane(model, version)]
+            self._lineup.make_default(model, version)
 
     def retire(self, model: str, version: int) -> None:
         """Take no more jobs for a version, and let go of it once its last answer is delivered."""
         with self._lock:
-            self._retiring.add(Lane(model, version))
-            if (default := self._defaults.get(model)) and default.version == version:
-                del self._defaults[model]
+            self._lineup.retire(model, version)
         self._let_go()
 
     def submit(
@@ -168,11 +133,11 @@ class Engine:
             or_default: If that version does not serve, the default one will do.
         """
         with self._lock:
-            found = self._find(model, version, or_default=or_default)
-            if isinstance(found, LoadedVersion):
-                refused = self._admit(found, rows, pixels, deadline, origin)
+            found = self._lineup.find(model, version, or_default=or_default)
+            if isinstance(found, Refused):
+                refused: Refused | None = found
             else:
-                refused = found
+                refused = self._admit(found, rows, pixels, deadline, origin)
         if refused is not None:
             self._tell(self._observer.dropped, refused.reason.name.lower())
         return refused
@@ -189,8 +154,8 @@ class Engine:
             origin: Given back with the answer.
         """
         with self._lock:
-            found = self._versions.get(Lane(model, version))
-            if found is None or found.lane() in self._retiring:
+            found = self._lineup.available(model, version)
+            if found is None:
                 return False
             lane = found.lane(background=True)
             job = Job(images, lane, self._clock(), math.inf, origin, background=True)
@@ -198,7 +163,7 @@ class Engine:
 
     def loaded(self, model: str, version: int) -> LoadedVersion | None:
         """Give a version that is in memory, if only to finish what it has."""
-        return self._versions.get(Lane(model, version))
+        return self._lineup.loaded(model, version)
 
     def origins(self) -> list[Any]:
         """List whoever has not got an answer yet."""
@@ -280,19 +245,6 @@ class Engine:
             return 0.0
         return max(0.0, self._waiting_since + self._wait_s - self._clock())
 
-    def _find(self, model: str, version: int, *, or_default: bool) -> LoadedVersion | Refused:
-        """Find what is to answer a request."""
-        default = self._defaults.get(model)
-        if version:
-            lane = Lane(model, version)
-            if lane in self._versions and lane not in self._retiring:
-                return self._versions[lane]
-        if default is not None and (or_default or not version):
-            return default
-        if version and default is not None:
-            return Refused(Refusal.NOT_FOUND, 0.0, f"{model} version {version} does not serve")
-        return Refused(Refusal.NOT_READY, 1.0, f"no version of {model} is loaded")
-
     def _admit(
         self,
         serving: LoadedVersion,
@@ -319,7 +271,7 @@ class Engine:
 
     def _execute(self, batch: Batch) -> list[tuple[Job, Answer | Refused]]:
         lane: Any = batch.lane
-        loaded = self._versions[lane._replace(background=False)]
+        loaded = self._lineup.of(lane)
         started = self._clock()
         for piece in batch.pieces:
             if piece.start == 0:
@@ -409,16 +361,12 @@ class Engine:
         with self._lock:
             if batch is not None:
                 self._computing.remove(batch)
-            gone = [lane for lane in self._retiring if self._idle(lane)]
+            gone = self._lineup.let_go(self._idle)
             for lane in gone:
-                self._retiring.discard(lane)
-                self._versions.pop(lane, None)
                 self._queue.forget(lane)
-                self._queue.forget(lane._replace(background=True))
-        for lane in gone:
-            self.on_retired(lane.model, lane.version)
+        for model, version, background in gone:
+            if not background:
+                self.on_retired(model, version)
 
     def _idle(self, lane: Lane) -> bool:
-        lanes = (lane, lane._replace(background=True))
-        busy = any(batch.lane in lanes for batch in self._computing)
-        return not busy and all(map(self._queue.idle, lanes))
+        return self._queue.idle(lane) and all(b.lane != lane for b in self._computing)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from app.frames import Refused
     from app.host.batching import Job
-    from app.host.engine import LoadedVersion
+    from app.host.lineup import LoadedVersion
 
 log = logging.getLogger(__name__)
 

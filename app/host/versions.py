@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.host.curve import Curve
-    from app.host.engine import LoadedVersion
+    from app.host.lineup import LoadedVersion
     from app.host.loading import Loaded, Loader
     from app.host.probation import Probation, Watching
     from app.host.selection import Way

@@ -28,6 +28,7 @@ from app.frames import (
     with_model,
 )
 from app.status import HostStatus
+from app.web.directory import Directory, silent
 from app.web.errors import (
     BadInputError,
     DeadlineError,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from greenlet import greenlet
 
     from app.frames import Frame
-    from app.status import LoadedModel, ModelStatus, VersionStatus
+    from app.status import LoadedModel, ModelStatus
 
 log = logging.getLogger(__name__)
 
@@ -140,13 +141,8 @@ class HostChannel:
         self._silent = False
         self._changed = Event()
         """Set when the status changes, and then another takes its place."""
-        self._serving: LoadedModel | None = None
-        """The default version of the default model."""
-        self._classes: dict[tuple[str | None, int], tuple[str, ...]] = {}
-        """By model and version."""
-        self._places: dict[str | None, int] = {}
-        """Models by which the host knows what is meant."""
-        self.status = HostStatus.away("", "the model host is being started", starting=True)
+        reason = "the model host is being started"
+        self._directory = Directory(HostStatus.away("", reason, starting=True))
         self._told = self.status
         """What the host said last, though it may have fallen silent since."""
 
@@ -163,19 +159,18 @@ class HostChannel:
         if self._connection is not None:
             self._connection.close()
 
+    @property
+    def status(self) -> HostStatus:
+        """What the host says of itself, or what must be said of it."""
+        return self._directory.status
+
     def model(self, name: str | None = None) -> ModelStatus:
         """Give what is known of a model; None is the default one.
 
         Raises:
             NotFoundError: If there is none of that name.
         """
-        if name is None:
-            return self.status.default
-        found = next((model for model in self.status.models if model.name == name), None)
-        if found is None:
-            have = ", ".join(model.name for model in self.status.models)
-            raise NotFoundError(f"there is no model {name!r} (there is: {have})")
-        return found
+        return self._directory.model(name)
 
     def serving(
         self, deadline: float, size: int = 0, *, model: str | None = None, version: int = 0
@@ -193,25 +188,12 @@ class HostChannel:
             NotReadyError: If none serves, or still none at the deadline, or too much waits, or the
                 version that is asked for is still being loaded.
         """
-        if model is None and not version and self._serving is not None:
-            return self._serving
-        if self._awaited(model):
+        serving = self._directory.serving
+        if model is None and not version and serving is not None:
+            return serving
+        if self._directory.awaited(model):
             self._hold(deadline, size, model)
-        found = self.model(model)
-        if not found.ready:
-            raise _not_ready(found)
-        serving = found.version(version) if version else found.serving
-        if serving is not None and serving.state == "loading":
-            sentence = f"{found.name} version {version} is being loaded"
-            raise NotReadyError(sentence, retry_after_s=1)
-        if serving is None or serving.state != "serving" or serving.loaded is None:
-            raise NotFoundError(_not_serving(found, version, serving))
-        return serving.loaded
-
-    def _awaited(self, model: str | None) -> bool:
-        """Say whether it is worth waiting for a model, which may be known only later."""
-        status = self.status
-        return next((m.starting for m in status.models if m.name == model), status.starting)
+        return self._directory.version(model, version)
 
     def _hold(self, deadline: float, size: int, model: str | None) -> None:
         """Wait until it is known whether a version of a model serves."""
@@ -221,7 +203,7 @@ class HostChannel:
             raise NotReadyError(sentence, retry_after_s=1)
         self._held += size
         try:
-            while self._awaited(model):
+            while self._directory.awaited(model):
                 if not self._changed.wait(max(0.0, deadline - self._clock())):
                     return
         finally:
@@ -258,7 +240,7 @@ class HostChannel:
             self._on_shed("full")
             raise _refusal(refused)
         request_id = next(self._ids)
-        place = self._places.get(model, 0)
+        place = self._directory.places.get(model, 0)
         frame = encode_predict(request_id, deadline, rows, pixels, place, version, or_default)
         outcome = self._ask(request_id, _Call(frame, deadline, rows, model, gevent.getcurrent()))
         assert isinstance(outcome, Prediction)  # noqa: S101 - PREDICT is answered with one
@@ -305,7 +287,7 @@ class HostChannel:
                 self._on_shed("unsent")
                 sentence = f"{connection.unsent} bytes wait to be sent to the model host"
                 raise OverloadedError(sentence, retry_after_s=1)
-            if not call.rows or call.model in self._places:
+            if not call.rows or call.model in self._directory.places:
                 self._post(connection, call)  # else it goes out as soon as a version serves
         self._calls[request_id] = call
         if not self._sweeping:
@@ -370,7 +352,7 @@ class HostChannel:
         self._silent = True
         silent_s = self._quiet * self._pulse_s
         reason = f"the model host has been silent for {silent_s:.1f} s and is to be replaced"
-        self._settle(_without(self._told, reason, starting=False))
+        self._settle(silent(self._told, reason))
 
     def _receive(self, frame: Frame) -> None:
         kind, request_id, body = frame
@@ -390,7 +372,7 @@ class HostChannel:
         if kind == Kind.ANSWER:
             answer = Answer.decode(body)
             # Looked up now: a version may be forgotten by the time that the request goes on.
-            outcome = Prediction(answer, self._classes[call.model, answer.version])
+            outcome = Prediction(answer, self._directory.classes(call.model, answer.version))
         elif kind == Kind.REFUSAL:
             refused = Refused.decode(body)
             if refused.reason == Refusal.OVERLOADED:
@@ -400,33 +382,19 @@ class HostChannel:
 
     def _settle(self, status: HostStatus) -> None:
         """Take a new status in, and let those who waited for it go on."""
-        self.status = status
-        serving = status.serving if status.ready else None
-        self._serving = serving.loaded if serving is not None else None
-        models = list(enumerate(status.models))
-        self._places = {model.name: place for place, model in models if model.ready}
-        self._classes = {
-            (model.name, v.version): v.loaded.classes
-            for model in status.models
-            for v in model.versions
-            if v.loaded
-        }
-        self._classes |= {(None, n): c for (m, n), c in self._classes.items() if m == status.model}
-        if status.ready:
-            self._places[None] = 0
+        self._directory = Directory(status)
         self._changed.set()
         self._changed = Event()
         for call in [call for call in self._calls.values() if call.rows and not call.posted]:
-            if call.model in self._places:
+            if call.model in self._directory.places:
                 self._post_again(call)
-            elif not self._awaited(call.model):
-                found = next((m for m in status.models if m.name == call.model), status.default)
-                call.waiter.switch(_not_ready(found))
+            elif not self._directory.awaited(call.model):
+                call.waiter.switch(self._directory.refusal(call.model))
 
     def _post_again(self, call: _Call) -> None:
         """Send what could not be sent before, or was to another host, where its model is now."""
         if self._connection is not None:
-            call.frame = with_model(call.frame, self._places[call.model])
+            call.frame = with_model(call.frame, self._directory.places[call.model])
             self._post(self._connection, call)
 
     def _lose(self, why: Exception) -> None:
@@ -461,22 +429,3 @@ def _refusal(refused: Refused) -> ServiceError:
     again = refused.reason in (Refusal.OVERLOADED, Refusal.NOT_READY)
     retry_after_s = refused.retry_after_s if again else None
     return _REFUSALS[refused.reason](refused.sentence, retry_after_s=retry_after_s)
-
-
-def _not_ready(model: ModelStatus) -> NotReadyError:
-    return NotReadyError(model.reason or f"no version of {model.name} serves", retry_after_s=1)
-
-
-def _not_serving(model: ModelStatus, version: int, found: VersionStatus | None) -> str:
-    why = f"it is {found.state}" if found else "it is not loaded"
-    if found and found.reason:
-        why += f": {found.reason}"
-    have = ", ".join(str(v.version) for v in model.versions if v.state == "serving")
-    return f"{model.name} version {version} does not serve, {why} (there is: {have})"
-
-
-def _without(status: HostStatus, reason: str, *, starting: bool) -> HostStatus:
-    """Describe a host that nothing can be had of now."""
-    changes = {"ready": False, "starting": starting, "reason": reason}
-    models = tuple(model.model_copy(update=changes) for model in status.models)
-    return status.model_copy(update={"models": models})

@@ -280,7 +280,7 @@ def test_a_host_that_must_end_answers_the_batch_in_progress(start, golden, monke
     """Before it closes the connections."""
     service, channel = start(runtime_streams=streams)
     predict(channel, golden.images[:1])
-    (loaded,) = service._engine._versions.values()
+    (loaded,) = service._engine._lineup._versions.values()
     begun, go_on = threading.Event(), threading.Event()
     compute = type(loaded.model).predict
 

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from app.frames import Answer
 from app.host.batching import BatchQueue
 from app.host.curve import Curve
-from app.host.engine import Engine, LoadedVersion
+from app.host.engine import Engine
+from app.host.lineup import LoadedVersion
 from app.host.metrics import HostMetrics
 from app.host.runtimes.choice import candidates
 

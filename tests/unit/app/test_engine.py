@@ -8,7 +8,8 @@ import pytest
 from app.frames import Answer, Refusal, Refused
 from app.host.batching import BatchQueue
 from app.host.curve import Curve
-from app.host.engine import Engine, LoadedVersion
+from app.host.engine import Engine
+from app.host.lineup import LoadedVersion
 
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)
@@ -380,7 +381,7 @@ def test_a_swap_is_announced_before_it_happens(bench):
     versions = []
     version = LoadedVersion("shapes", 2, bench.make_model(), CURVE, CLASSES, SHAPE)
     bench.engine.serve(
-        version, announce=lambda: versions.append(bench.engine._defaults["shapes"].version)
+        version, announce=lambda: versions.append(bench.engine._lineup._defaults["shapes"].version)
     )
 
     assert [1] == versions

@@ -10,7 +10,7 @@ import pytest
 
 from app.frames import Answer, Refusal, Refused
 from app.host.batching import Job
-from app.host.engine import Lane, LoadedVersion
+from app.host.lineup import Lane, LoadedVersion
 from app.host.shadow import Shadowing
 from app.host.shadow_metrics import ShadowMetrics
 

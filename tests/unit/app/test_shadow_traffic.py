@@ -11,8 +11,9 @@ import pytest
 from app.frames import Answer
 from app.host.batching import BatchQueue
 from app.host.curve import Curve
-from app.host.engine import Engine, LoadedVersion
+from app.host.engine import Engine
 from app.host.errands import keep_errands
+from app.host.lineup import LoadedVersion
 from app.host.shadow import Shadowing
 from app.host.shadow_metrics import ShadowMetrics
 
