@@ -1,13 +1,18 @@
-"""What every test shares: the marker of its folder."""
+"""What every test shares: the marker of its folder, and no clock in generated tests."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
 KINDS = ("unit", "integration", "e2e")
+
+# A machine that is busy with something else is no reason for a test to fail.
+settings.register_profile("glyph", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("glyph")
 
 
 def pytest_collection_modifyitems(items):

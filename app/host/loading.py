@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.host.engine import LoadedVersion
+from app.host.lineup import LoadedVersion
 from app.host.selection import Selection
 from app.host.trial import TrialFailedError
 from app.status import LoadedModel
