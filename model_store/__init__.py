@@ -9,6 +9,8 @@ from model_store.drafts import Draft
 from model_store.errors import (
     CorruptVersionError,
     InvalidDocumentError,
+    KeyFileError,
+    SignatureError,
     StoreError,
     VersionNotFoundError,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "Golden",
     "InputSpec",
     "InvalidDocumentError",
+    "KeyFileError",
     "Manifest",
     "Metadata",
     "Metrics",
@@ -46,6 +49,7 @@ __all__ = [
     "OutputSpec",
     "Quarantine",
     "Shadow",
+    "SignatureError",
     "Store",
     "StoreError",
     "VersionNotFoundError",

@@ -33,9 +33,19 @@ def read_document(path: Path, kind: type[D]) -> D:
         if size > MAX_DOCUMENT_BYTES:
             problem = f"is {size} bytes long; at most {MAX_DOCUMENT_BYTES} are read"
             raise InvalidDocumentError(path, None, problem)
-        return kind.model_validate_json(path.read_bytes())
+        return parse_document(path, path.read_bytes(), kind)
     except OSError as exc:
         raise InvalidDocumentError(path, None, f"cannot be read: {exc.strerror}") from exc
+
+
+def parse_document(path: Path, text: bytes, kind: type[D]) -> D:
+    """Validate the JSON text that was found at a path.
+
+    Raises:
+        InvalidDocumentError: If it is not JSON or breaks the schema.
+    """
+    try:
+        return kind.model_validate_json(text)
     except ValidationError as exc:
         raise InvalidDocumentError(path, *first_problem(exc)) from exc
 
@@ -101,6 +111,7 @@ def sync_tree(directory: Path) -> None:
 
 
 def _describe(message: str, found: object) -> str:
+    message = message.removeprefix("Value error, ")
     if isinstance(found, (str, int, float, bool)) and len(repr(found)) <= 80:  # noqa: PLR2004
         return f"{message} (found {found!r})"
     return message

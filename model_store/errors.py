@@ -4,6 +4,8 @@ StoreError
 ├── VersionNotFoundError     no such model or version
 ├── InvalidDocumentError     a JSON or golden file is malformed; names the file and the field
 ├── CorruptVersionError      the files of a version are not those its manifest lists
+├── SignatureError           a version is not signed, or not by a trusted key, or not as it is
+├── KeyFileError             a key file holds no key that can be used
 └── PublishError             a draft could not become a version
 """
 
@@ -39,8 +41,8 @@ class InvalidDocumentError(StoreError):
         return f"{where}: {self.problem}"
 
 
-class CorruptVersionError(StoreError):
-    """Raised when a file is missing, unexpected, or not what the manifest says."""
+class _FileError(StoreError):
+    """Names a file and says what is wrong with it."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(path, problem)
@@ -49,6 +51,18 @@ class CorruptVersionError(StoreError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"
+
+
+class CorruptVersionError(_FileError):
+    """Raised when a file is missing, unexpected, or not what the manifest says."""
+
+
+class SignatureError(_FileError):
+    """Raised when a version has no signature that is good under a trusted key and covers it."""
+
+
+class KeyFileError(_FileError):
+    """Raised when a file does not hold the key that is expected there."""
 
 
 class PublishError(StoreError):

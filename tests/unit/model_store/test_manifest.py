@@ -127,9 +127,7 @@ def test_an_entry_cannot_leave_the_version(version, refusal, path):
     rewrite(version, lambda files: files[0].update(path=path))
 
     expected = "must be a relative path that stays inside the version"
-    assert f"field files.0.path: Value error, {expected} (found {path!r})" == refusal(
-        "manifest.json"
-    )
+    assert f"field files.0.path: {expected} (found {path!r})" == refusal("manifest.json")
 
 
 def test_an_edited_entry_is_refused(version, refusal):
