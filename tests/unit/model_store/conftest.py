@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,8 @@ from model_store import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+collect_ignore = [] if find_spec("cryptography") else ["test_keys.py", "test_signing.py"]
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 DESCRIPTION = Description(
