@@ -109,7 +109,7 @@ class InstantChannel:
         """Give the model's status."""
         return self.status.models[0]
 
-    def serving(self, _deadline: float, _size: int, **_which: object) -> LoadedModel:
+    def serving(self, _deadline: float, _size: int = 0, **_which: object) -> LoadedModel:
         """Give the version's model."""
         return self._loaded
 
