@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DIGITS = 8
+
 
 class Generations:
     """Reads and changes the control document of one model; needs no lock."""
@@ -60,8 +62,8 @@ class Generations:
     def create(self, change: Change) -> bool:
         """Write a change durably; False where its generation is there already.
 
-        It is written aside and linked to its name, which fails where the name is taken. What a
-        killed process left aside is removed by whoever makes that generation.
+        It is written aside and linked to its name, which fails where the name is taken. What killed
+        processes left aside is removed by whoever makes that generation or a later one.
         """
         if not self._directory.is_dir():
             self._directory.mkdir(exist_ok=True)
@@ -75,8 +77,9 @@ class Generations:
             aside.unlink(missing_ok=True)
         if created:
             sync(self._directory)
-            for leftover in self._directory.glob(f".{target.name}.*"):
-                leftover.unlink(missing_ok=True)
+            for leftover in self._directory.glob(".*"):
+                if leftover.name[1 : 1 + DIGITS] <= target.name[:DIGITS]:  # it can only lose
+                    leftover.unlink(missing_ok=True)
         return created
 
     def _base(self) -> Control:
@@ -105,13 +108,15 @@ class Generations:
         if not self._directory.is_dir():
             return []
         names = (path.name for path in self._directory.iterdir())
-        return sorted(int(n[:-5]) for n in names if re.fullmatch(r"[0-9]{8}\.json", n))
+        return sorted(
+            int(n[:DIGITS]) for n in names if re.fullmatch(rf"[0-9]{{{DIGITS}}}\.json", n)
+        )
 
     def _read(self, number: int) -> Change:
         return read_document(self._path(number), Change)
 
     def _path(self, number: int) -> Path:
-        return self._directory / f"{number:08d}.json"
+        return self._directory / f"{number:0{DIGITS}d}.json"
 
 
 def _link(aside: Path, target: Path) -> bool:

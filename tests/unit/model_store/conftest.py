@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 
 from model_store import (
     Acceptance,
+    Control,
     Dataset,
     Description,
     Golden,
@@ -20,6 +22,7 @@ from model_store import (
     ModelStore,
     OutputSpec,
 )
+from model_store.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,3 +112,41 @@ def store(tmp_path: Path) -> ModelStore:
 @pytest.fixture
 def publish(store: ModelStore) -> Publisher:
     return Publisher(store)
+
+
+@pytest.fixture
+def trial(store: ModelStore):
+    """Give a function that notes that a version passed its trial, as a service does."""
+
+    def trial(version: int, model: str = "mnist") -> None:
+        digest = store.manifest(model, version).digest
+
+        def edit(control: Control) -> Control:
+            return control.model_copy(update={"passed": control.passed | {version: digest}})
+
+        store.change(model, "pass", edit, by="glyph-serve", version=version)
+
+    return trial
+
+
+@pytest.fixture
+def models(store, monkeypatch, capsys):
+    """Give a function that runs the command line; gives exit code, stdout and stderr."""
+    for name in ("GLYPH_MODEL", "GLYPH_VERSION_POLICY", "GLYPH_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GLYPH_STORE", str(store.root))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["glyph-models", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return caught.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def three(publish, trial):
+    """Publish three versions that passed their trial."""
+    for _ in range(3):
+        trial(publish())

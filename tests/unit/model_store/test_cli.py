@@ -3,26 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
-
-from model_store.cli import main
-
-
-@pytest.fixture
-def models(store, monkeypatch, capsys):
-    """Give a function that runs the command line; gives exit code, stdout and stderr."""
-    monkeypatch.delenv("GLYPH_MODEL", raising=False)
-    monkeypatch.setenv("GLYPH_STORE", str(store.root))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["glyph-models", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return caught.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 def damage(store, version: int, name: str) -> str:

@@ -14,25 +14,16 @@ MODEL = "mnist"
 
 
 @pytest.fixture
-def passed(store, publish):
+def passed(publish, trial):
     """Give a function that publishes versions and notes that they passed their trial."""
 
     def publish_passed(n: int = 1) -> int:
         for _ in range(n):
             version = publish()
-            note_passed(store, version)
+            trial(version)
         return version
 
     return publish_passed
-
-
-def note_passed(store, version: int) -> None:
-    digest = store.manifest(MODEL, version).digest
-
-    def edit(control):
-        return control.model_copy(update={"passed": control.passed | {version: digest}})
-
-    store.change(MODEL, "pass", edit, by="glyph-serve", version=version)
 
 
 def rewrite(store, version: int) -> None:
@@ -458,13 +449,13 @@ def test_who_it_was_may_have_no_name(store, publish, monkeypatch):
     assert f"unknown@{socket.gethostname()}" == operations.unload(store, MODEL).by
 
 
-def test_the_default_version_is_the_newest_that_was_tried(store, passed, publish):
+def test_the_default_version_is_the_newest_that_was_tried(store, passed, publish, trial):
     """One that nobody tried yet does not serve; where none was tried, the newest is taken."""
     assert None is default(store)
     publish()
     publish()
     assert 2 == default(store)
-    note_passed(store, 1)
+    trial(1)
     assert 1 == default(store)
     passed()
     assert 3 == default(store)
