@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
+from tests.benchmarks.scenarios.canary import canary
 from tests.benchmarks.scenarios.fairness import fairness
 from tests.benchmarks.scenarios.faults import faults
 from tests.benchmarks.scenarios.invariance import invariance
 from tests.benchmarks.scenarios.overload import overload
+from tests.benchmarks.scenarios.rollback import rollback
 from tests.benchmarks.scenarios.slow_clients import slow_clients
 from tests.benchmarks.scenarios.soak import soak
+from tests.benchmarks.scenarios.swaps import swaps
+from tests.benchmarks.scenarios.two_models import two_models
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,6 +24,8 @@ def main() -> None:
     processes, and prints a Markdown table. GLYPH_* settings of the environment hold for the service
     too. Figures depend on the machine and on what else it does.
 
+    Those about versions make some from the starter first, once, which takes TensorFlow.
+
     python -m tests.benchmarks.scenarios overload --seconds 10 --factor 3
 
     python -m tests.benchmarks.scenarios faults --only host-killed --json faults.json
@@ -28,7 +34,19 @@ def main() -> None:
     """
 
 
-for command in (invariance, overload, fairness, faults, slow_clients, soak):
+_COMMANDS = (
+    invariance,
+    overload,
+    fairness,
+    faults,
+    slow_clients,
+    soak,
+    swaps,
+    rollback,
+    canary,
+    two_models,
+)
+for command in _COMMANDS:
     main.add_command(command)
 
 if __name__ == "__main__":

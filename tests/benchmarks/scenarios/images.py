@@ -28,10 +28,10 @@ def real_images() -> NDArray[np.uint8]:
     return Golden.read(STARTER / "mnist" / "1").images[..., 0]
 
 
-def as_json(images: NDArray[np.uint8], **headers: object) -> bytes:
+def as_json(images: NDArray[np.uint8], path: str = "/predict", **headers: object) -> bytes:
     """Ask about images in JSON."""
     body = orjson.dumps({"instances": images}, option=orjson.OPT_SERIALIZE_NUMPY)
-    return request("/predict", body, JSON, **headers)
+    return request(path, body, JSON, **headers)
 
 
 def as_raw(images: NDArray[np.uint8], **headers: object) -> bytes:

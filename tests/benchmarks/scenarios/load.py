@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
+import struct
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,10 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import orjson
 
+from tests.benchmarks.scenarios.answers import Answers, AnswersRead
 from tests.benchmarks.scenarios.wire import LostError, connect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -40,6 +43,9 @@ RECORD = np.dtype(
         ("retry_after", "f4"),  # nan where the answer has none
     ]
 )
+_ROW = struct.Struct("=BHdddhf")
+"""The same; packed, a million of them take little memory."""
+_LOOK_EVERY_S = 0.05
 _PAUSE_S = 0.05
 """What a client in a closed loop waits after anything but a prediction."""
 _OK = 200
@@ -56,6 +62,8 @@ class Closed:
     start_s: float = 0.0
     leave_when_closed: bool = False
     """End a client whose connection the server closes after an answer; else it opens another."""
+    read: bool = False
+    """Keep what the predictions say; one stream of a plan at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +77,8 @@ class Open:
     start_s: float = 0.0
     connections: int = 1000
     """At most so many at once; further requests wait for one."""
+    read: bool = False
+    """Keep what the predictions say; one stream of a plan at most."""
 
 
 @dataclass(slots=True)
@@ -84,10 +94,20 @@ class Measured:
     cpu_s: float
     """CPU time of the generator."""
     wall_s: float
+    answers: Answers = field(default_factory=lambda: AnswersRead().all())
+    """What the predictions of the stream said that was to be read; in the order of the answers."""
 
     def stream(self, index: int) -> NDArray[np.void]:
         """Give the records of one stream of the plan."""
         return self.records[self.records["stream"] == index]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """The connections of an open loop."""
+
+    places: asyncio.Semaphore
+    idle: list[Connection] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -95,8 +115,10 @@ class _Run:
     connect: Callable[[], Awaitable[Connection]]
     begin: float
     timeout_s: float
-    rows: list[tuple[int, int, float, float, float, int, float]] = field(default_factory=list)
+    stopped: bool = False
+    rows: bytearray = field(default_factory=bytearray)
     sentences: Counter[tuple[int, str]] = field(default_factory=Counter)
+    answers: AnswersRead = field(default_factory=AnswersRead)
 
     async def closed(self, index: int, stream: Closed) -> None:
         start = self.begin + stream.start_s
@@ -108,11 +130,11 @@ class _Run:
     async def _client(self, index: int, stream: Closed, number: int, end: float) -> None:
         connection: Connection | None = None
         turn = number
-        while (now := time.monotonic()) < end:
-            data = stream.requests[turn % len(stream.requests)]
-            turn += 1
+        while (now := time.monotonic()) < end and not self.stopped:
             fresh = connection is None or not connection.open
-            connection, reply = await self._ask(index, None if fresh else connection, data, now)
+            given = None if fresh else connection
+            connection, reply = await self._ask(index, stream, given, turn, now)
+            turn += 1
             if reply is not None and stream.leave_when_closed and reply.closes:
                 break
             if reply is None or reply.status != _OK:
@@ -121,42 +143,42 @@ class _Run:
             connection.close()
 
     async def open(self, index: int, stream: Open) -> None:
-        places = asyncio.Semaphore(stream.connections)
-        idle: list[Connection] = []
+        pool = _Pool(asyncio.Semaphore(stream.connections))
         start = self.begin + stream.start_s
         async with asyncio.TaskGroup() as group:
             for turn in range(round(stream.rate * stream.seconds)):
                 intended = start + turn / stream.rate
                 await _until(intended)
-                data = stream.requests[turn % len(stream.requests)]
-                group.create_task(self._one(index, places, idle, data, intended))
-        for connection in idle:
+                if self.stopped:
+                    break
+                group.create_task(self._one(index, stream, pool, turn, intended))
+        for connection in pool.idle:
             connection.close()
 
-    async def _one(
-        self,
-        index: int,
-        places: asyncio.Semaphore,
-        idle: list[Connection],
-        data: bytes,
-        intended: float,
-    ) -> None:
-        async with places:
-            connection, _ = await self._ask(index, _still_open(idle), data, intended)
+    async def _one(self, index: int, stream: Open, pool: _Pool, turn: int, intended: float) -> None:
+        async with pool.places:
+            given = _still_open(pool.idle)
+            connection, _ = await self._ask(index, stream, given, turn, intended)
             if connection is not None and connection.open:
-                idle.append(connection)
+                pool.idle.append(connection)
 
     async def _ask(
-        self, index: int, connection: Connection | None, data: bytes, intended: float
+        self,
+        index: int,
+        stream: Closed | Open,
+        connection: Connection | None,
+        turn: int,
+        intended: float,
     ) -> tuple[Connection | None, Reply | None]:
         """Send one request, over a new connection if need be, and note what became of it."""
+        picked = turn % len(stream.requests)
         reply, status = None, LOST
         sent = time.monotonic()
         try:
             async with asyncio.timeout_at(intended + self.timeout_s):
                 connection = connection or await self.connect()
                 sent = time.monotonic()
-                reply = await connection.ask(data)
+                reply = await connection.ask(stream.requests[picked])
                 status = reply.status
         except LostError as exc:
             self.sentences[LOST, str(exc)] += 1
@@ -167,8 +189,10 @@ class _Run:
             self.sentences[UNCONNECTED, type(exc).__name__] += 1
         port = connection.port if connection else 0
         retry_after = np.nan if reply is None else self._refusal(reply)
-        row = (index, port, intended, sent, time.monotonic(), status, retry_after)
-        self.rows.append(row)
+        done = time.monotonic()
+        self.rows += _ROW.pack(index, port, intended, sent, done, status, retry_after)
+        if stream.read and reply is not None and status == _OK:
+            self.answers.add(done, picked, reply.body)
         return connection, reply
 
     def _refusal(self, reply: Reply) -> float:
@@ -179,6 +203,12 @@ class _Run:
         given = reply.header("Retry-After") or ""
         return int(given) if given.isdecimal() else np.nan
 
+    async def stop_once(self, enough: Path) -> None:
+        """End the streams once a file is there."""
+        while not enough.exists():  # noqa: ASYNC110, ASYNC240 - another process makes it
+            await asyncio.sleep(_LOOK_EVERY_S)
+        self.stopped = True
+
 
 async def load(
     plan: Sequence[Closed | Open],
@@ -186,29 +216,39 @@ async def load(
     *,
     begin: float,
     timeout_s: float = 30.0,
+    enough: Path | None = None,
 ) -> Measured:
-    """Run every stream of a plan and give what became of their requests."""
+    """Run every stream of a plan, or until a file is there; gives what became of their requests."""
     run = _Run(connect, begin, timeout_s)
     cpu_s = time.process_time()
+    stopping = asyncio.create_task(run.stop_once(enough)) if enough else None
     async with asyncio.TaskGroup() as group:
         for index, stream in enumerate(plan):
             kind = run.closed if isinstance(stream, Closed) else run.open
             group.create_task(kind(index, stream))
+    if stopping is not None:
+        stopping.cancel()
     return Measured(
         begin=begin,
-        records=np.array(run.rows, RECORD),
+        records=np.frombuffer(run.rows, RECORD),
         sentences=run.sentences,
         cpu_s=time.process_time() - cpu_s,
         wall_s=time.monotonic() - begin,
+        answers=run.answers.all(),
     )
 
 
 def run(
-    plan: Sequence[Closed | Open], port: int, *, begin: float, timeout_s: float = 30.0
+    plan: Sequence[Closed | Open],
+    port: int,
+    *,
+    begin: float,
+    timeout_s: float = 30.0,
+    enough: Path | None = None,
 ) -> Measured:
     """Put the service on a port under load, from this process."""
     opening = functools.partial(connect, port)
-    return asyncio.run(load(plan, opening, begin=begin, timeout_s=timeout_s))
+    return asyncio.run(load(plan, opening, begin=begin, timeout_s=timeout_s, enough=enough))
 
 
 def sentence_of(body: bytes) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import multiprocessing
 import tempfile
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.scenarios.load import Closed, Measured, Open
 
+ENDLESS_S = 3600.0
+"""Of a stream that ends when something else has been done."""
 _HEAD_START_S = 0.3
 """From giving a plan away to its beginning, so that all processes begin together."""
 
@@ -34,11 +36,14 @@ json_option = click.option(
 
 
 @contextlib.contextmanager
-def served(**settings: object) -> Iterator[Service]:
-    """Run a service with the starter model; GLYPH_* of the environment hold unless given here."""
+def served(store: Path | str | None = None, **settings: object) -> Iterator[Service]:
+    """Run a service, by default on a new store with the starter model.
+
+    GLYPH_* of the environment hold unless given here.
+    """
     with (
         tempfile.TemporaryDirectory() as place,
-        Service(Path(place) / "models", Path(place) / "log", **settings) as service,
+        Service(store or Path(place) / "models", Path(place) / "log", **settings) as service,
     ):
         yield service.ready()
 
@@ -63,6 +68,23 @@ class Generators:
         """Begin a plan in a process of its own."""
         begin = time.monotonic() + _HEAD_START_S
         return self._pool.submit(run, plan, self._port, begin=begin, timeout_s=timeout_s)
+
+    @contextlib.contextmanager
+    def load(self, *plan: Closed | Open, timeout_s: float = 30.0) -> Iterator[Future[Measured]]:
+        """Put load on the service while the block runs; its plan may be endless.
+
+        Gives the future that has its result after the block.
+        """
+        with tempfile.TemporaryDirectory() as place:
+            enough = Path(place) / "enough"
+            begin = time.monotonic() + _HEAD_START_S
+            options = {"begin": begin, "timeout_s": timeout_s, "enough": enough}
+            running = self._pool.submit(run, plan, self._port, **options)
+            try:
+                yield running
+            finally:
+                enough.touch()
+                wait([running])
 
     def submit(self, function: Callable[..., object], *args: object) -> Future[object]:
         """Run something else in a process of its own."""

@@ -189,3 +189,41 @@ def test_streams_are_told_apart():
 def test_a_refusal_that_has_no_sentence_is_shown_as_it_is(body):
     """Figures are written as N, so that like is counted with like."""
     assert body.decode().replace("404", "N") == sentence_of(body)
+
+
+def test_what_predictions_say_is_kept_where_that_is_wanted():
+    """Of one stream, and only its predictions, with the request that was asked."""
+    body = b'{"model":{"version":7},"predictions":[{"probabilities":[0.25,0.75]}]}'
+    said = Reply(200, b"HTTP/1.1 200 OK\r\nConnection: close\r\n", body)
+    stream = Closed(requests=[b"?", b"!"], clients=1, seconds=60, leave_when_closed=True, read=True)
+
+    measured = loaded(Server(REFUSED, said), stream)
+
+    assert [1] == measured.answers.request.tolist()
+    assert [7] == measured.answers.version.tolist()
+    assert [[0.25, 0.75]] == measured.answers.probabilities.tolist()
+    assert (
+        [] == loaded(Server(said), Open(requests=[b"?"], rate=9, seconds=0.2)).answers.done.tolist()
+    )
+
+
+def test_streams_end_once_it_is_enough(tmp_path):
+    """However long they would go on; what was asked is answered."""
+    enough = tmp_path / "enough"
+
+    class Enough(Server):
+        async def answer(self):
+            if self.connected == 3:
+                enough.touch()
+            return await super().answer()
+
+    plan = [
+        Closed(requests=[b"?"], clients=2, seconds=3600),
+        Open(requests=[b"?"], rate=100, seconds=3600),
+    ]
+
+    running = load(plan, Enough(OK).connect, begin=time.monotonic(), enough=enough)
+    measured = asyncio.run(asyncio.wait_for(running, 30))
+
+    assert {200} == set(measured.records["status"].tolist())
+    assert {0, 1} == set(measured.records["stream"].tolist())
