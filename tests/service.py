@@ -141,13 +141,19 @@ class Clients:
     as a load balancer moves on from a service that is going down.
     """
 
-    def __init__(self, service, count, *, leave_when_closed=False):
+    def __init__(
+        self, service, count, *, leave_when_closed=False, body=None, path="/predict", headers=None
+    ):
         self._leave_when_closed = leave_when_closed
         self._service = service
-        self._body = service.get("/example").json()
+        self._body = body or service.get("/example").json()
+        self._path = path
+        self._headers = headers
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(count)]
         self.versions = Counter()
+        self.classes = Counter()
+        """By version and class of the first image."""
         self.failures = []
 
     def __enter__(self):
@@ -170,13 +176,17 @@ class Clients:
         wait_until(lambda: self.answered() >= target, f"{count} more answers")
 
     def _run(self):
-        url = f"{self._service.url}/predict"
+        url = f"{self._service.url}{self._path}"
+        options = {"json": self._body, "headers": self._headers, "timeout": PATIENCE_S}
         with requests.Session() as session:
             while not self._stopping.is_set():
                 try:
-                    answer = session.post(url, json=self._body, timeout=PATIENCE_S)
+                    answer = session.post(url, **options)
                     answer.raise_for_status()
-                    self.versions[answer.json()["model"]["version"]] += 1
+                    said = answer.json()
+                    version = said["model"]["version"]
+                    self.versions[version] += 1
+                    self.classes[version, said["predictions"][0]["class"]] += 1
                     if self._leave_when_closed and answer.headers["Connection"] == "close":
                         return
                 except requests.RequestException as exc:

@@ -56,30 +56,6 @@ def test_a_damaged_version_is_refused_by_name(start, store, tmp_path):
     assert any("version 2 is refused" in line["message"] for line in service.log_lines())
 
 
-def test_a_copied_version_is_refused(start, store):
-    """A version under another number than its own is not what was published."""
-    service = start()
-
-    shutil.copytree(store.path("mnist", 1), store.root / "aside")
-    (store.root / "aside").rename(store.path("mnist", 2))
-
-    reason = wait_until(lambda: _refused(service), "version 2 refused")
-    assert "says that it is version 1 of mnist" in reason
-    assert 1 == service.version()
-
-
-def test_a_half_copied_version_is_not_looked_at(start, store):
-    """A directory without a manifest is no version, whatever else it holds."""
-    service = start()
-    half = shutil.copytree(store.path("mnist", 1), store.root / "aside")
-    (half / "manifest.json").unlink()
-
-    half.rename(store.path("mnist", 2))
-
-    assert [1] == [version["version"] for version in service.get("/readyz").json()["versions"]]
-    assert 1 == service.version()
-
-
 def test_a_store_with_nothing_to_serve_says_what_to_do(start):
     """Where nobody published the model, requests are refused at once with the way out."""
     service = start(ready=False, model="letters")
