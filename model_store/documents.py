@@ -38,16 +38,20 @@ def read_document(path: Path, kind: type[D]) -> D:
         raise InvalidDocumentError(path, None, f"cannot be read: {exc.strerror}") from exc
 
 
-def parse_document(path: Path, text: bytes, kind: type[D]) -> D:
-    """Validate the JSON text that was found at a path.
+def parse_document(where: Path | str, data: bytes, kind: type[D]) -> D:
+    """Validate the JSON of a document that was read from a file or a URL.
 
     Raises:
-        InvalidDocumentError: If it is not JSON or breaks the schema.
+        InvalidDocumentError: If it is too large, not JSON, or breaks the schema; the error says
+            where it stands and names the first offending field.
     """
+    if len(data) > MAX_DOCUMENT_BYTES:
+        problem = f"is longer than the {MAX_DOCUMENT_BYTES} bytes that are read"
+        raise InvalidDocumentError(where, None, problem)
     try:
-        return kind.model_validate_json(text)
+        return kind.model_validate_json(data)
     except ValidationError as exc:
-        raise InvalidDocumentError(path, *first_problem(exc)) from exc
+        raise InvalidDocumentError(where, *first_problem(exc)) from exc
 
 
 def first_problem(error: ValidationError) -> tuple[str | None, str]:

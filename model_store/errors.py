@@ -30,7 +30,7 @@ class VersionNotFoundError(StoreError):
 class InvalidDocumentError(StoreError):
     """Raised when a document of a version cannot be read or breaks its schema."""
 
-    def __init__(self, path: Path, field: str | None, problem: str) -> None:
+    def __init__(self, path: Path | str, field: str | None, problem: str) -> None:
         super().__init__(path, field, problem)
         self.path = path
         self.field = field
@@ -44,7 +44,7 @@ class InvalidDocumentError(StoreError):
 class _FileError(StoreError):
     """Names a file and says what is wrong with it."""
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: Path | str, problem: str) -> None:
         super().__init__(path, problem)
         self.path = path
         self.problem = problem

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator
 
-from model_store.documents import read_document
+from model_store.documents import parse_document, read_document
 from model_store.errors import CorruptVersionError
 from model_store.metadata import Document, Sha256
 
@@ -59,10 +59,12 @@ class Manifest(Document):
             CorruptVersionError: If its digest is not that of its entries.
         """
         path = directory / MANIFEST
-        manifest = read_document(path, cls)
-        if _digest(manifest.files) != manifest.digest:
-            raise CorruptVersionError(path, "the digest is not that of the listed files")
-        return manifest
+        return _check_digest(path, read_document(path, cls))
+
+    @classmethod
+    def parse(cls, where: str, data: bytes) -> Manifest:
+        """Read a manifest that came from a URL, as `read` does."""
+        return _check_digest(where, parse_document(where, data, cls))
 
     def verify(self, directory: Path) -> None:
         """Recompute every digest.
@@ -79,6 +81,12 @@ class Manifest(Document):
             raise CorruptVersionError(directory / stranger, "is not listed in the manifest")
         for path, entry in listed.items():
             _check(directory / path, entry, _entry(directory, directory / path))
+
+
+def _check_digest(where: Path | str, manifest: Manifest) -> Manifest:
+    if _digest(manifest.files) != manifest.digest:
+        raise CorruptVersionError(where, "the digest is not that of the listed files")
+    return manifest
 
 
 def _check(path: Path, listed: FileEntry, found: FileEntry) -> None:

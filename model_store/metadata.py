@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime  # noqa: TC003 - pydantic needs it at run time
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from model_store.errors import VersionNotFoundError
 
 SCHEMA_VERSION = 1
 MODEL_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -13,6 +16,17 @@ MODEL_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME_PATTERN)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def require_model_name(model: str) -> None:
+    """Refuse a name that could not be a folder's.
+
+    Raises:
+        VersionNotFoundError: If it breaks `MODEL_NAME_PATTERN`.
+    """
+    if not re.fullmatch(MODEL_NAME_PATTERN, model):
+        problem = "may hold letters, digits, '_', '.' and '-', and starts with a letter or digit"
+        raise VersionNotFoundError(f"{model!r} is no model name: one {problem}")
 
 
 class Document(BaseModel):

@@ -17,7 +17,7 @@ from model_store.drafts import Draft
 from model_store.errors import PublishError, StoreError, VersionNotFoundError, explained
 from model_store.generations import Generations
 from model_store.manifest import MANIFEST, SIGNATURE, Manifest
-from model_store.metadata import MODEL_NAME_PATTERN, Metadata
+from model_store.metadata import MODEL_NAME_PATTERN, Metadata, require_model_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,11 +71,7 @@ class ModelStore:
 
     def path(self, model: str, version: int) -> Path:
         """Say where a version is or would be."""
-        if not re.fullmatch(MODEL_NAME_PATTERN, model):
-            problem = (
-                "may hold letters, digits, '_', '.' and '-', and starts with a letter or digit"
-            )
-            raise VersionNotFoundError(f"{model!r} is no model name: one {problem}")
+        require_model_name(model)
         return self.root / model / str(version)
 
     def fetch(self, model: str, version: int) -> Path:
