@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.share import parse_share
 from model_store.metadata import MODEL_NAME_PATTERN, ModelName
-from model_store.policy import DEFAULT_POLICY, POLICY_FORMS, POLICY_PATTERN
+from model_store.policy import policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,23 +45,8 @@ def _check_names(text: str) -> str:
 
 
 def _check_policies(text: str) -> str:
-    _policies(text)
+    policy_of(text, "")
     return text
-
-
-def _policies(text: str) -> dict[str, str]:
-    """Take policies apart by model; the one of all others is under the empty name."""
-    policies: dict[str, str] = {}
-    for part in text.split(";"):
-        name, _, policy = (piece.strip() for piece in part.rpartition("="))
-        if name and not re.fullmatch(MODEL_NAME_PATTERN, name):
-            raise ValueError(f"{name!r} is no model name")
-        if name in policies:
-            raise ValueError(f"{name or 'every model'} has two policies")
-        if not re.fullmatch(POLICY_PATTERN, policy):
-            raise ValueError(f"{policy!r} is no policy; {POLICY_FORMS} are expected")
-        policies[name] = policy
-    return policies
 
 
 def _split(names: str) -> list[str]:
@@ -231,8 +216,7 @@ class Settings(BaseSettings):
 
     def policy_of(self, model: str) -> str:
         """Give the version policy of a model."""
-        policies = _policies(self.version_policy)
-        return policies.get(model) or policies.get("") or DEFAULT_POLICY
+        return policy_of(self.version_policy, model)
 
     def count_web_workers(self, cores: int) -> int:
         """Give the number of web workers on a machine of so many cores.

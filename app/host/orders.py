@@ -94,8 +94,8 @@ def _promote(store: Store, order: Order, policy: str) -> Change:
     )
 
 
-def _rollback(store: Store, order: Order, _policy: str) -> Change:
-    return operations.rollback(store, order.model, order.version, **order.author)
+def _rollback(store: Store, order: Order, policy: str) -> Change:
+    return operations.rollback(store, order.model, order.version, policy=policy, **order.author)
 
 
 def _pin(store: Store, order: Order, _policy: str) -> Change:

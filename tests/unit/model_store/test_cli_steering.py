@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -262,3 +264,16 @@ def test_every_command_shows_examples(models, command):
     code, out, _ = models(command, "--help")
 
     assert (0, True) == (code, f"Examples:\n    glyph-models {command}" in out)
+
+
+def test_the_readmes_commands_work(publish, trial, models):
+    """They are tried in their order, on four versions that passed their trial."""
+    for _ in range(4):
+        trial(publish())
+    readme = Path(__file__).parents[3] / "README.md"
+    chapter = readme.read_text("utf-8").partition("## A version's life")[2].partition("\n## ")[0]
+    lines = [line for line in chapter.splitlines() if line.startswith("glyph-models ")]
+
+    codes = {line: models(*shlex.split(line, comments=True)[1:])[0] for line in lines}
+
+    assert (15, {0}) == (len(codes), set(codes.values())), codes
