@@ -6,6 +6,7 @@ Policy only. It knows no socket, no model runtime, no thread and no metric; whoe
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,12 @@ _RATE_MEMORY = 0.95
 _CONSIDERATION_S = 0.1
 """So long after a small job came beside bulk work, this is computed in one stream: a core that the
 rest of the way of small jobs finds taken makes them wait longer than any batch."""
+
+_BACKGROUND_SHARE = 0.005
+"""Of the time, for the background while callers come: so few of them find a batch of it in their
+way that the slowest hundredth stays as slow as it is without."""
+_QUIET_S = 0.1
+"""After so long without a caller the background gets all the time."""
 
 
 class OverloadedError(Exception):
@@ -109,7 +116,8 @@ class BatchQueue:
     waits for no bulk work, and bulk work goes on, in every other batch at least.
 
     What is admitted to the background has lanes of its own, which get a turn when no other lane
-    waits. Every figure is of the foreground, unless it says otherwise.
+    waits; and after a batch none for a while, unless callers stay away. Every figure is of the
+    foreground, unless it says otherwise.
     """
 
     def __init__(self, capacity: int, max_batch: int) -> None:
@@ -128,6 +136,8 @@ class BatchQueue:
         self._images = 0.0
         self._busy_s = 0.0
         self._considerate_until = 0.0
+        self._background_from = 0.0
+        self._quiet_from = 0.0
 
     def plan(self, lane: Hashable, curve: Curve) -> None:
         """Cut a lane's batches by what they were measured to cost."""
@@ -154,6 +164,7 @@ class BatchQueue:
             self._bulk.add(job)
         elif self._bulk:
             self._considerate_until = now + _CONSIDERATION_S
+        self._quiet_from = now + _QUIET_S
         self._enter(job, self._lanes)
         self.waiting += len(job.images)
 
@@ -171,16 +182,22 @@ class BatchQueue:
     def take(self, now: float) -> tuple[Batch | None, list[Job]]:
         """Cut the next batch; also gives the jobs whose deadline passed while they waited."""
         expired: list[Job] = []
-        while lanes := self._lanes or self._background:
+        while lanes := self._lanes or (self._background if self.background_due(now) else None):
             name, lane = next(iter(lanes.items()))
             pieces = self._fill(lane, self._space(name, lane), now, expired)
             del lanes[name]
             if lane.waiting:
                 lanes[name] = lane  # to the back: lanes take turns as well
             if pieces:
+                if lanes is self._background:
+                    self._background_from = math.inf  # until it is known how long this one took
                 size = sum(piece.stop - piece.start for piece in pieces)
                 return Batch(name, pieces, size), expired
         return None, expired
+
+    def background_due(self, now: float) -> bool:
+        """Say whether something waits in the background that may be computed if nothing else is."""
+        return bool(self._background) and now >= min(self._background_from, self._quiet_from)
 
     def full(self) -> bool:
         """Say whether a full batch waits in any lane."""
@@ -232,6 +249,10 @@ class BatchQueue:
         """Feed the measured service rate."""
         self._images = self._images * _RATE_MEMORY + images
         self._busy_s = self._busy_s * _RATE_MEMORY + seconds
+
+    def record_in_background(self, seconds: float, now: float) -> None:
+        """Let the background rest after a batch, so that it has no more than its share."""
+        self._background_from = now + seconds / _BACKGROUND_SHARE
 
     def wait_s(self) -> float:
         """Estimate how long all the work that waits now will take."""

@@ -183,7 +183,8 @@ class Engine:
         """Compute the next batch, if it is time for one.
 
         Returns:
-            Seconds after which to call again; None where nothing waits.
+            Seconds after which to call again; None where nothing waits, or only what may wait until
+            it is called for another reason.
         """
         with self._lock:
             pause_s = self._pause_s()
@@ -208,8 +209,8 @@ class Engine:
         finally:
             self._let_go(batch)
         with self._lock:
-            waiting = self._queue.waiting or self._queue.waiting_in_background
-            return self._pause_s() if waiting else None
+            due = self._queue.waiting or self._queue.background_due(self._clock())
+            return self._pause_s() if due else None
 
     def run(self) -> None:
         """Compute full batches beside the thread that steps, until stopped.
@@ -279,9 +280,12 @@ class Engine:
                 if not lane.background:
                     self._tell(self._observer.waited, started - piece.job.arrived)
         results = self._compute(loaded, batch.pieces)
-        seconds = self._clock() - started
+        ended_at = self._clock()
+        seconds = ended_at - started
         with self._lock:
-            if not lane.background:
+            if lane.background:
+                self._queue.record_in_background(seconds, ended_at)
+            else:
                 # What is computed at the same time shares it: the queue measures the rate of all.
                 self._queue.record(batch.size, seconds / len(self._computing))
             done = zip(batch.pieces, results, strict=True)

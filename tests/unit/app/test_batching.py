@@ -486,6 +486,52 @@ def test_the_background_is_bounded():
     assert queue.admit_to_background(make_background_job(8, name="d"))
 
 
+def test_the_background_rests_after_a_batch_while_callers_come():
+    """Of the time it has one part in two hundred, so that hardly a caller finds it at work."""
+    queue = make_queue()
+    for name in "ab":
+        queue.admit_to_background(make_background_job(name=name, lane=name))
+    queue.admit(make_job(name="caller"), 10.0)
+    queue.take(10.0)
+    first, _ = queue.take(10.0)
+    at_work = queue.background_due(10.05)
+    queue.record_in_background(0.0002, 10.0)
+    rested = [queue.background_due(now) for now in (10.0, 10.0399, 10.0401)]
+
+    assert ("a", False, [False, False, True]) == (first.lane, at_work, rested)
+    assert queue.take(10.0399) == (None, [])
+    assert "b" == queue.take(10.0401)[0].lane
+
+
+def test_the_background_does_not_rest_when_nobody_comes():
+    """A tenth of a second after the last caller it has all the time, until the next one."""
+    queue = make_queue()
+    queue.admit(make_job(name="caller"), 10.0)
+    queue.take(10.0)
+    for name in "abc":
+        queue.admit_to_background(make_background_job(name=name, lane=name))
+    queue.take(10.0)
+    queue.record_in_background(60.0, 10.0)
+    quiet = [queue.background_due(now) for now in (10.0999, 10.1001)]
+    queue.take(10.2)
+    queue.record_in_background(60.0, 10.2)
+    still = queue.background_due(10.3)
+    queue.admit(make_job(name="another"), 10.4)
+    queue.take(10.4)
+
+    assert ([False, True], True) == (quiet, still)
+    assert not queue.background_due(10.4)
+
+
+def test_nothing_is_due_in_an_empty_background():
+    """Whoever asks may sleep."""
+    queue = make_queue()
+    queue.admit_to_background(make_background_job())
+    queue.take(0.0)
+
+    assert not queue.background_due(NEVER)
+
+
 def test_a_cancelled_job_in_the_background_makes_room_there():
     """And its lane does not wait for a batch that has nothing in it."""
     queue = make_queue(capacity=8)
