@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.share import parse_share
+from app.share import parse_shadow, parse_share
 from model_store.metadata import MODEL_NAME_PATTERN, ModelName
 from model_store.policy import policy_of
 
@@ -55,6 +55,11 @@ def _split(names: str) -> list[str]:
 
 def _check_share(text: str) -> str:
     parse_share(text)
+    return text
+
+
+def _check_shadow(text: str) -> str:
+    parse_shadow(text)
     return text
 
 
@@ -155,6 +160,10 @@ class Settings(BaseSettings):
     )
     canary: Annotated[str, AfterValidator(_check_share)] | None = Field(
         default=None, description="A label's share of the traffic, as in canary=10:X-User"
+    )
+    shadow: Annotated[str, AfterValidator(_check_shadow)] | None = Field(
+        default=None,
+        description="Label that a share of the requests runs on again, unseen, as in next=10",
     )
     run_dir: Path | None = Field(
         default=None,

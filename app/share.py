@@ -35,3 +35,20 @@ def parse_share(text: str) -> Share:
             "100 percent, such as canary=10:X-User"
         )
     return Share(found["label"], float(found["percent"]), found["header"])
+
+
+def parse_shadow(text: str) -> Share:
+    """Read a share of requests that run again; no header takes part in that.
+
+    Raises:
+        ValueError: If it is none; says what is expected.
+    """
+    try:
+        share = parse_share(text)
+    except ValueError:
+        share = None
+    if share is None or share.sticky_header:
+        raise ValueError(
+            "label=percent is expected, with more than 0 and at most 100 percent, such as next=10"
+        )
+    return share

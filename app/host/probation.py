@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.frames import Answer
+from app.host.errands import Errand
 from app.host.trial import TrialFailedError, compare
 from model_store import Golden, Metadata, StoreError
 from model_store.documents import read_document
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.frames import Refused
-    from app.host.engine import Delivery
     from model_store import Store
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,8 @@ _FAILURES = 3
 may be an accident of this machine, as when memory is short."""
 
 
-class Replay:
-    """Golden images on their way through the engine; it is the origin of that work."""
+class Replay(Errand):
+    """Golden images on their way through the engine."""
 
     def __init__(self, golden: Golden, classes: tuple[str, ...]) -> None:
         self._golden = golden
@@ -46,7 +46,7 @@ class Replay:
         """Once answered: what is wrong with it, or nothing."""
 
     def answered(self, outcome: Answer | Refused) -> None:
-        """Compare; whoever delivers calls this."""
+        """Compare."""
         self.outcome = self._judge(outcome)
 
     def _judge(self, outcome: Answer | Refused) -> str:
@@ -173,20 +173,3 @@ class Watching:
         except StoreError as exc:
             log.warning("the golden images of %s version %d are not run: %s", model, version, exc)
             return None
-
-
-def keep_replays(
-    deliver: Callable[[list[Delivery]], None],
-) -> Callable[[list[Delivery]], None]:
-    """Give a way to deliver that takes out what replays are to get."""
-
-    def sort(deliveries: list[Delivery]) -> None:
-        others = [delivery for delivery in deliveries if not isinstance(delivery[0], Replay)]
-        if others:
-            deliver(others)
-        if len(others) < len(deliveries):
-            for origin, outcome in deliveries:
-                if isinstance(origin, Replay):
-                    origin.answered(outcome)
-
-    return sort

@@ -21,14 +21,18 @@ from app.cores import usable_cores
 from app.frames import Refusal, Refused
 from app.host.batching import BatchQueue
 from app.host.engine import Engine
+from app.host.errands import keep_errands
 from app.host.loading import Loader
 from app.host.metrics import HostMetrics
-from app.host.probation import Watching, keep_replays
+from app.host.probation import Watching
 from app.host.runtimes.choice import candidates
 from app.host.server import HostServer
+from app.host.shadow import Shadowing
+from app.host.shadow_metrics import ShadowMetrics
 from app.host.versions import ModelVersions
 from app.host.watcher import StoreWatcher
 from app.run_dir import HOST_SOCKET, HOST_STARTS
+from app.share import parse_shadow
 from model_store import ModelStore, StoreError
 from model_store.seeding import seed
 
@@ -54,7 +58,8 @@ class HostService:
     def __init__(self, settings: Settings, run_dir: Path) -> None:
         self._settings = settings
         queue = BatchQueue(settings.queue_limit, settings.max_batch)
-        self._metrics = HostMetrics(CollectorRegistry(), waiting=lambda: queue.waiting)
+        registry = CollectorRegistry()
+        self._metrics = HostMetrics(registry, waiting=lambda: queue.waiting)
         self._metrics.restarts.inc(_count_start(run_dir / HOST_STARTS))
         store = ModelStore(settings.store)
         _seed(store, settings.model)
@@ -62,10 +67,14 @@ class HostService:
         streams = settings.count_streams(usable_cores())
         self._engine = Engine(
             queue,
-            keep_replays(self._server.deliver),
+            keep_errands(self._server.deliver),
             self._metrics,
             wait_s=settings.batch_wait_ms / 1000,
         )
+        self._shadowing = Shadowing(
+            self._engine.submit_to_background, self._engine.loaded, ShadowMetrics(registry)
+        )
+        self._engine.on_answered = self._shadowing.answered
         self._models: list[str] = []
         """In the order of the status, which web workers give their places in."""
         self._watcher = self._make_watcher(store, streams)
@@ -175,6 +184,7 @@ class HostService:
                 tell=tell,
                 observer=self._metrics,
                 watching=watching if settings.auto_rollback_s else None,
+                shadow=parse_shadow(settings.shadow) if settings.shadow else None,
             )
 
         return StoreWatcher(
@@ -206,6 +216,9 @@ class HostService:
 
     def _announce(self, status: HostStatus) -> None:
         self._models = [model.name for model in status.models]
+        for model in status.models:
+            version, percent = (s.version, s.percent) if (s := model.shadow) else (None, 0)
+            self._shadowing.configure(model.name, version, percent)
         self._server.announce(status.model_dump_json().encode())
 
 

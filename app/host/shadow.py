@@ -1,14 +1,15 @@
 """Runs a share of a model's answered requests again on another version, and compares.
 
 That happens after the answer has gone, and only when nothing else waits, so no caller notices. The
-engine bounds the work; what it has no room for is skipped and counted. Nothing is held here: the
-answer to compare with lies beside the images that wait.
+bound on what is under way is small, so that other work in the background has room too and no
+version is kept for long; what is beyond it is skipped and counted.
 """
 
 from __future__ import annotations
 
 import logging
 import random
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from app.host.lineup import LoadedVersion
 
 log = logging.getLogger(__name__)
+
+_MOST_IMAGES = 256
+"""Under way at a time, of all models; a larger request runs again when nothing else is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class Shadowing:
         self._observer = observer
         self._chance = chance
         self._shadows: dict[str, Shadow] = {}
+        self._lock = threading.Lock()
+        self._under_way = 0
 
     def configure(self, model: str, version: int | None, percent: float = 100) -> None:
         """Run this share of a model's requests again on a version; None is on none.
@@ -120,6 +126,7 @@ class Shadowing:
     def settle(self, sample: Sample, outcome: Answer | Refused) -> None:
         """Count what came of a second run."""
         model, images = sample.model, len(sample.answer.probabilities)
+        self._release(images)
         shadow = self._shadows.get(model)
         if shadow is None or shadow.version != sample.version:
             self._observer.skipped(model, images)
@@ -139,8 +146,21 @@ class Shadowing:
             self._observer.failed(model, len(images))
             return
         sample = Sample(self, model, version, answer, primary.classes, shadow.classes)
-        if not self._submit(model, version, images, sample):
-            self._observer.skipped(model, len(images))
+        if self._reserve(len(images)):
+            if self._submit(model, version, images, sample):
+                return
+            self._release(len(images))
+        self._observer.skipped(model, len(images))
+
+    def _reserve(self, images: int) -> bool:
+        with self._lock:
+            fits = not self._under_way or self._under_way + images <= _MOST_IMAGES
+            self._under_way += images if fits else 0
+            return fits
+
+    def _release(self, images: int) -> None:
+        with self._lock:
+            self._under_way -= images
 
 
 @dataclass(frozen=True, slots=True, eq=False)

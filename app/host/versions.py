@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from app.host.loading import Loaded, Loader
     from app.host.probation import Probation, Watching
     from app.host.selection import Way
+    from app.share import Share
     from app.status import VersionStatus
     from model_store import Canary, Shadow, Store
 
@@ -73,6 +74,7 @@ class ModelVersions:
         tell: Callable[[], None],
         observer: Observer,
         watching: Watching | None = None,
+        shadow: Share | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with none.
@@ -87,6 +89,7 @@ class ModelVersions:
             observer: Who counts.
             watching: How a new default is watched, for the one before it to come back; None does
                 not.
+            shadow: What shadows where the control document names none.
             clock: Monotonic seconds.
         """
         self.name = name
@@ -97,6 +100,7 @@ class ModelVersions:
         self._tell = tell
         self._observer = observer
         self._watching = watching
+        self._shadow = shadow
         self._clock = clock
         self._records = Records(store, name)
         self._refusals = Refusals(store, name, self._records)
@@ -167,7 +171,7 @@ class ModelVersions:
             pinned=control.pinned,
             policy=control.policy or self.policy,
             canary=self._share(control.canary, serving),
-            shadow=self._share(control.shadow, serving),
+            shadow=self._share(control.shadow or self._shadow, serving),
         )
 
     def _read(self) -> None:
@@ -335,7 +339,9 @@ class ModelVersions:
         where = self._store.location
         return f"{where} holds no version of {self.name}; publish one with glyph-train"
 
-    def _share(self, share: Canary | Shadow | None, serving: set[int]) -> CanaryStatus | None:
+    def _share(
+        self, share: Canary | Shadow | Share | None, serving: set[int]
+    ) -> CanaryStatus | None:
         version = self._control.labels.get(share.label) if share else None
         if share is None or version not in serving:
             return None

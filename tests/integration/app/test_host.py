@@ -13,6 +13,7 @@ from app.host.service import HostService
 from app.settings import Settings
 from app.web.channel import HostChannel
 from app.web.errors import BadInputError, DeadlineError, OverloadedError
+from model_store.control import Shadow
 
 SAFETY_S = 30
 """How long anything may take before a test gives up; nothing takes that long."""
@@ -310,3 +311,32 @@ def test_a_store_that_cannot_be_written_is_no_reason_to_stop(start, store, caplo
 
     assert f"{store.root} holds no version of mnist" in channel.status.reason
     assert "the starter model could not be put into" in caplog.text
+
+
+def test_a_shadow_runs_requests_again_unseen(start, store, golden):
+    """The counts are exact: both versions are the same, so every image agrees."""
+    service, channel = start(version_policy="all")
+    channel.serving(soon())
+    store.publish()
+    store.change(
+        "mnist",
+        "test",
+        lambda control: control.model_copy(
+            update={
+                "labels": {"next": 2},
+                "pinned": 1,
+                "shadow": Shadow(label="next", percent=100),
+            }
+        ),
+        by="ann",
+    )
+    until(lambda: (status := channel.model()).shadow and status.default == 1)
+    sizes = (1, 7, 1, 40, 2)
+    answers = [predict(channel, golden.images[:size]).answer for size in sizes]
+
+    agreed = f'glyph_shadow_images_total{{model="mnist",outcome="agreed"}} {sum(sizes)}.0'.encode()
+    until(lambda: agreed in service._metrics.exposition())
+    assert {1} == {answer.version for answer in answers}
+    exposed = service._metrics.exposition().decode()
+    assert 'glyph_shadow_images_total{model="mnist",outcome="disagreed"} 0.0' in exposed
+    assert 'glyph_shadow_inference_seconds_count{model="mnist",side="shadow"} 5.0' in exposed

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.frames import Answer, Refusal, Refused
+from app.host.errands import keep_errands
 from app.host.loading import Loader
-from app.host.probation import Replay, Watching, keep_replays
+from app.host.probation import Watching
 from app.host.versions import ModelVersions
 from model_store import StoreError
 from tests.unit.app.fakes import FakeEngine, FakeObserver, FlakyStore
@@ -55,7 +56,7 @@ class Swap:
         """Answer the golden images that were run last."""
         model, version, images, origin = self.replays[-1]
         found = self.engine.versions[model, version].model.predict([images]) + error
-        keep_replays(None)([(origin, Answer(version, 0.0, 0.0, found))])
+        keep_errands(None)([(origin, Answer(version, 0.0, 0.0, found))])
 
     @property
     def serving(self) -> set[int]:
@@ -215,16 +216,6 @@ def test_without_golden_images_failures_are_watched(swap, caplog):
 
     assert ([], 1) == (swap.replays, swap.default)
     assert "the golden images of shapes version 2 are not run: cannot fetch" in caplog.messages
-
-
-def test_answers_go_where_they_belong():
-    """Replays take theirs; all others are delivered together."""
-    delivered = []
-    replay = Replay(None, ())
-    refused = Refused(Refusal.FAILED, 0.0, "no")
-    keep_replays(delivered.append)([("a", refused), (replay, refused), ("b", refused)])
-
-    assert ([[("a", refused), ("b", refused)]], "no") == (delivered, replay.outcome)
 
 
 def refuse(*_):

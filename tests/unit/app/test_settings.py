@@ -195,6 +195,13 @@ def test_a_share_is_checked_at_the_start(complaint):
     assert text.startswith("glyph: GLYPH_CANARY='canary=110': label=percent or label=percent:Head")
 
 
+def test_a_shadows_share_is_checked_at_the_start(complaint):
+    """It shows what is expected, which is no header."""
+    text = complaint(GLYPH_SHADOW="next=10:X-User")
+
+    assert text.startswith("glyph: GLYPH_SHADOW='next=10:X-User': label=percent is expected")
+
+
 def test_a_request_may_be_as_large_as_the_queue(monkeypatch):
     """The bound itself is within it."""
     monkeypatch.setenv("GLYPH_MAX_IMAGES", "10")

@@ -129,6 +129,8 @@ def test_the_share_is_sampled(host, percent):
     requests, share = 4000, percent / 100
     for _ in range(requests):
         host.answer()
+        while host.errands:
+            host.settle(FAILED)
 
     deviation = (requests * share * (1 - share)) ** 0.5
     assert abs(len(host.submitted) - requests * share) < 3 * deviation
@@ -229,6 +231,41 @@ def test_what_the_background_has_no_room_for_is_skipped(host):
     host.answer()
 
     assert ([("shapes", SHADOW, 1)], {"skipped": 2}) == (host.submitted, host.counts)
+
+
+def test_only_so_many_images_are_under_way(host):
+    """What has an end, whichever it is, makes room; without room requests are skipped."""
+    host.shadowing.configure("shapes", SHADOW, 100)
+    for _ in range(5):
+        host.answer(*[SURE["star"]] * 100)
+    host.settle(result(*[SURE["star"]] * 100))
+    host.settle(FAILED)
+    for _ in range(3):
+        host.answer(*[SURE["star"]] * 128)
+
+    assert [100, 100, 128, 128] == [images for _, _, images in host.submitted]
+    assert {"agreed": 100, "failed": 100, "skipped": 428} == host.counts
+
+
+def test_a_large_request_runs_again_when_nothing_else_is(host):
+    """Else a service that is asked about many images at a time could have no shadow."""
+    host.shadowing.configure("shapes", SHADOW, 100)
+    host.answer(*[SURE["star"]] * 300)
+    host.answer()
+
+    assert [300] == [images for _, _, images in host.submitted]
+    assert {"skipped": 1} == host.counts
+
+
+def test_what_the_engine_does_not_take_is_not_under_way(host):
+    """It leaves its room to the next."""
+    host.shadowing.configure("shapes", SHADOW, 100)
+    host.room = 0
+    host.answer(*[SURE["star"]] * 256)
+    host.room = 1000
+    host.answer()
+
+    assert [1] == [images for _, _, images in host.submitted]
 
 
 @pytest.mark.parametrize("gone", [ANSWERED, SHADOW])

@@ -190,6 +190,21 @@ def test_a_burst_waits_for_no_more_than_the_background_batch_in_progress(service
     assert {4} == {len(marks) for version, marks in service.computed if version == SHADOW}
 
 
+def test_a_steady_stream_of_callers_hardly_meets_the_background(service):
+    """It has so little of the time that at most one caller in two hundred comes into its way."""
+    service.primary.before = lambda: service.clock.tick(0.001)
+    service.shadow.before = lambda: service.clock.tick(0.001)
+    for number in range(1000):
+        service.ask(number, 1)
+        service.run()
+
+    at_work = service.versions().count(SHADOW)
+    service.clock.tick(1)
+    service.run()
+    assert 5 == at_work
+    assert 1000 == sum(service.counts.values())
+
+
 def test_the_shadows_time_is_no_reason_to_refuse(service):
     """However long it takes, a deadline that the primary meets is met."""
     service.primary.before = lambda: service.clock.tick(0.001)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.share import Share, parse_share
+from app.share import Share, parse_shadow, parse_share
 
 LABELS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 HEADERS = st.none() | st.from_regex(r"[A-Za-z0-9-]{1,64}", fullmatch=True)
@@ -37,6 +37,18 @@ def test_anything_else_is_refused(text):
     """The sentence shows what is expected."""
     with pytest.raises(ValueError, match=r"such as canary=10:X-User"):
         parse_share(text)
+
+
+def test_a_share_that_runs_again_is_read():
+    """Label and percent."""
+    assert Share("next", 2.5, None) == parse_shadow("next=2.5")
+
+
+@pytest.mark.parametrize("text", ["", "next", "next=0", "next=101", "next=10:X-User"])
+def test_what_runs_again_heeds_no_header(text):
+    """Anything but label and percent is refused with a sentence that shows what is expected."""
+    with pytest.raises(ValueError, match=r"^label=percent is expected, .* such as next=10$"):
+        parse_shadow(text)
 
 
 @given(LABELS, st.integers(1, 10_000), HEADERS)

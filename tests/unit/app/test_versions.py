@@ -15,6 +15,7 @@ import pytest
 from app.host.loading import Loader
 from app.host.versions import ModelVersions
 from app.host.watcher import StoreWatcher
+from app.share import Share
 from app.status import CanaryStatus, HostStatus
 from model_store import Canary, ModelStore, Quarantine, Shadow, StoreError
 from tests.unit.app.fakes import FakeEngine, FakeObserver, FlakyStore
@@ -31,7 +32,9 @@ class Watch:
     when a version was given the jobs ("jobs to 2").
     """
 
-    def __init__(self, store: ModelStore, clock, *runtimes, policy="latest", names=()) -> None:
+    def __init__(
+        self, store: ModelStore, clock, *runtimes, policy="latest", names=(), shadow=None
+    ) -> None:
         self.runtimes = list(runtimes)
         self.observer = FakeObserver()
         self.story: list[str] = []
@@ -49,6 +52,7 @@ class Watch:
                 engine=self.engine,
                 tell=tell,
                 observer=self.observer,
+                shadow=shadow,
                 clock=clock,
             )
 
@@ -674,6 +678,23 @@ def test_a_labelled_version_can_be_asked_for(watch, publisher):
 
     assert ({2: "serving", 1: "serving"}, 2) == (watch.states, watch.shapes.default)
     assert {"old": 1} == watch.shapes.labels
+
+
+def test_a_shadow_may_be_set_for_all_models(publisher, clock, runtime):
+    """Where the control document names another, that one shadows."""
+    watch = Watch(publisher.store, clock, runtime, shadow=Share("next", 25, None))
+    publisher.publish()
+    watch.look()
+    missing = watch.shapes.shadow
+    watch.change(labels={"next": 1, "other": 1})
+    watch.look()
+    by_setting = watch.shapes.shadow
+    watch.change(shadow=Shadow(label="other", percent=50))
+    watch.look()
+
+    assert missing is None
+    assert CanaryStatus(version=1, label="next", percent=25) == by_setting
+    assert CanaryStatus(version=1, label="other", percent=50) == watch.shapes.shadow
 
 
 def test_canary_and_shadow_are_told_when_their_versions_serve(watch, publisher):
