@@ -67,18 +67,9 @@ def promote(
     digest = digest_of(store, model, version)
 
     def edit(control: Control) -> Control:
-        quarantined = dict(control.quarantined)
-        if force:
-            quarantined.pop(version, None)
-        else:
+        if not force:
             require_passed(control, model, version, digest)
-        after = control.model_copy(
-            update={
-                "labels": control.labels | {STABLE: version},
-                "quarantined": quarantined,
-                "canary": None if _on_canary(control, version) else control.canary,
-            }
-        )
+        after = _promoted(control, version)
         wanted = Standing(store, model, policy, after).wanted
         if control.pinned is None and wanted[-1:] == [version]:
             return after
@@ -196,9 +187,17 @@ def _set(
     return change(store, model, action, lambda c: c.model_copy(update=update), **author)
 
 
-def _on_canary(control: Control, version: int) -> bool:
+def _promoted(control: Control, version: int) -> Control:
+    rest = {n: entry for n, entry in control.quarantined.items() if n != version}
     share = control.canary
-    return share is not None and control.labels.get(share.label) == version
+    ends = share is not None and control.labels.get(share.label) == version
+    return control.model_copy(
+        update={
+            "labels": control.labels | {STABLE: version},
+            "quarantined": rest,
+            "canary": None if ends else share,
+        }
+    )
 
 
 def _version_before(store: Store, model: str, policy: str | None) -> int:
