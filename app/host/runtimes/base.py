@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -63,3 +64,16 @@ def padded_size(n: int, sizes: Sequence[int]) -> int:
     if index == len(sizes):
         raise ValueError(f"a batch of {n} images; the model is prepared for {list(sizes)}")
     return sizes[index]
+
+
+def fill(batch: NDArray[np.uint8], parts: Sequence[NDArray[np.uint8]]) -> None:
+    """Write the images of all parts, one after another, into the memory of a batch.
+
+    Raises:
+        ValueError: If they have another shape than the model takes.
+    """
+    try:
+        np.concatenate(parts, out=batch)
+    except ValueError as exc:
+        takes, given = batch.shape[1:], parts[0].shape[1:]
+        raise ValueError(f"the model takes images of shape {takes}; these have {given}") from exc

@@ -6,8 +6,6 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 # OpenVINO reports its import to an outside host unless this package is missing.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
@@ -16,6 +14,7 @@ import openvino  # noqa: E402
 from app.host.runtimes.base import (  # noqa: E402
     RuntimeMissingError,
     RuntimeUnavailableError,
+    fill,
     padded_size,
 )
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
 _LIGHT_BYTES = 16 * 2**20
@@ -97,7 +97,7 @@ class OpenVINOModel:
         n = sum(map(len, parts))
         free, prepared = self._take(padded_size(n, self._sizes))
         try:
-            np.concatenate(parts, out=prepared.images[:n])
+            fill(prepared.images[:n], parts)
             # In this thread; start_async would hand over to another.
             prepared.request.infer(share_outputs=True)
             return prepared.probabilities[:n].copy()

@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read by TensorFlow when it
 
 import tensorflow as tf
 
-from app.host.runtimes.base import RuntimeUnavailableError, padded_size
+from app.host.runtimes.base import RuntimeUnavailableError, fill, padded_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ class TensorFlowModel:
         function, free = self._prepared[padded_size(n, self._sizes)]
         images = free.pop()
         try:
-            np.concatenate(parts, out=images[:n])
+            fill(images[:n], parts)
             output: NDArray[np.float32] = function(tf.constant(images)).numpy()
         finally:
             free.append(images)

@@ -186,6 +186,15 @@ def test_a_model_says_what_computes_it(model):
     assert f"{model.runtime} {model.precision}" in (*RUNTIMES, "tensorflow f32")
 
 
+def test_images_of_another_shape_are_refused_in_a_sentence(model):
+    """It names the shape that the signature takes; the next batch is answered."""
+    sentence = r"takes images of shape \(28, 28, 1\); these have \(8, 8, 1\)"
+    with pytest.raises(ValueError, match=sentence):
+        model.predict([np.zeros((2, 8, 8, 1), np.uint8)])
+
+    assert (1, 10) == model.predict([np.zeros((1, 28, 28, 1), np.uint8)]).shape
+
+
 @pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize("content", ["nothing", "no graph", "half a graph"])
 def test_what_is_no_savedmodel_is_refused_in_one_line(name, content, starter, tmp_path):
