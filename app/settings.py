@@ -6,7 +6,7 @@ import contextlib
 import re
 import sys
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PREFIX = "GLYPH_"
 _MOST_WEB_WORKERS = 4
 _MOST_STREAMS = 4
+_LOOK_S, _LOOK_AT_URL_S = 0.2, 5.0
 _ADDRESS = re.compile(r"([^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 
 _TOKEN = re.compile(r"[!-~]{16,256}")
@@ -79,7 +80,15 @@ class Settings(BaseSettings):
         extra="ignore",
     )
 
-    store: Path = Field(default=Path("models"), description="Directory that holds the models")
+    store: str = Field(
+        default="models",
+        min_length=1,
+        description="Where the models are: a directory, or a URL such as s3://bucket/models",
+    )
+    cache_dir: Path | None = Field(
+        default=None,
+        description="Where versions from a URL are kept here; the user's cache by default",
+    )
     model: ModelName = Field(default="mnist", description="Model that `/predict` serves")
     models: Annotated[str, AfterValidator(_check_names)] | None = Field(
         default=None, description="Models to serve, with commas; every one in the store by default"
@@ -134,8 +143,11 @@ class Settings(BaseSettings):
     request_timeout_ms: int = Field(
         default=5000, ge=1, le=600_000, description="Deadline of a request that names none"
     )
-    poll_interval_s: float = Field(
-        default=0.2, ge=0.05, le=3600, description="How often the store is looked at"
+    poll_interval_s: float | None = Field(
+        default=None,
+        ge=0.05,
+        le=3600,
+        description="How often the store is looked at; by default 0.2, and 5 where it is a URL",
     )
     host_timeout_s: int = Field(
         default=10, ge=2, le=600, description="A model host silent for this long is replaced"
@@ -236,6 +248,11 @@ class Settings(BaseSettings):
         """
         left = cores - self.runtime_threads
         return self.web_workers or max(1, min(_MOST_WEB_WORKERS, left))
+
+    @property
+    def look_every_s(self) -> float:
+        """How often the store is looked at: a look at an object store costs requests, and money."""
+        return self.poll_interval_s or (_LOOK_AT_URL_S if "://" in self.store else _LOOK_S)
 
     def count_streams(self, cores: int) -> int:
         """Give the number of batches to compute at the same time on so many cores."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from model_store.errors import PublishError
 
 if TYPE_CHECKING:
-    from model_store.store import ModelStore
+    from model_store.protocol import Store
 
 STARTER = Path(__file__).parent / "starter"
 
 
-def seed(store: ModelStore, model: str) -> int | None:
+def seed(store: Store, model: str) -> int | None:
     """Copy the starter version into a store that has none of this model.
 
     Returns:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from model_store import ModelStore, StoreError
+from model_store import StoreError, open_store
 from training import recipes
 from training.data.sources import load
 from training.errors import TrainingError
@@ -23,6 +23,7 @@ from training.quiet import quiet_stderr
 if TYPE_CHECKING:
     from types import FrameType
 
+    from model_store import Store
     from training.data.dataset import ImageData
     from training.pipeline import Outcome
     from training.recipes import Recipe
@@ -59,8 +60,8 @@ class _Terminated(BaseException):
     show_envvar=True,
     default="models",
     show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Directory to publish into.",
+    metavar="PLACE",
+    help="Where to publish: a directory, or a URL such as s3://bucket/models.",
 )
 @click.option(
     "--model",
@@ -84,7 +85,7 @@ def cli(
     recipe: str,
     source: str,
     data_dir: Path | None,
-    store: Path,
+    store: str,
     model: str,
     seed: int,
     steps: int | None,
@@ -107,7 +108,7 @@ def cli(
     data = load(source, data_dir)
     click.echo(f"{recipe}: {chosen.summary}")
     click.echo(f"{data.name}: {len(data.train):,} training and {len(data.test):,} test images")
-    outcome = _train(chosen, data, ModelStore(store), model, seed)
+    outcome = _train(chosen, data, open_store(store), model, seed)
     _summarize(outcome, model)
 
 
@@ -127,7 +128,7 @@ def main() -> None:
         _leave("terminated; nothing was published", TERMINATED)
 
 
-def _train(recipe: Recipe, data: ImageData, store: ModelStore, model: str, seed: int) -> Outcome:
+def _train(recipe: Recipe, data: ImageData, store: Store, model: str, seed: int) -> Outcome:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says
     click.echo("loading TensorFlow ...", err=True)

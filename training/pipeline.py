@@ -32,7 +32,7 @@ from training.report import write_report
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from model_store import ModelStore
+    from model_store import Store
     from training.data.dataset import ImageData
     from training.evaluation import Evaluation
     from training.recipes import Recipe
@@ -51,7 +51,7 @@ class Outcome:
 def run(
     recipe: Recipe,
     data: ImageData,
-    store: ModelStore,
+    store: Store,
     model: str,
     *,
     seed: int,
@@ -85,7 +85,7 @@ def run(
         )
         before_commit()
         version = draft.commit(description)
-    path = store.path(model, version)
+    path = store.fetch(model, version)  # of an object store, read back and checked
     return Outcome(version, path, description.metrics, description.duration_s)
 
 
@@ -121,7 +121,7 @@ def _dataset(data: ImageData, train: Split, validation: Split) -> Dataset:
     )
 
 
-def _acceptance(store: ModelStore, model: str) -> Acceptance:
+def _acceptance(store: Store, model: str) -> Acceptance:
     parent = store.latest(model)
     try:
         accuracy = None if parent is None else store.metadata(model, parent).metrics.accuracy

@@ -33,7 +33,7 @@ from app.host.versions import ModelVersions
 from app.host.watcher import StoreWatcher
 from app.run_dir import HOST_SOCKET, HOST_STARTS
 from app.share import parse_shadow
-from model_store import ModelStore, StoreError
+from model_store import StoreError, open_store
 from model_store.seeding import seed
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class HostService:
         registry = CollectorRegistry()
         self._metrics = HostMetrics(registry, waiting=lambda: queue.waiting)
         self._metrics.restarts.inc(_count_start(run_dir / HOST_STARTS))
-        store = ModelStore(settings.store)
+        store = open_store(settings.store, settings.cache_dir)
         _seed(store, settings.model)
         self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
         streams = settings.count_streams(usable_cores())
@@ -91,7 +91,7 @@ class HostService:
             threading.Thread(
                 target=self._watcher.run,
                 name="watcher",
-                args=(settings.poll_interval_s,),
+                args=(settings.look_every_s,),
                 daemon=True,
             ),
         ]
@@ -222,14 +222,14 @@ class HostService:
         self._server.announce(status.model_dump_json().encode())
 
 
-def _seed(store: ModelStore, model: str) -> None:
+def _seed(store: Store, model: str) -> None:
     try:
         version = seed(store, model)
     except (StoreError, OSError) as exc:
-        log.warning("the starter model could not be put into %s: %s", store.root, exc)
+        log.warning("the starter model could not be put into %s: %s", store.location, exc)
         return
     if version is not None:
-        log.info("%s was empty: the starter model is its version %d", store.root, version)
+        log.info("%s was empty: the starter model is its version %d", store.location, version)
 
 
 def _count_start(path: Path) -> int:

@@ -35,7 +35,7 @@ def start(tmp_path, store):
     def run(**changes) -> tuple[HostService, HostChannel]:
         settings = Settings(
             **{
-                "store": store.root,
+                "store": str(store.root),
                 "runtime": "openvino",
                 "precision": "f32",
                 "max_batch": 16,

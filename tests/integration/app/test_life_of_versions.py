@@ -84,7 +84,7 @@ def start(tmp_path, store):
     def run(**changes) -> Host:
         settings = Settings(
             **{
-                "store": store.root,
+                "store": str(store.root),
                 "runtime": "openvino",
                 "precision": "f32",
                 "max_batch": 8,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from pydantic import ValidationError
 
@@ -33,7 +31,7 @@ def test_every_setting_has_a_default():
     settings = load_settings()
 
     assert ("127.0.0.1:8000", 0, 64) == (settings.bind, settings.web_workers, settings.max_batch)
-    assert (Path("models"), "mnist", None) == (settings.store, settings.model, settings.run_dir)
+    assert ("models", "mnist", None) == (settings.store, settings.model, settings.run_dir)
 
 
 def test_variables_are_read_with_their_types(monkeypatch):
@@ -43,11 +41,25 @@ def test_variables_are_read_with_their_types(monkeypatch):
     monkeypatch.setenv("GLYPH_BATCH_WAIT_MS", "1.5")
     settings = load_settings()
 
-    assert (Path("/srv/models"), 8, 1.5) == (
+    assert ("/srv/models", 8, 1.5) == (
         settings.store,
         settings.max_batch,
         settings.batch_wait_ms,
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ({}, 0.2),
+        ({"store": "s3://bucket/models"}, 5.0),
+        ({"store": "s3://bucket/models", "poll_interval_s": 1}, 1.0),
+    ],
+    ids=["directory", "URL", "given"],
+)
+def test_an_object_store_is_looked_at_less_often(given, seconds):
+    """Every look costs requests."""
+    assert seconds == Settings(**given).look_every_s
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch):
