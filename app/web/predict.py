@@ -58,27 +58,28 @@ def predict_blueprint(
     @blueprint.post("/predict")
     @blueprint.post("/models/<name>/predict")
     def of_default(name: str | None = None) -> Response:
-        rows, pixels, deadline = _images(name)
-        canary = traffic.choose(channel.model(name), request.environ)
-        return _answer(
-            channel.predict(
-                rows, pixels, deadline, model=name, version=canary, or_default=canary > 0
-            ),
-            name,
+        environ = request.environ
+        rows, pixels, deadline = _images(environ, name)
+        model = channel.model(name)
+        canary = traffic.choose(model, environ)
+        prediction = channel.predict(
+            rows, pixels, deadline, model=name, version=canary, or_default=canary > 0
         )
+        return _response(prediction, model.name)
 
     @blueprint.post("/models/<name>/versions/<version>/predict")
     def of_version(name: str, version: str) -> Response:
         number = version_number(version)
-        rows, pixels, deadline = _images(name, lambda: number)
-        return _answer(channel.predict(rows, pixels, deadline, model=name, version=number), name)
+        rows, pixels, deadline = _images(request.environ, name, lambda: number)
+        prediction = channel.predict(rows, pixels, deadline, model=name, version=number)
+        return _response(prediction, name)
 
     @blueprint.post("/models/<name>/labels/<label>/predict")
     def of_label(name: str, label: str) -> Response:
         def labelled() -> int:
             return find_label(channel.model(name), label)
 
-        rows, pixels, deadline = _images(name, labelled)
+        rows, pixels, deadline = _images(request.environ, name, labelled)
         ask = partial(channel.predict, rows, pixels, deadline, model=name)
         number = labelled()
         try:
@@ -87,13 +88,12 @@ def predict_blueprint(
             if labelled() == number:
                 raise
             prediction = ask(version=labelled())
-        return _answer(prediction, name)
+        return _response(prediction, name)
 
     def _images(
-        name: str | None, version: Callable[[], int] | None = None
+        environ: dict[str, Any], name: str | None, version: Callable[[], int] | None = None
     ) -> tuple[int, bytes, float]:
         """Read and check a request; also gives its deadline."""
-        environ = request.environ
         timeout_s = request_timeout_s(environ, timeout_ms)
         deadline = environ[STARTED] + timeout_s
         decode = _decoder(environ)
@@ -101,15 +101,8 @@ def predict_blueprint(
         model = channel.serving(deadline, len(body), model=name)
         if version is not None:
             model = channel.serving(deadline, model=name, version=version())
-        return (*decode(body, model.input_shape, max_images), deadline)
-
-    def _answer(prediction: Prediction, name: str | None) -> Response:
-        encoded = encode_predictions(prediction, name or channel.status.model)
-        headers = [
-            ("Content-Type", "application/json"),
-            ("Server-Timing", _server_timing(prediction.answer)),
-        ]
-        return FinalResponse(encoded, headers)
+        rows, pixels = decode(body, model.input_shape, max_images)
+        return rows, pixels, deadline
 
     return blueprint
 
@@ -122,6 +115,15 @@ def _decoder(environ: dict[str, Any]) -> _Decoder:
         kinds = " or ".join(_DECODERS)
         raise UnsupportedMediaTypeError(f"Content-Type {found}; {kinds} is expected")
     return decode
+
+
+def _response(prediction: Prediction, model: str) -> Response:
+    encoded = encode_predictions(prediction, model)
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Server-Timing", _server_timing(prediction.answer)),
+    ]
+    return FinalResponse(encoded, headers)
 
 
 def _server_timing(answer: Answer) -> str:

@@ -62,6 +62,8 @@ class Traffic:
         Returns:
             The canary's number, or 0 for the default version, whichever that is by then.
         """
+        if model.canary is None and self._share is None:
+            return 0  # without another call: it is every request's way
         canary = self.canary(model)
         if canary is None or why_idle(model, canary) is not None:
             return 0
