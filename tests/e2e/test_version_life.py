@@ -7,19 +7,23 @@ import subprocess
 import sys
 from collections import Counter
 
+import numpy as np
 import pytest
 
+from model_store import operations
 from model_store.manifest import MANIFEST
 from tests.benchmarks.scenarios import damage
 from tests.benchmarks.scenarios.damage import GOOD, REFUSED
+from tests.benchmarks.scenarios.shadow import counts
 from tests.benchmarks.scenarios.states import (
     default_of,
+    described,
     refusal,
     refusals,
     states,
     wait_for_default,
 )
-from tests.benchmarks.scenarios.variants import MNIST, SHAPES, marked, publish
+from tests.benchmarks.scenarios.variants import MNIST, SHAPES, marked, publish, unmarked
 from tests.service import Clients, wait_until
 
 SEVEN = 7
@@ -112,6 +116,24 @@ def test_a_rollback_holds(start, store):
     told = _command(store, "history")
     assert "sevens look like nines" in told
     assert told.index("rollback") < told.index("unpin")
+
+
+def test_a_shadow_counts_agreement_exactly(start, store):
+    """Of images that both versions see alike, and of images that they see differently."""
+    for variant in MNIST[:2]:
+        publish(store, "mnist", variant)
+    operations.pin(store, "mnist", 1)
+    service = start()
+    wait_until(lambda: states(service).get(2) == "serving", "both are loaded")
+    operations.shadow(store, "mnist", 100, 2)
+    wait_until(lambda: described(service)["traffic"]["shadow"], "the shadow is known")
+
+    images = np.concatenate([unmarked("good-0", 5), marked("good-0", 3)])
+    answer = service.predict({"instances": images.tolist()})
+    wait_until(lambda: counts(service).total() == 8, "all are compared")
+
+    assert 1 == answer.json()["model"]["version"]
+    assert Counter(agreed=5, disagreed=3) == counts(service)
 
 
 def test_two_models_of_different_shapes_are_swapped_apart(start, store, ask):

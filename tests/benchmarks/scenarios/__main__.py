@@ -10,6 +10,7 @@ from tests.benchmarks.scenarios.faults import faults
 from tests.benchmarks.scenarios.invariance import invariance
 from tests.benchmarks.scenarios.overload import overload
 from tests.benchmarks.scenarios.rollback import rollback
+from tests.benchmarks.scenarios.shadow import shadow
 from tests.benchmarks.scenarios.slow_clients import slow_clients
 from tests.benchmarks.scenarios.soak import soak
 from tests.benchmarks.scenarios.swaps import swaps
@@ -44,6 +45,7 @@ _COMMANDS = (
     swaps,
     rollback,
     canary,
+    shadow,
     two_models,
 )
 for command in _COMMANDS:

@@ -118,7 +118,7 @@ REFUSED: dict[str, tuple[Callable[[Scene], int], str]] = {
     "flipped bit": (flipped_bit, "has SHA-256"),
     "NaN weights": (of_variant("nan"), "golden image"),
     "classes swapped against golden": (of_variant("swapped-classes"), "golden image"),
-    "wrong signature shape": (of_variant("wrong-shape"), "32"),
+    "wrong signature shape": (of_variant("wrong-shape"), "takes images of shape (32, 32, 1)"),
     "older version replayed": (replayed, "says that it is version 3 of mnist"),
 }
 """What is wrong -> how it is done, and a part of the reason for which it is refused."""
