@@ -218,7 +218,7 @@ class HostService:
         self._models = [model.name for model in status.models]
         for model in status.models:
             version, percent = (s.version, s.percent) if (s := model.shadow) else (None, 0)
-            self._shadowing.configure(model.name, version, percent)
+            self._shadowing.configure(model.name, version, percent, model.default)
         self._server.announce(status.model_dump_json().encode())
 
 

@@ -65,6 +65,7 @@ class Shadow:
 
     version: int
     percent: float
+    primary: int | None
 
 
 class Shadowing:
@@ -98,12 +99,20 @@ class Shadowing:
         self._lock = threading.Lock()
         self._under_way = 0
 
-    def configure(self, model: str, version: int | None, percent: float = 100) -> None:
-        """Run this share of a model's requests again on a version; None is on none.
+    def configure(
+        self, model: str, version: int | None, percent: float = 100, primary: int | None = None
+    ) -> None:
+        """Run this share of the requests that a model's primary answers again on a version.
 
         What is under way for another version is skipped.
+
+        Args:
+            model: Name of the model.
+            version: The shadow; None is no shadow.
+            percent: More than 0, and at most 100.
+            primary: The version that it is compared with; None is any other than itself.
         """
-        shadow = None if version is None else Shadow(version, percent)
+        shadow = None if version is None else Shadow(version, percent, primary)
         if shadow == self._shadows.get(model):
             return
         if shadow is None:
@@ -115,10 +124,12 @@ class Shadowing:
         log.info("%s version %d shadows %g %% of the requests", model, version, percent)
 
     def answered(self, job: Job, answer: Answer) -> None:
-        """Run an answered request again, if the dice say so, unless it was the shadow's."""
+        """Run an answered request again, if the dice say so."""
         lane: Any = job.lane
         shadow = self._shadows.get(lane.model)
         if shadow is None or shadow.version == answer.version:
+            return
+        if shadow.primary not in (None, answer.version):
             return
         if self._chance() * 100 < shadow.percent:
             self._run_again(lane.model, shadow.version, job.images, answer)

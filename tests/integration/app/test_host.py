@@ -332,6 +332,8 @@ def test_a_shadow_runs_requests_again_unseen(start, store, golden):
     )
     until(lambda: (status := channel.model()).shadow and status.default == 1)
     sizes = (1, 7, 1, 40, 2)
+    by_number = golden.images[:3]
+    channel.predict(3, by_number.tobytes(), soon(), version=2)
     answers = [predict(channel, golden.images[:size]).answer for size in sizes]
 
     agreed = f'glyph_shadow_images_total{{model="mnist",outcome="agreed"}} {sum(sizes)}.0'.encode()

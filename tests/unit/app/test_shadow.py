@@ -121,6 +121,17 @@ def test_what_the_shadow_answered_is_not_compared_with_itself(host):
     assert ([], {}) == (host.submitted, host.counts)
 
 
+def test_only_answers_of_the_primary_are_compared(host):
+    """Not those of a canary, or of a version that was asked for by its number."""
+    host.versions[3] = loaded(3)
+    host.shadowing.configure("shapes", SHADOW, 100, primary=ANSWERED)
+    host.answer(version=3)
+    others = list(host.submitted)
+    host.answer()
+
+    assert ([], [("shapes", SHADOW, 1)]) == (others, host.submitted)
+
+
 @pytest.mark.parametrize("percent", [0.5, 10, 50, 99.5])
 def test_the_share_is_sampled(host, percent):
     """Each request is drawn by itself, so that the share is met within its binomial bounds."""
