@@ -194,6 +194,7 @@ class HostService:
             make=make,
             announce=self._announce,
             observer=self._metrics,
+            gives_way=settings.runtime_threads == 1,
         )
 
     def _end_streams(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 # OpenVINO reports its import to an outside host unless this package is missing.
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _LIGHT_BYTES = 16 * 2**20
 """Weights that may be held once per batch size; with six sizes that is a hundred MiB at most."""
+_compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiler")
+"""Compiles what computes in threads of its own: these have the priority of the one that starts
+them, and whoever loads a version may give way to others."""
 _PRECISIONS = {"f32": openvino.Type.f32, "bf16": openvino.Type.bf16}
 
 
@@ -66,6 +70,7 @@ class OpenVINOModel:
         self._threads = threads
         self._streams = streams
         self._core = openvino.Core()
+        _compiler.submit(int)  # so that its thread is started by the first who loads
         if precision == "bf16" and "BF16" not in self._core.get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
         ):
@@ -135,7 +140,9 @@ class OpenVINOModel:
             "NUM_STREAMS": str(streams),
             "INFERENCE_NUM_THREADS": self._threads * streams,
         }
-        return self._core.compile_model(self._model, "CPU", options)
+        if streams == 1:
+            return self._core.compile_model(self._model, "CPU", options)
+        return _compiler.submit(self._core.compile_model, self._model, "CPU", options).result()
 
 
 def _item(port: openvino.Output) -> list[int]:

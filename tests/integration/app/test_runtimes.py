@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import subprocess
 import sys
 import threading
@@ -137,6 +138,31 @@ def test_a_heavy_model_is_compiled_once(starter, golden, monkeypatch):
         images = [golden.images[np.arange(size) % len(golden.images)]]
         assert np.abs(light.predict(images) - heavy.predict(images)).max() <= 1e-5
     assert 1 == len(compiled)
+
+
+def test_threads_that_compute_are_not_started_by_one_that_gives_way(starter, monkeypatch):
+    """They would give way to others as well, for as long as the version serves."""
+    monkeypatch.setattr(openvino_runtime, "_LIGHT_BYTES", 0)
+    priorities = []
+    compile_model = openvino.Core.compile_model
+
+    def note(*arguments):
+        priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return compile_model(*arguments)
+
+    def load_and_give_way():
+        (candidate,) = candidates("openvino", "f32", threads=1, streams=2)
+        candidate.load(starter).prepare([8])
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        candidate.load(starter).prepare([8])
+
+    monkeypatch.setattr(openvino.Core, "compile_model", note)
+    loader = threading.Thread(target=load_and_give_way)
+    loader.start()
+    loader.join()
+
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert [own, own] == priorities
 
 
 def test_a_model_can_let_go_of_sizes(starter, golden):
