@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from model_store import StoreError, open_store
+from model_store import StoreError
+from model_store.cli.options import store_option
 from training import recipes
 from training.data.sources import load
 from training.errors import TrainingError
@@ -54,15 +55,7 @@ class _Terminated(BaseException):
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Directory that holds the four files of mnist or fashion-mnist; else they are downloaded.",
 )
-@click.option(
-    "--store",
-    envvar="GLYPH_STORE",
-    show_envvar=True,
-    default="models",
-    show_default=True,
-    metavar="PLACE",
-    help="Where to publish: a directory, or a URL such as s3://bucket/models.",
-)
+@store_option
 @click.option(
     "--model",
     envvar="GLYPH_MODEL",
@@ -85,7 +78,7 @@ def cli(
     recipe: str,
     source: str,
     data_dir: Path | None,
-    store: str,
+    store: Store,
     model: str,
     seed: int,
     steps: int | None,
@@ -108,7 +101,7 @@ def cli(
     data = load(source, data_dir)
     click.echo(f"{recipe}: {chosen.summary}")
     click.echo(f"{data.name}: {len(data.train):,} training and {len(data.test):,} test images")
-    outcome = _train(chosen, data, open_store(store), model, seed)
+    outcome = _train(chosen, data, store, model, seed)
     _summarize(outcome, model)
 
 
