@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import time
 from typing import TYPE_CHECKING
 
 import gevent
 import pytest
 
-from app.host.service import HostService
-from app.settings import Settings
-from app.web.channel import HostChannel
 from app.web.errors import NotFoundError
 from model_store import Golden
 from model_store.manifest import MANIFEST, Manifest
@@ -29,80 +25,6 @@ def give_up():
     """End a conversation that hangs."""
     with gevent.Timeout(SAFETY_S):
         yield
-
-
-class Host:
-    """A host in this process, and one web worker's channel to it."""
-
-    def __init__(self, settings: Settings, run_dir) -> None:
-        self.service = HostService(settings, run_dir)
-        self.channel = HostChannel(run_dir / "host.sock", settings.largest_frame_bytes)
-        self.service.start()
-        self.channel.start()
-
-    def close(self) -> None:
-        self.channel.close()
-        self.service.close()
-
-    @property
-    def mnist(self):
-        return self.channel.status.default
-
-    @property
-    def states(self) -> dict[int, str]:
-        return {v.version: v.state for v in self.mnist.versions}
-
-    def until(self, **states: str) -> None:
-        """Wait until these are the versions there are: v1="serving"."""
-        expected = {int(name[1:]): state for name, state in states.items()}
-        while expected != self.states:
-            gevent.sleep(0.01)
-
-    def until_default(self, version: int) -> None:
-        while self.mnist.default != version:
-            gevent.sleep(0.01)
-
-    def predict(self, images: np.ndarray, **which):
-        return self.channel.predict(len(images), images.tobytes(), soon(), **which)
-
-    def ask(self, action: str, **fields) -> dict:
-        request = {"action": action, "model": MNIST, "by": "ann"} | fields
-        return self.channel.admin(request, soon())
-
-    def metric(self, name: str, **labels: str) -> float:
-        inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
-        head = f"{name}{{{inside}}} " if labels else f"{name} "
-        lines = self.channel.metrics(soon()).decode().splitlines()
-        return next(float(line.removeprefix(head)) for line in lines if line.startswith(head))
-
-
-@pytest.fixture
-def start(tmp_path, store):
-    """Give a function that starts a host on the test's store."""
-    running = []
-
-    def run(**changes) -> Host:
-        settings = Settings(
-            **{
-                "store": str(store.root),
-                "runtime": "openvino",
-                "precision": "f32",
-                "max_batch": 8,
-                "poll_interval_s": 0.05,
-                "graceful_timeout_s": 1,
-            }
-            | changes
-        )
-        running.append(Host(settings, tmp_path))
-        return running[-1]
-
-    yield run
-    for host in running:
-        host.close()
-
-
-def soon() -> float:
-    return time.monotonic() + SAFETY_S
 
 
 def falsify(store, version: int, **arrays: np.ndarray) -> None:
