@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from app.cores import usable_cores
+from app.key_files import check_public_keys
 from app.logs import logging_config
 from app.metrics_files import join_dead
 from app.run_dir import METRICS, current_run_dir, make_run_dir, remove_run_dir
 from app.settings import load_settings, misspelt
 
 _settings = load_settings()
+check_public_keys(_settings)
 make_run_dir(_settings.run_dir)
 
 bind = _settings.bind

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.share import parse_shadow, parse_share
+from model_store.key_paths import key_paths
 from model_store.metadata import MODEL_NAME_PATTERN, ModelName
 from model_store.policy import policy_of
 
@@ -64,6 +65,11 @@ def _check_shadow(text: str) -> str:
     return text
 
 
+def _check_key_paths(text: str) -> str:
+    key_paths(text)
+    return text
+
+
 def _check_token(token: SecretStr) -> SecretStr:
     if not _TOKEN.fullmatch(token.get_secret_value()):
         raise ValueError(_FORM)
@@ -103,6 +109,10 @@ class Settings(BaseSettings):
         ge=0,
         le=86_400,
         description="How long a new version is watched, to go back if it turns bad; 0 is not",
+    )
+    public_keys: Annotated[str, AfterValidator(_check_key_paths)] | None = Field(
+        default=None,
+        description="PEM files with commas; only versions signed with one of these keys are loaded",
     )
     bind: Annotated[str, AfterValidator(_check_address)] = Field(
         default="127.0.0.1:8000", description="Address and port to listen on"
@@ -234,6 +244,11 @@ class Settings(BaseSettings):
     def model_names(self) -> tuple[str, ...]:
         """The models to serve; none is every one in the store."""
         return tuple(dict.fromkeys(_split(self.models or "")))
+
+    @property
+    def public_key_paths(self) -> tuple[Path, ...]:
+        """Where the keys are that versions must be signed with; none is no check."""
+        return key_paths(self.public_keys) if self.public_keys else ()
 
     def policy_of(self, model: str) -> str:
         """Give the version policy of a model."""

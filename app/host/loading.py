@@ -15,7 +15,14 @@ from app.host.lineup import LoadedVersion
 from app.host.selection import Selection
 from app.host.trial import TrialFailedError
 from app.status import LoadedModel
-from model_store import CorruptVersionError, Golden, InvalidDocumentError, Manifest, Metadata
+from model_store import (
+    CorruptVersionError,
+    Golden,
+    InvalidDocumentError,
+    Manifest,
+    Metadata,
+    SignatureError,
+)
 from model_store.documents import read_document
 from model_store.store import METADATA
 
@@ -60,9 +67,11 @@ class Loader:
         candidates: Callable[[], Iterable[Candidate]],
         *,
         max_batch: int,
+        check_signature: Callable[[Path], object] = lambda _version: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._check_signature = check_signature
         self._candidates = candidates
         self._max_batch = max_batch
         self._clock = clock
@@ -86,7 +95,10 @@ class Loader:
         except (CorruptVersionError, InvalidDocumentError) as exc:
             raise UnfitError(str(exc)) from exc
         try:
+            self._check_signature(directory)
             return self._examine(directory, manifest, model, version, like)
+        except SignatureError as exc:  # it may be signed later, or with a key trusted elsewhere
+            raise UnfitError(str(exc), digest=manifest.digest, lasting=False) from exc
         except TrialFailedError as exc:
             raise UnfitError(str(exc), digest=manifest.digest, lasting=exc.lasting) from exc
         except InvalidDocumentError as exc:

@@ -29,6 +29,7 @@ from app.host.runtimes.choice import candidates
 from app.host.server import HostServer
 from app.host.shadow import Shadowing
 from app.host.shadow_metrics import ShadowMetrics
+from app.host.signatures import signature_check
 from app.host.versions import ModelVersions
 from app.host.watcher import StoreWatcher
 from app.run_dir import HOST_SOCKET, HOST_STARTS
@@ -166,7 +167,12 @@ class HostService:
             threads=settings.runtime_threads,
             streams=streams,
         )
-        loader = Loader(store, ways, max_batch=settings.max_batch)
+        loader = Loader(
+            store,
+            ways,
+            max_batch=settings.max_batch,
+            check_signature=signature_check(settings.public_key_paths),
+        )
         watching = Watching(
             store,
             engine.submit_to_background,

@@ -89,6 +89,7 @@ def test_settings_do_not_change():
         ),
         ("GLYPH_RUNTIME", "onnx", "input should be 'auto', 'openvino' or 'tensorflow'"),
         ("GLYPH_LOG_LEVEL", "INFO", "input should be 'debug', 'info', 'warning' or 'error'"),
+        ("GLYPH_PUBLIC_KEYS", " , ", "paths of PEM files are expected, with commas"),
         ("GLYPH_POLL_INTERVAL_S", "0", "input should be greater than or equal to 0.05"),
         (
             "GLYPH_MODEL",
