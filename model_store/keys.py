@@ -67,6 +67,9 @@ class PublicKey:
             raise KeyFileError(path, f"holds {_name(key)}; {_EXPECTED}")
         return cls(key)
 
+    def __str__(self) -> str:
+        return f"{self.id[:12]}…"
+
     def pem(self) -> bytes:
         """Give the key as a PEM file holds it."""
         return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -92,7 +92,7 @@ def _signer(path: Path, bundle: Bundle, keys: Collection[PublicKey]) -> PublicKe
 
 
 def _names(keys: Iterable[PublicKey]) -> str:
-    return " or ".join(f"{key.id[:12]}…" for key in keys)
+    return " or ".join(str(key) for key in keys)
 
 
 def _compare(directory: Path, resources: Sequence[Resource]) -> None:

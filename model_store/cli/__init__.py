@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from model_store.cli import clearing, looking, sharing, steering
+from model_store.cli import clearing, looking, sharing, signing, steering
 from model_store.errors import StoreError
 
 FAILED = 1
@@ -35,6 +35,7 @@ for command in (
     *steering.COMMANDS,
     *sharing.COMMANDS,
     *clearing.COMMANDS,
+    *signing.COMMANDS,
 ):
     cli.add_command(command)
 

@@ -16,15 +16,18 @@ from model_store.cli.options import (
     store_option,
 )
 from model_store.cli.printing import describe, print_json, print_table
+from model_store.cli.signing import public_key_option
 from model_store.comparison import compare
 from model_store.documents import flatten
 from model_store.errors import StoreError, VersionNotFoundError
 from model_store.policy import policy_of
+from model_store.signing import verify_signature
 from model_store.standing import Standing
 
 if TYPE_CHECKING:
     from model_store.comparison import Comparison
     from model_store.control import Canary, Change, Control, Shadow
+    from model_store.keys import PublicKey
     from model_store.protocol import Store
 
 DAMAGED = 1
@@ -64,22 +67,29 @@ def show(version: int, store: Store, model: str, *, as_json: bool) -> None:
     print_table([(field, _text(value)) for field, value in flatten(metadata)])
 
 
-@click.command(epilog=examples("verify", "verify 3"))
+@click.command(epilog=examples("verify", "verify 3", "verify --public-key keys/public.pem"))
 @click.argument("version", type=int, required=False)
+@public_key_option
 @store_option
 @model_option
 @json_option
-def verify(version: int | None, store: Store, model: str, *, as_json: bool) -> None:
-    """Recompute every digest of VERSION, or of all versions; exits 1 if one is damaged."""
+def verify(
+    version: int | None, keys: tuple[PublicKey, ...], store: Store, model: str, *, as_json: bool
+) -> None:
+    """Recompute every digest of VERSION, or of all versions; exits 1 if one is damaged.
+
+    With public keys, one whose signature is missing or not good counts as damaged, too.
+    """
     numbers = store.versions(model) if version is None else [version]
     if not numbers:
         raise VersionNotFoundError(f"{store.location} has no version of {model}")
-    results = [_verdict(store, model, number) for number in numbers]
+    results = [_verdict(store, model, number, keys) for number in numbers]
     if as_json:
         print_json(results)
     else:
         for result in results:
-            click.echo(f"{model} {result['version']}: {result['problem'] or 'intact'}")
+            signed = f", signed by {result['signed_by'][:12]}…" if result["signed_by"] else ""
+            click.echo(f"{model} {result['version']}: {result['problem'] or 'intact' + signed}")
     if any(result["problem"] for result in results):
         sys.exit(DAMAGED)
 
@@ -184,13 +194,19 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _verdict(store: Store, model: str, version: int) -> dict[str, Any]:
+def _verdict(store: Store, model: str, version: int, keys: tuple[PublicKey, ...]) -> dict[str, Any]:
     try:
         manifest = store.verify(model, version)
         store.metadata(model, version)
+        signer = verify_signature(store.fetch(model, version), keys) if keys else None
     except StoreError as exc:
-        return {"version": version, "digest": None, "problem": str(exc)}
-    return {"version": version, "digest": manifest.digest, "problem": None}
+        return {"version": version, "digest": None, "signed_by": None, "problem": str(exc)}
+    return {
+        "version": version,
+        "digest": manifest.digest,
+        "signed_by": signer.id if signer else None,
+        "problem": None,
+    }
 
 
 def _line(change: Change) -> tuple[str, ...]:

@@ -134,6 +134,8 @@ def models(store, monkeypatch, capsys):
     """Give a function that runs the command line; gives exit code, stdout and stderr."""
     for name in ("GLYPH_MODEL", "GLYPH_VERSION_POLICY", "GLYPH_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("GLYPH_PUBLIC_KEYS", "GLYPH_SIGNING_KEY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GLYPH_STORE", str(store.root))
 
     def run(*arguments: str) -> tuple[int, str, str]:

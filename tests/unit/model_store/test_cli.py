@@ -141,7 +141,7 @@ def test_verify_for_programs(store, publish, models):
 
     digest = store.verify("mnist", 1).digest
     assert 0 == code
-    assert [{"version": 1, "digest": digest, "problem": None}] == json.loads(out)
+    assert [{"version": 1, "digest": digest, "signed_by": None, "problem": None}] == json.loads(out)
 
 
 def test_verify_of_nothing_exits_with_1(models):
