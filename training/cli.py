@@ -16,6 +16,8 @@ import click
 
 from model_store import StoreError
 from model_store.cli.options import store_option
+from model_store.drafts import unsigned
+from model_store.signing import seal as seal_with
 from training import recipes
 from training.data.sources import load
 from training.errors import TrainingError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from model_store import Store
+    from model_store.drafts import Seal
     from training.data.dataset import ImageData
     from training.pipeline import Outcome
     from training.recipes import Recipe
@@ -71,6 +74,13 @@ class _Terminated(BaseException):
     type=click.IntRange(0, 2**31 - 1),
     help="Of all randomness.",
 )
+@click.option(
+    "--sign-key",
+    envvar="GLYPH_SIGNING_KEY",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    help="PEM file with the private key to sign the version with.",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Fit for so many batches instead.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Fit for so many passes instead.")
 def cli(
@@ -81,6 +91,7 @@ def cli(
     store: Store,
     model: str,
     seed: int,
+    sign_key: Path | None,
     steps: int | None,
     epochs: int | None,
 ) -> None:
@@ -98,10 +109,11 @@ def cli(
     if steps is not None and epochs is not None:
         raise click.UsageError("give --steps or --epochs, not both")
     chosen = recipes.read(recipe).lasting(steps=steps, epochs=epochs)
+    seal = _seal(sign_key)
     data = load(source, data_dir)
     click.echo(f"{recipe}: {chosen.summary}")
     click.echo(f"{data.name}: {len(data.train):,} training and {len(data.test):,} test images")
-    outcome = _train(chosen, data, store, model, seed)
+    outcome = _train(chosen, data, store, model, seed=seed, seal=seal)
     _summarize(outcome, model)
 
 
@@ -121,7 +133,18 @@ def main() -> None:
         _leave("terminated; nothing was published", TERMINATED)
 
 
-def _train(recipe: Recipe, data: ImageData, store: Store, model: str, seed: int) -> Outcome:
+def _seal(sign_key: Path | None) -> Seal:
+    """Read the key first: nobody fits for hours for a version that cannot be signed."""
+    if sign_key is None:
+        return unsigned
+    from model_store.keys import PrivateKey  # noqa: PLC0415 - slow, and seldom needed
+
+    return seal_with(PrivateKey.read(sign_key))
+
+
+def _train(
+    recipe: Recipe, data: ImageData, store: Store, model: str, *, seed: int, seal: Seal
+) -> Outcome:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says
     click.echo("loading TensorFlow ...", err=True)
@@ -139,6 +162,7 @@ def _train(recipe: Recipe, data: ImageData, store: Store, model: str, seed: int)
             seed=seed,
             callbacks=[progress],
             before_commit=_ignore_signals,
+            seal=seal,
         )
     finally:
         progress.close()

@@ -22,6 +22,7 @@ from model_store import (
     OutputSpec,
     StoreError,
 )
+from model_store.drafts import unsigned
 from training.data.dataset import Split, stratified
 from training.evaluation import evaluate
 from training.export import RULE, compare, export
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from model_store import Store
+    from model_store.drafts import Seal
     from training.data.dataset import ImageData
     from training.evaluation import Evaluation
     from training.recipes import Recipe
@@ -57,8 +59,9 @@ def run(
     seed: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     before_commit: Callable[[], None] = lambda: None,
+    seal: Seal = unsigned,
 ) -> Outcome:
-    """Fit, evaluate, export, compare, call `before_commit` and publish.
+    """Fit, evaluate, export, compare, call `before_commit` and publish, sealed.
 
     Raises:
         DataError: If there are too few images for the recipe.
@@ -84,7 +87,7 @@ def run(
             duration_s=time.monotonic() - started,
         )
         before_commit()
-        version = draft.commit(description)
+        version = draft.commit(description, seal)
     path = store.fetch(model, version)  # of an object store, read back and checked
     return Outcome(version, path, description.metrics, description.duration_s)
 

@@ -16,7 +16,7 @@ def train(monkeypatch, tmp_path):
     """Give a function that runs the command line in an empty directory and gives its exit code."""
     handler = signal.getsignal(signal.SIGTERM)
     monkeypatch.chdir(tmp_path)
-    for name in ("GLYPH_STORE", "GLYPH_MODEL", "GLYPH_DATA_DIR"):
+    for name in ("GLYPH_STORE", "GLYPH_MODEL", "GLYPH_DATA_DIR", "GLYPH_SIGNING_KEY"):
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str) -> int:
@@ -68,6 +68,14 @@ def test_the_machines_refusal_exits_with_1_and_one_line(train, capsys, monkeypat
 
     assert 1 == train("--recipe", "softmax", "--data", "digits")
     expected = "glyph-train: [Errno 13] Permission denied: '/data/train'\n"
+    assert expected == capsys.readouterr().err
+
+
+def test_a_key_that_cannot_be_read_is_noticed_before_the_data_are(train, capsys):
+    """Nobody fits for hours for a version that cannot be signed."""
+    assert 1 == train("--recipe", "softmax", "--data", "nowhere", "--sign-key", "nowhere.pem")
+
+    expected = "glyph-train: nowhere.pem: cannot be read: No such file or directory\n"
     assert expected == capsys.readouterr().err
 
 
