@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +25,6 @@ from model_store.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-collect_ignore = [] if find_spec("cryptography") else ["test_keys.py", "test_signing.py"]
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 DESCRIPTION = Description(
