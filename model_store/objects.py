@@ -80,7 +80,7 @@ class Objects:
         except ValueError as exc:
             raise StoreError(f"{url}: {exc}") from exc
         if s3:
-            self._fs.retries = 1  # botocore tries again, and says when it did
+            self._fs.retries = 1  # botocore tries again
         self._limit = {"timeout": _DEADLINE_S} if self._fs.async_impl else {}
         self._creates_once = False
 
@@ -135,6 +135,8 @@ class Objects:
     def create(self, key: str, data: bytes) -> bool:
         """Create an object, whole or not at all; False where there is one of this name.
 
+        That may be the one meant: where an answer got lost, the request was sent again.
+
         Raises:
             StoreError: If the server would let a second one take its place.
         """
@@ -184,8 +186,7 @@ class Objects:
             except Exception as exc:
                 if not isinstance(exc, FileExistsError) and _code(exc) not in _TAKEN:
                     raise
-                # An answer may have been lost: what stands there is what the first attempt wrote.
-                return _was_sent_again(exc) and self.read(key) == data
+                return False
         return True
 
     def _path(self, key: str) -> str:
@@ -231,7 +232,3 @@ def _response(exc: Exception) -> Mapping[str, Any]:
 def _code(exc: Exception) -> str | None:
     code: str | None = _response(exc).get("Error", {}).get("Code")
     return code
-
-
-def _was_sent_again(exc: Exception) -> bool:
-    return bool(_response(exc).get("ResponseMetadata", {}).get("RetryAttempts"))

@@ -37,7 +37,8 @@ def upload(objects: Objects, key: str, directory: Path) -> None:
         with contextlib.suppress(StoreError):  # what stays is removed when it is old
             clear(objects, key)
         raise
-    if not objects.create(f"{key}/{MANIFEST}", (directory / MANIFEST).read_bytes()):
+    manifest, data = f"{key}/{MANIFEST}", (directory / MANIFEST).read_bytes()
+    if not objects.create(manifest, data) and objects.read(manifest) != data:
         raise PublishError(f"{objects.at(key)} was finished by somebody else")
 
 

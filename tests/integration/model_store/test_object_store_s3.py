@@ -1,0 +1,311 @@
+"""Versions in a bucket of a real S3 server: several publishers, and a server that goes away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("s3fs")
+pytest.importorskip("moto")
+pytest.importorskip("flask_cors")
+
+from model_store import CorruptVersionError, StoreError, VersionNotFoundError
+from model_store import objects as objects_module
+from model_store.object_store import ABANDONED_AFTER, ObjectStore
+from model_store.objects import Objects
+from tests.integration.model_store.object_publisher import publish
+from tests.integration.model_store.publisher import DESCRIPTION
+
+SERVER = Path(__file__).with_name("s3_server.py")
+ROOT = Path(__file__).parents[3]
+PUBLISHER = "tests.integration.model_store.object_publisher"
+VERSIONS = 4
+PUBLISHERS = 3
+PAGE, MANY = 50, 120
+"""Names in one answer to a listing; AWS gives a thousand."""
+
+
+class S3Server:
+    """The server, in a process of its own."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)},
+            text=True,
+        )
+        self.url = f"http://127.0.0.1:{self._process.stdout.readline().strip()}"
+
+    def make_bucket(self) -> str:
+        name = f"bucket-{uuid.uuid4()}"
+        Objects(f"s3://{name}")._fs.mkdir(name)
+        return name
+
+    def tell(self, word: str) -> str:
+        print(word, file=self._process.stdin, flush=True)
+        return self._process.stdout.readline().strip()
+
+    @contextlib.contextmanager
+    def away(self):
+        """Close the door for a while: connections are refused."""
+        self.tell("away")
+        try:
+            yield
+        finally:
+            self.tell("back")
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Stop the process for a while: connections are made, and nothing is answered."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def counting(self, requests: int):
+        """Check how many requests a block needs; asking for their number is none."""
+        before = int(self.tell("count"))
+        yield
+        assert requests == int(self.tell("count")) - before
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def shared_server():
+    """Start a server once: that takes seconds, and each test has a bucket of its own."""
+    with contextlib.closing(S3Server()) as server:
+        yield server
+
+
+@pytest.fixture
+def server(shared_server, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", shared_server.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anybody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    return shared_server
+
+
+@pytest.fixture
+def url(server) -> str:
+    """Make a bucket and give a place in it."""
+    return f"s3://{server.make_bucket()}/some/models"
+
+
+@pytest.fixture
+def store(url, tmp_path) -> ObjectStore:
+    return ObjectStore(url, tmp_path / "cache")
+
+
+@pytest.fixture
+def start(url, tmp_path):
+    """Give a function that starts publishers; those that live at the end are killed."""
+    started = []
+
+    def start(*args: object) -> subprocess.Popen:
+        command = [sys.executable, "-m", PUBLISHER, url, tmp_path / "publishers"]
+        process = subprocess.Popen(
+            [*command, *map(str, args)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_publishers_at_once_get_different_numbers(store, start):
+    """No number is given twice, none is left out, and every version is whole."""
+    publishers = [start(VERSIONS) for _ in range(PUBLISHERS)]
+    numbers = [int(line) for process in publishers for line in process.communicate()[0].split()]
+
+    everything = list(range(1, PUBLISHERS * VERSIONS + 1))
+    assert everything == sorted(numbers) == store.versions("mnist")
+    authors = [store.metadata("mnist", store.fetch("mnist", n) and n).seed for n in numbers]
+    assert [process.pid for process in publishers for _ in range(VERSIONS)] == authors
+
+
+def test_changes_at_once_are_all_made(store, url, tmp_path):
+    """Two machines change the same control document in turns that nobody arranged."""
+    publish(store)
+    other = ObjectStore(url, tmp_path / "other")
+    inner = iter(range(3))
+
+    def edit(control, name="a"):
+        for n in inner:  # others' changes come first, three times
+            other.set_label("mnist", f"other-{n}", 1)
+            break
+        return control.model_copy(update={"labels": control.labels | {name: 1}})
+
+    store.change("mnist", "label", edit, by="ada")
+
+    assert {"a", "other-0", "other-1", "other-2"} == set(other.labels("mnist"))
+    assert [1, 2, 3, 4] == [change.generation for change in store.history("mnist")]
+
+
+@pytest.mark.parametrize("moment", ["reserved", "half", "uploaded"])
+def test_a_killed_publisher_leaves_no_version(store, start, moment):
+    """Its number is taken, readers ignore it, and once it is old `clean` removes it."""
+    killed = start(1, moment)
+    assert "stopped\n" == killed.stdout.readline()
+    killed.kill()
+    killed.wait()
+
+    assert ([], [1]) == (store.versions("mnist"), store.unfinished("mnist"))
+    with pytest.raises(VersionNotFoundError, match="mnist/1: has no manifest"):
+        store.fetch("mnist", 1)
+    assert (2, [2]) == (publish(store), store.versions("mnist"))
+    assert (0, [1]) == (store.clean("mnist"), store.unfinished("mnist"))
+
+    store._now = lambda: datetime.now(UTC) + ABANDONED_AFTER + timedelta(minutes=1)
+    assert (1, [], [2]) == (
+        store.clean("mnist"),
+        store.unfinished("mnist"),
+        store.versions("mnist"),
+    )
+
+
+def test_publishers_killed_at_random_leave_no_broken_version(store, start):
+    """Whatever is listed can be fetched, and what a publisher said it published is listed."""
+    publishers = [start(100) for _ in range(PUBLISHERS)]
+    said = []
+    for n, publisher in enumerate(publishers, 1):
+        said += [int(publisher.stdout.readline()) for _ in range(n)]
+        publisher.kill()
+
+    versions = store.versions("mnist")
+    assert set(said) <= set(versions)
+    for version in versions:
+        assert version == store.metadata("mnist", version).version
+        store.fetch("mnist", version)
+
+
+def test_a_server_away_is_a_sentence_and_comes_back(store, server, url):
+    """The same instance works again; what was fetched before is not fetched again."""
+    publish(store)
+    directory = store.fetch("mnist", 1)
+
+    with server.away():
+        for ask in (store.models, lambda: store.control("mnist"), lambda: publish(store)):
+            with pytest.raises(StoreError, match=f"^cannot list {url}.*: Could not connect"):
+                ask()
+        with pytest.raises(StoreError, match=f"^cannot read {url}/mnist/1/manifest"):
+            store.fetch("mnist", 1)
+
+    with server.counting(2):  # the manifest and whether there is a signature
+        assert directory == store.fetch("mnist", 1)
+    assert 2 == publish(store)
+
+
+def test_a_silent_server_is_a_sentence(server, url, tmp_path, monkeypatch):
+    """Nobody waits for it longer than the timeouts say."""
+    config = objects_module._S3_OPTIONS["config_kwargs"] | {"read_timeout": 0.2}
+    monkeypatch.setattr(objects_module, "_S3_OPTIONS", {"config_kwargs": config})
+    store = ObjectStore(url, tmp_path / "cache")
+    publish(store)
+
+    with server.frozen(), pytest.raises(StoreError, match=r"^cannot list .*[Tt]imeout"):
+        store.versions("mnist")
+
+    assert [1] == store.versions("mnist")
+
+
+def test_a_publisher_whose_server_goes_away_can_try_again(store, server):
+    """The draft is whole still; the number it had reserved is left to `clean`."""
+    upload = store._objects.upload
+
+    def lose_server(files):
+        server.tell("away")
+        upload(files)
+
+    with store.draft("mnist") as draft:
+        (draft.path / "saved_model.pb").write_bytes(b"anything")
+        store._objects.upload = lose_server
+        with pytest.raises(StoreError, match=r"^cannot write "):
+            draft.commit(DESCRIPTION)
+        server.tell("back")
+        store._objects.upload = upload
+        assert 2 == draft.commit(DESCRIPTION)
+
+    assert ([2], [1]) == (store.versions("mnist"), store.unfinished("mnist"))
+
+
+def test_a_lost_answer_makes_no_second_change(store, server):
+    """The second attempt finds what the first has written, and knows it for its own."""
+    publish(store)
+    store.set_label("mnist", "stable", 1)
+    genuine = store._objects._create
+
+    def create(key, data):
+        server.tell("lose")
+        return genuine(key, data)
+
+    store._objects._create = create
+    store.set_label("mnist", "canary", 1)
+
+    assert ["label"] * 2 == [change.action for change in store.history("mnist")]
+    assert {"stable": 1, "canary": 1} == store.labels("mnist")
+
+
+def test_a_changed_object_is_refused(store, url, tmp_path):
+    """With bytes of the same number; whoever has the right ones goes on serving them."""
+    publish(store)
+    entry = store.fetch("mnist", 1)
+    right = (entry / "variables" / "3.bin").read_bytes()
+    Objects(url).put("mnist/1/variables/3.bin", bytes(64))
+
+    with pytest.raises(CorruptVersionError, match=rf"^{url}/mnist/1/variables/3\.bin: has SHA-256"):
+        ObjectStore(url, tmp_path / "other").fetch("mnist", 1)
+
+    assert right == (store.fetch("mnist", 1) / "variables" / "3.bin").read_bytes()
+
+
+def test_a_half_uploaded_version_is_refused(store, url):
+    """Somebody copied it with another tool, and the manifest came before the rest."""
+    publish(store)
+    Objects(url).remove("mnist/1/variables/3.bin")
+
+    with pytest.raises(CorruptVersionError, match=r"3\.bin: is listed in the manifest but missing"):
+        store.fetch("mnist", 1)
+
+
+@pytest.mark.usefixtures("server")
+def test_a_missing_bucket_is_a_sentence(tmp_path):
+    """A wrong name does not look like an empty store."""
+    with pytest.raises(StoreError, match="cannot list s3://nowhere/models: The specified bucket"):
+        ObjectStore("s3://nowhere/models", tmp_path).models()
+
+
+def test_many_versions_are_listed_cheaply(store, server, url):
+    """A request for each page of names, once their manifests have been seen."""
+    objects = Objects(url)
+    for version in range(1, MANY + 1):
+        objects.put(f"mnist/{version}/manifest.json", json.dumps({"n": version}).encode())
+    assert list(range(1, MANY + 1)) == store.versions("mnist")
+
+    with server.counting(3):
+        assert MANY == store.latest("mnist")
+    with server.counting(4):
+        store.models(), store.versions("mnist")
