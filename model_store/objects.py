@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONNECT_TIMEOUT_S = 2
-READ_TIMEOUT_S = 4
+READ_TIMEOUT_S = 3
 """Of one socket: a large file may take as long as it goes on arriving."""
 _ATTEMPTS = 2
-_DEADLINE_S = 12
+_DEADLINE_S = 8
 """Of a listing or of a few documents: both attempts, the pause between them, and looking up names,
 which has no timeout of its own."""
 _AT_ONCE = 100

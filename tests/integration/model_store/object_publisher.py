@@ -1,6 +1,7 @@
 """A program that publishes into an object store: object_publisher URL CACHE N [MOMENT].
 
-It publishes N versions and prints their numbers; at a MOMENT it stops for ever, and says so.
+It says that it is ready, waits for a line, publishes N versions and prints their numbers. At a
+MOMENT it stops for ever, and says so.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def main() -> None:
     store = ObjectStore(url, Path(cache))
     if moment:
         store._objects = Stopping(store._objects, *moment)
+    print("ready", store.latest("mnist"), flush=True)  # noqa: T201 - the parent reads it
+    sys.stdin.readline()
     for _ in range(int(versions)):
         print(publish(store), flush=True)  # noqa: T201 - the parent reads it
 

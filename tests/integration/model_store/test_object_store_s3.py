@@ -116,35 +116,50 @@ def store(url, tmp_path) -> ObjectStore:
     return ObjectStore(url, tmp_path / "cache")
 
 
+class Publishers:
+    """Processes that publish, and begin at the same time."""
+
+    def __init__(self, url: str, cache: Path, count: int, *args: object) -> None:
+        command = [sys.executable, "-m", PUBLISHER, url, cache, *map(str, args)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.each = [subprocess.Popen(command, cwd=ROOT, **pipes) for _ in range(count)]
+        for process in self.each:
+            assert process.stdout.readline().startswith("ready")
+        for process in self.each:
+            print(file=process.stdin, flush=True)
+
+    def close(self) -> None:
+        for process in self.each:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
+
+
 @pytest.fixture
 def start(url, tmp_path):
     """Give a function that starts publishers; those that live at the end are killed."""
-    started = []
+    with contextlib.ExitStack() as started:
 
-    def start(*args: object) -> subprocess.Popen:
-        command = [sys.executable, "-m", PUBLISHER, url, tmp_path / "publishers"]
-        process = subprocess.Popen(
-            [*command, *map(str, args)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-        )
-        started.append(process)
-        return process
+        def start(*args: object) -> list[subprocess.Popen]:
+            publishers = Publishers(url, tmp_path / "publishers", *args)
+            return started.enter_context(contextlib.closing(publishers)).each
 
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        yield start
 
 
 def test_publishers_at_once_get_different_numbers(store, start):
     """No number is given twice, none is left out, and every version is whole."""
-    publishers = [start(VERSIONS) for _ in range(PUBLISHERS)]
-    numbers = [int(line) for process in publishers for line in process.communicate()[0].split()]
+    publishers = start(PUBLISHERS, VERSIONS)
+    numbers = [int(process.stdout.readline()) for process in publishers for _ in range(VERSIONS)]
 
     everything = list(range(1, PUBLISHERS * VERSIONS + 1))
     assert everything == sorted(numbers) == store.versions("mnist")
-    authors = [store.metadata("mnist", store.fetch("mnist", n) and n).seed for n in numbers]
-    assert [process.pid for process in publishers for _ in range(VERSIONS)] == authors
+    for process in publishers:
+        for number in numbers[:VERSIONS]:
+            assert process.pid == store.metadata("mnist", number).seed
+            store.fetch("mnist", number)
+        del numbers[:VERSIONS]
 
 
 def test_changes_at_once_are_all_made(store, url, tmp_path):
@@ -168,7 +183,7 @@ def test_changes_at_once_are_all_made(store, url, tmp_path):
 @pytest.mark.parametrize("moment", ["reserved", "half", "uploaded"])
 def test_a_killed_publisher_leaves_no_version(store, start, moment):
     """Its number is taken, readers ignore it, and once it is old `clean` removes it."""
-    killed = start(1, moment)
+    [killed] = start(1, 1, moment)
     assert "stopped\n" == killed.stdout.readline()
     killed.kill()
     killed.wait()
@@ -189,7 +204,7 @@ def test_a_killed_publisher_leaves_no_version(store, start, moment):
 
 def test_publishers_killed_at_random_leave_no_broken_version(store, start):
     """Whatever is listed can be fetched, and what a publisher said it published is listed."""
-    publishers = [start(100) for _ in range(PUBLISHERS)]
+    publishers = start(PUBLISHERS, 100)
     said = []
     for n, publisher in enumerate(publishers, 1):
         said += [int(publisher.stdout.readline()) for _ in range(n)]
