@@ -95,6 +95,9 @@ class Settings(BaseSettings):
         default=None,
         description="Where versions from a URL are kept here; the user's cache by default",
     )
+    cache_mib: int = Field(
+        default=10_240, ge=1, description="How much of them; the longest unused go first"
+    )
     model: ModelName = Field(default="mnist", description="Model that `/predict` serves")
     models: Annotated[str, AfterValidator(_check_names)] | None = Field(
         default=None, description="Models to serve, with commas; every one in the store by default"

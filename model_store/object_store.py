@@ -56,8 +56,8 @@ class ObjectStore:
         self,
         location: str,
         cache: Path | None = None,
+        cache_bytes: int | None = None,
         *,
-        cache_bytes: int = CACHE_BYTES,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Prepare; nothing is read or made yet.
@@ -66,7 +66,7 @@ class ObjectStore:
             StoreError: If a package for this kind of URL is missing.
         """
         self._objects = Objects(location)
-        self._cache = Cache(cache or default_cache(), cache_bytes)
+        self._cache = Cache(cache or default_cache(), cache_bytes or CACHE_BYTES)
         self._now = now
         self._whole: dict[str, set[int]] = {}
         """Versions whose manifest has been seen, which need not be looked for again."""

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from model_store.protocol import Store
 
 
-def open_store(location: str | Path, cache: Path | None = None) -> Store:
+def open_store(
+    location: str | Path, cache: Path | None = None, cache_bytes: int | None = None
+) -> Store:
     """Open a store; nothing is read or made yet.
 
     Args:
         location: A directory, or a URL with a scheme. A URL must come as text: a Path drops one of
             its slashes.
         cache: Where versions from a URL are kept on this machine; None is a default place.
+        cache_bytes: How much of them is kept; None is a default amount.
 
     Raises:
         StoreError: If what an object store needs is not installed.
@@ -30,4 +33,4 @@ def open_store(location: str | Path, cache: Path | None = None) -> Store:
         objects = import_module("model_store.object_store")
     except ImportError as exc:
         raise StoreError(f"{location}: an object store needs {exc.name}, not installed") from exc
-    return cast("Store", objects.ObjectStore(str(location), cache))
+    return cast("Store", objects.ObjectStore(str(location), cache, cache_bytes))

@@ -62,7 +62,7 @@ class HostService:
         registry = CollectorRegistry()
         self._metrics = HostMetrics(registry, waiting=lambda: queue.waiting)
         self._metrics.restarts.inc(_count_start(run_dir / HOST_STARTS))
-        store = open_store(settings.store, settings.cache_dir)
+        store = open_store(settings.store, settings.cache_dir, settings.cache_mib * 2**20)
         _seed(store, settings.model)
         self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
         streams = settings.count_streams(usable_cores())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
 
     from model_store.protocol import Store
 
-CACHE = "GLYPH_CACHE_DIR"
+CACHE, CACHE_MIB = "GLYPH_CACHE_DIR", "GLYPH_CACHE_MIB"
 
 
 def _open(_ctx: click.Context, _param: click.Parameter, location: str) -> Store:
     if Path(location).is_file():
         raise click.BadParameter(f"{location} is a file; a directory or a URL is expected")
-    cache = os.environ.get(CACHE)
-    return open_store(location, Path(cache) if cache else None)
+    cache, mib = os.environ.get(CACHE), os.environ.get(CACHE_MIB) or None
+    if mib and not re.fullmatch("[1-9][0-9]{0,8}", mib):
+        raise click.BadParameter(f"{CACHE_MIB}={mib!r} is no number of MiB")
+    return open_store(location, Path(cache) if cache else None, int(mib) * 2**20 if mib else None)
 
 
 def _check_policies(_ctx: click.Context, _param: click.Parameter, value: str) -> str:

@@ -129,7 +129,7 @@ def trial(store: ModelStore):
 @pytest.fixture
 def models(store, monkeypatch, capsys):
     """Give a function that runs the command line; gives exit code, stdout and stderr."""
-    for name in ("GLYPH_MODEL", "GLYPH_VERSION_POLICY", "GLYPH_CACHE_DIR"):
+    for name in ("GLYPH_MODEL", "GLYPH_VERSION_POLICY", "GLYPH_CACHE_DIR", "GLYPH_CACHE_MIB"):
         monkeypatch.delenv(name, raising=False)
     for name in ("GLYPH_PUBLIC_KEYS", "GLYPH_SIGNING_KEY"):
         monkeypatch.delenv(name, raising=False)

@@ -243,19 +243,29 @@ def test_an_untried_version_is_taken_by_force(store, publish, models, arguments)
 
 
 def test_a_store_may_be_a_url(models, monkeypatch, tmp_path):
-    """The cache is where the service has it."""
+    """The cache is where the service has it, and as large."""
     opened = []
 
-    def open_store(location, cache):
-        opened.append((location, cache))
+    def open_store(*given):
+        opened.append(given)
 
     monkeypatch.setattr("model_store.cli.options.open_store", open_store)
     monkeypatch.setenv("GLYPH_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("GLYPH_CACHE_MIB", "3")
 
     with pytest.raises(AttributeError):
         models("list", "--store", "s3://bucket/models")
 
-    assert [("s3://bucket/models", tmp_path)] == opened
+    assert [("s3://bucket/models", tmp_path, 3 * 2**20)] == opened
+
+
+def test_a_wrong_cache_size_is_an_error(models, monkeypatch):
+    """It is named with its value."""
+    monkeypatch.setenv("GLYPH_CACHE_MIB", "much")
+
+    code, _, err = models("list")
+
+    assert (2, True) == (code, "GLYPH_CACHE_MIB='much' is no number of MiB" in err)
 
 
 @pytest.mark.parametrize("command", sorted(cli.commands))

@@ -21,12 +21,13 @@ def test_a_path_is_a_directory(location):
 
 
 def test_a_url_is_an_object_store(monkeypatch, tmp_path):
-    """It gets the URL as it is, and the cache."""
+    """It gets the URL as it is, the cache and its bound."""
     module = ModuleType("model_store.object_store")
-    module.ObjectStore = lambda url, cache: (url, cache)
+    module.ObjectStore = lambda *given: given
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
-    assert ("s3://bucket/models", tmp_path) == open_store("s3://bucket/models", tmp_path)
+    given = ("s3://bucket/models", tmp_path, 7)
+    assert given == open_store(*given)
 
 
 def test_a_missing_package_is_named(monkeypatch):
