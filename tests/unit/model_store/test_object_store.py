@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip("fsspec")
 
-from fsspec import registry
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 
 from model_store import (
     CorruptVersionError,
@@ -737,7 +737,7 @@ def test_a_wrong_url_is_a_sentence(location, problem):
 
 def test_a_missing_package_is_named(monkeypatch):
     """Each kind of bucket has a package of its own, which may not be there."""
-    monkeypatch.delitem(registry._registry, "s3", raising=False)
+    monkeypatch.delitem(_registry, "s3", raising=False)
     monkeypatch.setitem(sys.modules, "s3fs", None)
 
     with pytest.raises(StoreError, match=r"^s3://bucket/models: s3fs is not installed"):
