@@ -1050,7 +1050,7 @@ def run(watch: Watch, store: FlakyStore, *, looks: int) -> None:
     store.on_look = lambda: store.looks == last and watch.watcher.stop()
     watch.watcher._stopped = False
     watch.watcher._wake.clear()
-    thread = threading.Thread(target=watch.watcher.run, args=(0.0,))
+    thread = threading.Thread(target=watch.watcher.run, args=(0.0,), daemon=True)
     thread.start()
     thread.join(SAFETY_S)
     assert not thread.is_alive()

@@ -206,7 +206,7 @@ def test_a_request_is_not_kept_waiting_for_the_next_look(watcher, model):
     done = threading.Event()
     looked = threading.Event()
     model.on_look = looked.set
-    thread = threading.Thread(target=watcher.run, args=(3600.0,))
+    thread = threading.Thread(target=watcher.run, args=(3600.0,), daemon=True)
     thread.start()
     assert looked.wait(SAFETY_S)
     watcher.ask({"action": "load", "model": "shapes", "by": "ann"}, lambda _outcome: done.set())
@@ -226,7 +226,7 @@ def test_requests_that_wait_at_the_end_are_turned_away(watcher, model):
         watcher.ask({"action": "load", "model": "shapes", "by": "ann"}, outcomes.append)
 
     model.on_look = ask_late
-    thread = threading.Thread(target=watcher.run, args=(3600.0,))
+    thread = threading.Thread(target=watcher.run, args=(3600.0,), daemon=True)
     thread.start()
     thread.join(SAFETY_S)
 
@@ -248,7 +248,7 @@ def test_the_first_versions_are_loaded_at_full_priority(make_watcher, model, giv
             watcher.stop()
 
     model.on_look = note
-    thread = threading.Thread(target=watcher.run, args=(0.0,))
+    thread = threading.Thread(target=watcher.run, args=(0.0,), daemon=True)
     thread.start()
     thread.join(SAFETY_S)
     own = os.getpriority(os.PRIO_PROCESS, 0)
@@ -268,7 +268,7 @@ def test_a_probation_asks_for_a_look_every_second(watcher, model, monkeypatch):
             watcher.stop()
 
     monkeypatch.setattr(watcher._wake, "wait", wait)
-    thread = threading.Thread(target=watcher.run, args=(60.0,))
+    thread = threading.Thread(target=watcher.run, args=(60.0,), daemon=True)
     thread.start()
     thread.join(SAFETY_S)
 
