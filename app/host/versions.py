@@ -131,14 +131,12 @@ class ModelVersions:
         finally:
             self._looked = True
             self._tell_news()
-            self._count()
 
     def let_go(self) -> None:
         """Unload everything: the store holds the model no more."""
         self._present, self._probation = set(), None
         self._retire_all()
         self._tell_news()
-        self._count()
 
     def retry(self) -> None:
         """Let what failed for this machine's sake be tried again."""
@@ -316,6 +314,7 @@ class ModelVersions:
         )
 
     def _say(self) -> None:
+        self._count()  # first: whoever is told may ask for the metrics
         self._told = self.status()
         self._tell()
 
