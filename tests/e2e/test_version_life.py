@@ -22,6 +22,7 @@ from tests.benchmarks.scenarios.states import (
     refusals,
     states,
     wait_for_default,
+    wait_until_passed,
 )
 from tests.benchmarks.scenarios.variants import MNIST, SHAPES, marked, publish, unmarked
 from tests.service import Clients, wait_until
@@ -59,7 +60,7 @@ def test_bad_versions_are_refused_with_their_reasons(start, store, tmp_path):
     """Each kind is counted and told of, and the good version answers all the time."""
     for _ in range(GOOD):
         publish(store, "mnist", "good-0")
-    service, scene = start(), damage.Scene(store, tmp_path)
+    service, scene = start(runtime="openvino"), damage.Scene(store, tmp_path)
 
     with Clients(service, 2) as clients:
         reasons = refusals(service, damage.place_all(scene, REFUSED))
@@ -124,7 +125,7 @@ def test_a_shadow_counts_agreement_exactly(start, store):
         publish(store, "mnist", variant)
     operations.pin(store, "mnist", 1)
     service = start()
-    wait_until(lambda: states(service).get(2) == "serving", "both are loaded")
+    wait_until_passed(store, 2)
     operations.shadow(store, "mnist", 100, 2)
     wait_until(lambda: described(service)["traffic"]["shadow"], "the shadow is known")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from tests.benchmarks.scenarios.bad_versions import bad_versions
 from tests.benchmarks.scenarios.canary import canary
 from tests.benchmarks.scenarios.fairness import fairness
 from tests.benchmarks.scenarios.faults import faults
 from tests.benchmarks.scenarios.invariance import invariance
+from tests.benchmarks.scenarios.object_store import object_store
 from tests.benchmarks.scenarios.overload import overload
 from tests.benchmarks.scenarios.rollback import rollback
 from tests.benchmarks.scenarios.shadow import shadow
@@ -43,10 +45,12 @@ _COMMANDS = (
     slow_clients,
     soak,
     swaps,
+    bad_versions,
     rollback,
     canary,
     shadow,
     two_models,
+    object_store,
 )
 for command in _COMMANDS:
     main.add_command(command)

@@ -15,7 +15,7 @@ from tests.benchmarks.scenarios.images import as_json
 from tests.benchmarks.scenarios.load import Open
 from tests.benchmarks.scenarios.report import Report, failures, p50_p99, took
 from tests.benchmarks.scenarios.stage import Generators, json_option, served
-from tests.benchmarks.scenarios.states import described, states
+from tests.benchmarks.scenarios.states import described, wait_until_passed
 from tests.benchmarks.scenarios.variants import marked, publish, variants
 from tests.service import wait_until
 
@@ -49,7 +49,7 @@ def canary(count: int, rate: float, json_path: Path | None) -> None:
             publish(store, "mnist", variant)
         operations.pin(store, "mnist", DEFAULT, reason="the canary is tried beside it")
         with served(store.root, precision="f32") as service, Generators(service.port) as generators:
-            wait_until(lambda: states(service).get(CANARY) == "serving", "both are loaded")
+            wait_until_passed(store, CANARY)
             _start(service, store, None)
             image = marked("good-0", 1)
             plan = Open(requests=[as_json(image)], rate=rate, seconds=count / rate, read=True)

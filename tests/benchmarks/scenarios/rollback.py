@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from tests.service import Service
 
+_LINGER_S = 1.0
+"""So long clients go on when all has been seen."""
+
 
 @dataclass(slots=True)
 class Story:
@@ -44,6 +48,7 @@ class Story:
         with served(self.store.root) as service, Generators(service.port) as generators:
             with generators.load(plan) as running:
                 yield service
+                time.sleep(_LINGER_S)
             records = running.result().records
         failed = failures(records)
         told = f"{failed or 0} of {len(records):,}"

@@ -18,7 +18,7 @@ from tests.benchmarks.scenarios.images import as_json
 from tests.benchmarks.scenarios.load import Open, run
 from tests.benchmarks.scenarios.report import Report, failures, p50_p99, percentile_ms, took
 from tests.benchmarks.scenarios.stage import Generators, json_option, served
-from tests.benchmarks.scenarios.states import described, states
+from tests.benchmarks.scenarios.states import described, wait_until_passed
 from tests.benchmarks.scenarios.variants import marked, publish, unmarked
 from tests.service import wait_until
 
@@ -78,7 +78,7 @@ def staged() -> Iterator[tuple[Service, ModelStore]]:
             publish(store, "mnist", variant)
         operations.pin(store, "mnist", DEFAULT, reason="the newer one is compared with it")
         with served(store.root, precision="f32") as service:
-            wait_until(lambda: states(service).get(SHADOW) == "serving", "both are loaded")
+            wait_until_passed(store, SHADOW)
             yield service, store
 
 

@@ -80,6 +80,7 @@ class Generators:
             begin = time.monotonic() + _HEAD_START_S
             options = {"begin": begin, "timeout_s": timeout_s, "enough": enough}
             running = self._pool.submit(run, plan, self._port, **options)
+            time.sleep(max(0.0, begin - time.monotonic()))
             try:
                 yield running
             finally:

@@ -11,6 +11,7 @@ from tests.service import wait_until
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from model_store import Store
     from tests.service import Service
 
 
@@ -37,6 +38,11 @@ def default_of(service: Service, model: str = "mnist") -> int | None:
 def wait_for_default(service: Service, version: int, model: str = "mnist") -> None:
     """Wait until a version answers whoever asks for none."""
     wait_until(lambda: default_of(service, model) == version, f"{model} {version} is the default")
+
+
+def wait_until_passed(store: Store, version: int, model: str = "mnist") -> None:
+    """Wait until the store knows that a version can be promoted, labelled or split to."""
+    wait_until(lambda: version in store.control(model).passed, f"{model} {version} has passed")
 
 
 def refusal(service: Service, version: int, model: str = "mnist") -> str | None:
