@@ -62,8 +62,10 @@ _STARTING_PULSES = 4 * _PULSES
 """The same for a host that does not serve yet: importing a runtime holds its loop up."""
 _SENDS = 2
 """How often a request may be sent; one that kills the host must not do so for ever."""
-_UNSENT_LIMIT = 64 * 2**20
-"""Bytes that may wait to be written before requests are refused."""
+_UNSENT_LIMIT = 4 * 2**20
+"""Bytes that may wait to be written before requests are refused: what the host reads in some 50 ms.
+More would come when its deadline has gone, and cost the host the time to read it. One request may
+always wait, however large."""
 _HELD_LIMIT = 64 * 2**20
 """Bytes of requests that may wait for a version to serve."""
 
@@ -283,7 +285,7 @@ class HostChannel:
         """Post a frame and wait in the hub, whose callbacks switch back with the outcome."""
         connection = self._connection
         if connection is not None:
-            if connection.unsent + len(call.frame) > _UNSENT_LIMIT:
+            if connection.unsent and connection.unsent + len(call.frame) > _UNSENT_LIMIT:
                 self._on_shed("unsent")
                 sentence = f"{connection.unsent} bytes wait to be sent to the model host"
                 raise OverloadedError(sentence, retry_after_s=1)

@@ -414,6 +414,17 @@ def test_a_host_that_does_not_read_is_not_written_to_without_bound(
     assert [3, 3] == [mark(request) for request in requests[:2]]
 
 
+def test_a_request_larger_than_the_bound_is_sent(host, channel, deadline, monkeypatch):
+    """Where nothing else waits to be sent."""
+    monkeypatch.setattr("app.web.channel._UNSENT_LIMIT", 100)
+    host.greet(READY)
+    until(lambda: not channel.status.starting)
+    request = gevent.spawn(channel.predict, 1, bytes([5]) + bytes(2**19), deadline)
+    host.answer(host.receive())
+
+    assert 5 == mark(request)
+
+
 def test_a_request_whose_greenlet_ends_is_forgotten(host, channel, ask):
     """Whoever waited may be killed; its answer goes nowhere, and others get theirs."""
     requests = [ask(1), ask(2)]
