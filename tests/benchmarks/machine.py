@@ -8,14 +8,15 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from app.settings import PREFIX
+from app.settings import PREFIX, Settings
 
 PACKAGES = ("gunicorn", "gevent", "flask", "openvino", "tensorflow")
 
 
 def describe() -> dict[str, str]:
     """Name the processor, the versions of what runs on it, and what was set for Glyph."""
-    given = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    settings = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    given = {name: value for name, value in os.environ.items() if name in settings}
     return {
         "settings": " ".join(f"{name}={value}" for name, value in sorted(given.items())),
         "cpu": _cpu_model(Path("/proc/cpuinfo").read_text()),
