@@ -5,14 +5,13 @@ Beside it lies a mirror for other tools, labels.json; it counts only where there
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING
 
-from model_store.control import CONTROL, Audit, Change, Control, append
+from model_store.control import CONTROL, Change
 from model_store.documents import read_document, sync, write_document, write_new
-from model_store.errors import StoreError
+from model_store.generation_log import GenerationLog
 from model_store.labels import LABELS, Labels
 
 if TYPE_CHECKING:
@@ -20,38 +19,24 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-log = logging.getLogger(__name__)
-
 DIGITS = 8
 
 
-class Generations:
+class Generations(GenerationLog):
     """Reads and changes the control document of one model; needs no lock."""
 
     def __init__(self, model: Path, now: Callable[[], datetime]) -> None:
+        super().__init__(now)
         self._directory = model / CONTROL
         self._mirror = model / LABELS
-        self._now = now
 
-    def control(self) -> Control:
-        """Give the newest control document."""
-        last = self.newest()
-        return last.control if last else self._base()
-
-    def change(
-        self, action: str, edit: Callable[[Control], Control], **audit: Unpack[Audit]
-    ) -> Change:
-        """Apply an edit to the newest control document, then bring the mirror up to date."""
-        change = append(self, self._base, action, edit, self._now, **audit)
-        self._reflect(change)
-        return change
+    @property
+    def mirror(self) -> Path:
+        """The file."""
+        return self._mirror
 
     def newest(self) -> Change | None:
-        """Read the last change.
-
-        Raises:
-            InvalidDocumentError: If it is broken; names the file and the field.
-        """
+        """Read the last change, of the file with the greatest number."""
         numbers = self._numbers()
         return self._read(numbers[-1]) if numbers else None
 
@@ -82,27 +67,11 @@ class Generations:
                     leftover.unlink(missing_ok=True)
         return created
 
-    def _base(self) -> Control:
-        return Control(labels=self._mirrored())
-
     def _mirrored(self) -> dict[str, int]:
         return read_document(self._mirror, Labels).root if self._mirror.exists() else {}
 
-    def _reflect(self, change: Change) -> None:
-        """Write the mirror; a failure is no reason to call the change failed.
-
-        Whoever wrote it looks for a newer change afterwards, and writes that one's labels, so that
-        the newest stay.
-        """
-        try:
-            while True:
-                write_document(self._mirror, Labels(change.control.labels))
-                newest = self.newest()
-                if newest is None or newest.generation <= change.generation:
-                    return
-                change = newest
-        except (OSError, StoreError) as exc:
-            log.warning("%s does not show the newest labels: %s", self._mirror, exc)
+    def _write_mirror(self, labels: dict[str, int]) -> None:
+        write_document(self._mirror, Labels(labels))
 
     def _numbers(self) -> list[int]:
         if not self._directory.is_dir():

@@ -5,13 +5,13 @@ Beside it lies a mirror for other tools, labels.json; it counts only where there
 
 from __future__ import annotations
 
-import logging
 import re
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING
 
-from model_store.control import CONTROL, Audit, Change, Control, append
+from model_store.control import CONTROL, Change
 from model_store.documents import dump, parse_document
-from model_store.errors import InvalidDocumentError, StoreError
+from model_store.errors import InvalidDocumentError
+from model_store.generation_log import GenerationLog
 from model_store.labels import LABELS, Labels
 
 if TYPE_CHECKING:
@@ -20,39 +20,25 @@ if TYPE_CHECKING:
 
     from model_store.objects import Objects, Stored
 
-log = logging.getLogger(__name__)
 
-
-class ObjectGenerations:
+class ObjectGenerations(GenerationLog):
     """Reads and changes the control document of one model."""
 
     def __init__(self, objects: Objects, model: str, now: Callable[[], datetime]) -> None:
+        super().__init__(now)
         self._objects = objects
         self._directory = f"{model}/{CONTROL}"
         self._mirror = f"{model}/{LABELS}"
-        self._now = now
         self._seen: tuple[Stored, Change] | None = None
         """The newest that was read, since a look needs no more than a listing to know it again."""
 
-    def control(self) -> Control:
-        """Give the newest control document."""
-        last = self.newest()
-        return last.control if last else self._base()
-
-    def change(
-        self, action: str, edit: Callable[[Control], Control], **audit: Unpack[Audit]
-    ) -> Change:
-        """Apply an edit to the newest control document, then bring the mirror up to date."""
-        change = append(self, self._base, action, edit, self._now, **audit)
-        self._reflect(change)
-        return change
+    @property
+    def mirror(self) -> str:
+        """The object's key."""
+        return self._mirror
 
     def newest(self) -> Change | None:
-        """Read the last change.
-
-        Raises:
-            InvalidDocumentError: If it is broken; names the object and the field.
-        """
+        """Read the last change, unless it is the one that was read last."""
         listed = self._listed()
         if not listed:
             return None
@@ -73,27 +59,14 @@ class ObjectGenerations:
         # Where an answer got lost, what is there is this change: its time tells it from others'.
         return self._objects.create(key, data) or self._objects.read(key) == data
 
-    def _base(self) -> Control:
+    def _mirrored(self) -> dict[str, int]:
         data = self._objects.read(self._mirror)
         if data is None:
-            return Control()
-        return Control(labels=parse_document(self._objects.at(self._mirror), data, Labels).root)
+            return {}
+        return parse_document(self._objects.at(self._mirror), data, Labels).root
 
-    def _reflect(self, change: Change) -> None:
-        """Write the mirror; a failure is no reason to call the change failed.
-
-        Whoever wrote it looks for a newer change afterwards, and writes that one's labels, so that
-        the newest stay.
-        """
-        try:
-            while True:
-                self._objects.put(self._mirror, dump(Labels(change.control.labels)).encode())
-                newest = self.newest()
-                if newest is None or newest.generation <= change.generation:
-                    return
-                change = newest
-        except StoreError as exc:
-            log.warning("%s does not show the newest labels: %s", self._mirror, exc)
+    def _write_mirror(self, labels: dict[str, int]) -> None:
+        self._objects.put(self._mirror, dump(Labels(labels)).encode())
 
     def _listed(self) -> dict[str, Stored]:
         names = self._objects.listing(self._directory).items()

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Unpack
 
 from model_store import transfer
 from model_store.cache import CACHE_BYTES, Cache
-from model_store.control import Audit, Control, whoami
 from model_store.documents import dump, parse_document, read_document, write_document
 from model_store.drafts import Draft, remove_abandoned
 from model_store.errors import (
@@ -32,11 +31,12 @@ from model_store.metadata import MODEL_NAME_PATTERN, Metadata, require_model_nam
 from model_store.object_generations import ObjectGenerations
 from model_store.objects import Objects
 from model_store.store import METADATA
+from model_store.store_base import StoreBase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from model_store.control import Change
+    from model_store.control import Audit, Change, Control
     from model_store.drafts import Seal
     from model_store.metadata import Description
 
@@ -46,7 +46,7 @@ _TRIES = 3
 """To find what was fetched just now in the cache, while others may be clearing it."""
 
 
-class ObjectStore:
+class ObjectStore(StoreBase):
     """Reads and publishes versions below a URL; gives them out from a cache on this machine.
 
     Several processes may read and publish at once. An instance is not for several threads.
@@ -94,10 +94,6 @@ class ObjectStore:
         """Number what looks like a version but has no manifest: no reader takes it for one."""
         numbers = self._numbers(model)
         return sorted(set(numbers) - self._find_whole(model, numbers))
-
-    def latest(self, model: str) -> int | None:
-        """Give the greatest version, or None where there is none."""
-        return max(self.versions(model), default=None)
 
     def manifest(self, model: str, version: int) -> Manifest:
         """Read the list of a version's files, without looking at them."""
@@ -164,19 +160,6 @@ class ObjectStore:
         """
         self._require(model)
         return self._log(model).change(action, edit, **audit)
-
-    def labels(self, model: str) -> dict[str, int]:
-        """Give label -> version."""
-        return dict(self.control(model).labels)
-
-    def set_label(self, model: str, label: str, version: int, *, by: str | None = None) -> None:
-        """Point a label at an existing version, atomically."""
-
-        def edit(present: Control) -> Control:
-            self._existing(model, version)
-            return present.model_copy(update={"labels": present.labels | {label: version}})
-
-        self.change(model, "label", edit, by=by or whoami(), version=version, label=label)
 
     @contextlib.contextmanager
     def draft(self, model: str) -> Iterator[Draft]:
@@ -275,17 +258,11 @@ class ObjectStore:
         if version in self._numbers(model):
             where = self._objects.at(_key(model, version))
             raise VersionNotFoundError(f"{where}: has no {MANIFEST}, so it is no version")
-        have = ", ".join(map(str, self.versions(model))) or "none"
-        raise VersionNotFoundError(f"{model} has no version {version} (it has: {have})")
+        raise self._unknown(model, version)
 
     def _is_abandoned(self, key: str) -> bool:
         written = [self._objects.modified(f"{key}/{name}") for name in self._objects.find(key)]
         return max(written, default=self._now()) < self._now() - ABANDONED_AFTER
-
-    def _refuse_held(self, model: str, version: int) -> None:
-        held = self.control(model).holds(version)
-        if held:
-            raise StoreError(f"{model} version {version} is {held}; it stays")
 
     def _log(self, model: str) -> ObjectGenerations:
         require_model_name(model)

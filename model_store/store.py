@@ -11,19 +11,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from model_store import drafts
-from model_store.control import Audit, Control, whoami
 from model_store.documents import read_document, sync, sync_tree, write_document
 from model_store.drafts import Draft
 from model_store.errors import PublishError, StoreError, VersionNotFoundError, explained
 from model_store.generations import Generations
 from model_store.manifest import MANIFEST, SIGNATURE, Manifest
 from model_store.metadata import MODEL_NAME_PATTERN, Metadata, require_model_name
+from model_store.store_base import StoreBase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from model_store.control import Change
+    from model_store.control import Audit, Change, Control
     from model_store.drafts import Seal
     from model_store.metadata import Description
 
@@ -31,7 +31,7 @@ METADATA = "metadata.json"
 _LOCK = ".publish.lock"
 
 
-class ModelStore:
+class ModelStore(StoreBase):
     """Reads and publishes versions below a root directory.
 
     A version is a directory with an integer name and a manifest; anything else is ignored. Several
@@ -64,10 +64,6 @@ class ModelStore:
     def unfinished(self, model: str) -> list[int]:
         """Number what looks like a version but has no manifest: no reader takes it for one."""
         return [n for n in self._numbers(model) if not self._is_whole(model, n)]
-
-    def latest(self, model: str) -> int | None:
-        """Give the greatest version, or None where there is none."""
-        return max(self.versions(model), default=None)
 
     def path(self, model: str, version: int) -> Path:
         """Say where a version is or would be."""
@@ -157,19 +153,6 @@ class ModelStore:
         """
         self._directory(model)
         return self._generations(model).change(action, edit, **audit)
-
-    def labels(self, model: str) -> dict[str, int]:
-        """Give label -> version."""
-        return dict(self.control(model).labels)
-
-    def set_label(self, model: str, label: str, version: int, *, by: str | None = None) -> None:
-        """Point a label at an existing version, atomically."""
-
-        def edit(present: Control) -> Control:
-            self._existing(model, version)
-            return present.model_copy(update={"labels": present.labels | {label: version}})
-
-        self.change(model, "label", edit, by=by or whoami(), version=version, label=label)
 
     @contextlib.contextmanager
     def draft(self, model: str) -> Iterator[Draft]:
@@ -292,13 +275,7 @@ class ModelStore:
             return directory
         if directory.is_dir():
             raise VersionNotFoundError(f"{directory}: has no {MANIFEST}, so it is no version")
-        have = ", ".join(map(str, self.versions(model))) or "none"
-        raise VersionNotFoundError(f"{model} has no version {version} (it has: {have})")
-
-    def _refuse_held(self, model: str, version: int) -> None:
-        held = self.control(model).holds(version)
-        if held:
-            raise StoreError(f"{model} version {version} is {held}; it stays")
+        raise self._unknown(model, version)
 
     def _generations(self, model: str) -> Generations:
         return Generations(self.path(model, 0).parent, self._now)

@@ -1,0 +1,64 @@
+"""What every kind of store does alike, wherever the versions lie."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Unpack
+
+from model_store.control import Audit, Control, whoami
+from model_store.errors import StoreError, VersionNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model_store.control import Change
+
+
+class StoreBase(ABC):
+    """Answers from a store's versions and its control documents."""
+
+    @abstractmethod
+    def versions(self, model: str) -> list[int]:
+        """Number every whole version of a model, oldest first; a model unknown has none."""
+
+    @abstractmethod
+    def control(self, model: str) -> Control:
+        """Give what is decided about a model; one nobody has touched has the defaults."""
+
+    @abstractmethod
+    def change(
+        self, model: str, action: str, edit: Callable[[Control], Control], **audit: Unpack[Audit]
+    ) -> Change:
+        """Apply an edit to the newest control document, atomically; nobody's change is lost."""
+
+    @abstractmethod
+    def _existing(self, model: str, version: int) -> object:
+        """Find a version, or raise VersionNotFoundError."""
+
+    def latest(self, model: str) -> int | None:
+        """Give the greatest version, or None where there is none."""
+        return max(self.versions(model), default=None)
+
+    def labels(self, model: str) -> dict[str, int]:
+        """Give label -> version."""
+        return dict(self.control(model).labels)
+
+    def set_label(self, model: str, label: str, version: int, *, by: str | None = None) -> None:
+        """Point a label at an existing version, atomically."""
+
+        def edit(present: Control) -> Control:
+            self._existing(model, version)
+            return present.model_copy(update={"labels": present.labels | {label: version}})
+
+        self.change(model, "label", edit, by=by or whoami(), version=version, label=label)
+
+    def _refuse_held(self, model: str, version: int) -> None:
+        """Refuse to remove a version that is pinned or labelled."""
+        held = self.control(model).holds(version)
+        if held:
+            raise StoreError(f"{model} version {version} is {held}; it stays")
+
+    def _unknown(self, model: str, version: int) -> VersionNotFoundError:
+        """Say which versions there are in place of one that there is not."""
+        have = ", ".join(map(str, self.versions(model))) or "none"
+        return VersionNotFoundError(f"{model} has no version {version} (it has: {have})")
