@@ -8,16 +8,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from app.host.policy import GLYPH_SERVE, bars
-from model_store import CorruptVersionError, InvalidDocumentError, Quarantine, StoreError
+from model_store import Quarantine, StoreError
+from model_store.operations import STABLE
+from model_store.standing import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.host.loading import UnfitError
     from model_store import Control, Store
-
-STABLE = "stable"
-"""The label that names what an operator relies on."""
 
 log = logging.getLogger(__name__)
 
@@ -182,11 +181,5 @@ class Refusals:
         stamp = self.stamp(version)
         known = self._digests.get(version)
         if known is None or known[0] != stamp:
-            known = self._digests[version] = stamp, self._read_digest(version)
+            known = self._digests[version] = stamp, digest_of(self._store, self._model, version)
         return known[1]
-
-    def _read_digest(self, version: int) -> str | None:
-        try:
-            return self._store.manifest(self._model, version).digest
-        except (CorruptVersionError, InvalidDocumentError):
-            return None
