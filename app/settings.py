@@ -6,6 +6,7 @@ import contextlib
 import re
 import sys
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -18,7 +19,7 @@ from model_store.metadata import MODEL_NAME_PATTERN, ModelName
 from model_store.policy import policy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PREFIX = "GLYPH_"
 _MOST_WEB_WORKERS = 4
@@ -46,28 +47,21 @@ def _check_names(text: str) -> str:
     return text
 
 
-def _check_policies(text: str) -> str:
-    policy_of(text, "")
-    return text
-
-
 def _split(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if names]
 
 
-def _check_share(text: str) -> str:
-    parse_share(text)
-    return text
+def _read_by(parse: Callable[[str], object]) -> AfterValidator:
+    """Check a text by what is to read it later."""
+
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
 
 
-def _check_shadow(text: str) -> str:
-    parse_shadow(text)
-    return text
-
-
-def _check_key_paths(text: str) -> str:
-    key_paths(text)
-    return text
+_as_policies = _read_by(partial(policy_of, model=""))  # in the class, the name is a method's
 
 
 def _check_token(token: SecretStr) -> SecretStr:
@@ -102,7 +96,7 @@ class Settings(BaseSettings):
     models: Annotated[str, AfterValidator(_check_names)] | None = Field(
         default=None, description="Models to serve, with commas; every one in the store by default"
     )
-    version_policy: Annotated[str, AfterValidator(_check_policies)] = Field(
+    version_policy: Annotated[str, _as_policies] = Field(
         default="latest",
         description="Versions to load: latest, latest:3, all, or 2,5; "
         "by model: mnist=latest:2;shapes=all",
@@ -113,7 +107,7 @@ class Settings(BaseSettings):
         le=86_400,
         description="How long a new version is watched, to go back if it turns bad; 0 is not",
     )
-    public_keys: Annotated[str, AfterValidator(_check_key_paths)] | None = Field(
+    public_keys: Annotated[str, _read_by(key_paths)] | None = Field(
         default=None,
         description="PEM files with commas; only versions signed with one of these keys are loaded",
     )
@@ -183,10 +177,10 @@ class Settings(BaseSettings):
     admin_token_file: Path | None = Field(
         default=None, description="File that holds the admin token, in place of the variable"
     )
-    canary: Annotated[str, AfterValidator(_check_share)] | None = Field(
+    canary: Annotated[str, _read_by(parse_share)] | None = Field(
         default=None, description="A label's share of the traffic, as in canary=10:X-User"
     )
-    shadow: Annotated[str, AfterValidator(_check_shadow)] | None = Field(
+    shadow: Annotated[str, _read_by(parse_shadow)] | None = Field(
         default=None,
         description="Label that a share of the requests runs on again, unseen, as in next=10",
     )
