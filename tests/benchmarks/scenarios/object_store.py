@@ -14,14 +14,13 @@ import click
 import numpy as np
 
 from model_store import Golden, open_store
-from tests.benchmarks.scenarios.images import as_json
-from tests.benchmarks.scenarios.load import Closed
 from tests.benchmarks.scenarios.publisher import publishing
-from tests.benchmarks.scenarios.report import Report, failures
+from tests.benchmarks.scenarios.report import Report
 from tests.benchmarks.scenarios.s3 import LOCATION, Gate, S3Server, credentials
-from tests.benchmarks.scenarios.stage import ENDLESS_S, Generators, json_option, served
+from tests.benchmarks.scenarios.stage import json_option, served
 from tests.benchmarks.scenarios.states import default_of, refusal, wait_for_default
-from tests.benchmarks.scenarios.variants import marked, publish, variants
+from tests.benchmarks.scenarios.under_load import asked_meanwhile
+from tests.benchmarks.scenarios.variants import publish, variants
 from tests.service import wait_until
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ MIDWAY_BYTES = 400_000
 """The weights of a version alone have more."""
 _PUBLISHERS, _EACH = 2, 3
 _PATIENCE_S = 30
-_LINGER_S = 1.0
-"""So long clients go on when all has been seen."""
 
 
 @dataclass(slots=True)
@@ -53,20 +50,12 @@ class Scene:
     @contextlib.contextmanager
     def served(self, name: str, cache: Path) -> Iterator[Service]:
         """Run a service on the bucket, with clients while the block runs."""
-        requests = [as_json(image[np.newaxis]) for image in marked("good-0", 8)]
-        plan = Closed(requests=requests, clients=self.clients, seconds=ENDLESS_S)
         with (
             credentials(self.gate.url),
             served(LOCATION, cache_dir=cache, log_format="json") as service,
-            Generators(service.port) as generators,
+            asked_meanwhile(self.report, name, service, self.clients),
         ):
-            with generators.load(plan) as running:
-                yield service
-                time.sleep(_LINGER_S)
-            records = running.result().records
-        failed = failures(records)
-        told = f"{failed or 0} of {len(records):,}"
-        self.report.add(f"{name}: failed answers", told, "0", holds=not failed)
+            yield service
 
     def tell_default(self, what: str, service: Service, version: int) -> None:
         """Report which version serves."""

@@ -6,30 +6,24 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
 from model_store import ModelStore
-from tests.benchmarks.scenarios.images import as_json
-from tests.benchmarks.scenarios.load import Closed
-from tests.benchmarks.scenarios.report import Report, failures
-from tests.benchmarks.scenarios.stage import ENDLESS_S, Generators, json_option, served
+from tests.benchmarks.scenarios.report import Report
+from tests.benchmarks.scenarios.stage import json_option, served
 from tests.benchmarks.scenarios.states import described, states, wait_for_default
-from tests.benchmarks.scenarios.variants import marked, publish
+from tests.benchmarks.scenarios.under_load import asked_meanwhile
+from tests.benchmarks.scenarios.variants import publish
 from tests.service import ROOT, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.service import Service
-
-_LINGER_S = 1.0
-"""So long clients go on when all has been seen."""
 
 
 @dataclass(slots=True)
@@ -43,16 +37,11 @@ class Story:
     @contextlib.contextmanager
     def served(self, name: str) -> Iterator[Service]:
         """Run a service on the store, with clients while the block runs."""
-        requests = [as_json(image[np.newaxis]) for image in marked("good-0", 8)]
-        plan = Closed(requests=requests, clients=self.clients, seconds=ENDLESS_S)
-        with served(self.store.root) as service, Generators(service.port) as generators:
-            with generators.load(plan) as running:
-                yield service
-                time.sleep(_LINGER_S)
-            records = running.result().records
-        failed = failures(records)
-        told = f"{failed or 0} of {len(records):,}"
-        self.report.add(f"{name}: failed answers", told, "0", holds=not failed)
+        with (
+            served(self.store.root) as service,
+            asked_meanwhile(self.report, name, service, self.clients),
+        ):
+            yield service
 
     def tell(self, what: str, service: Service, version: int, pinned: int | None) -> None:
         """Report which version serves and which is pinned."""

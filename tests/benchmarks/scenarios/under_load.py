@@ -11,18 +11,23 @@ import numpy as np
 
 from tests.benchmarks.scenarios.images import as_json, real_images
 from tests.benchmarks.scenarios.load import Closed
-from tests.benchmarks.scenarios.stage import Generators, passing, served
+from tests.benchmarks.scenarios.report import failures
+from tests.benchmarks.scenarios.stage import ENDLESS_S, Generators, passing, served
+from tests.benchmarks.scenarios.variants import marked
 from tests.service import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from tests.benchmarks.scenarios.load import Measured
+    from tests.benchmarks.scenarios.report import Report
     from tests.service import Service
 
 _OK = 200
+_LINGER_S = 1.0
+"""So long clients go on when all has been seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +96,18 @@ def longest_silence_s(records: NDArray[np.void]) -> float:
 def between(records: NDArray[np.void], start: float, end: float) -> NDArray[np.void]:
     """Give what was sent between two moments."""
     return records[(records["sent"] >= start) & (records["sent"] < end)]
+
+
+@contextlib.contextmanager
+def asked_meanwhile(report: Report, name: str, service: Service, clients: int) -> Iterator[None]:
+    """Have clients ask about single images while the block runs, and report what failed."""
+    requests = [as_json(image[np.newaxis]) for image in marked("good-0", 8)]
+    plan = Closed(requests=requests, clients=clients, seconds=ENDLESS_S)
+    with Generators(service.port) as generators:
+        with generators.load(plan) as running:
+            yield
+            time.sleep(_LINGER_S)
+        records = running.result().records
+    failed = failures(records)
+    told = f"{failed or 0} of {len(records):,}"
+    report.add(f"{name}: failed answers", told, "0", holds=not failed)
