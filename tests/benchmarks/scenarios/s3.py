@@ -118,9 +118,11 @@ class Gate:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for transport in list(self._transports):
-            transport.abort()
-        await asyncio.sleep(0)  # so that their ends are told
+        # A connection that was just accepted, or is being made, shows up a moment later.
+        while self._transports or len(asyncio.all_tasks()) > 1:
+            for transport in list(self._transports):
+                transport.abort()
+            await asyncio.sleep(0)
 
     async def _begin(self, caller: _Side) -> None:
         """Connect to the server for a caller."""
