@@ -13,6 +13,7 @@ from app.web.models import models_blueprint
 from app.web.observing import Observed
 from app.web.operations import operations_blueprint
 from app.web.predict import predict_blueprint
+from app.web.predictor import Predictor
 from app.web.repository import repository_blueprint
 from app.web.traffic import Traffic
 
@@ -46,8 +47,7 @@ def create_app(
     share = parse_share(settings.canary) if settings.canary else None
     traffic = Traffic(share, on_choice=metrics.canary)
     predict = predict_blueprint(
-        channel,
-        traffic,
+        Predictor(channel, traffic),
         timeout_ms=timeout_ms,
         max_images=settings.max_images,
         max_body_bytes=settings.max_body_bytes,

@@ -10,22 +10,22 @@ from flask import Blueprint, request
 
 from app.web.answers import encode_predictions
 from app.web.bodies import media_type, read_body, request_timeout_s
-from app.web.errors import NotFoundError, UnsupportedMediaTypeError
+from app.web.errors import UnsupportedMediaTypeError
 from app.web.event_loop import give_way
 from app.web.instances import decode_instances
 from app.web.lean_flask import FinalResponse
-from app.web.lookup import find_label, version_number
+from app.web.lookup import version_number
 from app.web.observing import STARTED
 from app.web.plain_instances import Shape
+from app.web.predictor import DEFAULT, Target
 from app.web.raw_pixels import decode_raw_pixels
 
 if TYPE_CHECKING:
     from flask import Response
 
     from app.frames import Answer
-    from app.web.channel import HostChannel, Prediction
-    from app.web.traffic import Traffic
-
+    from app.web.channel import Prediction
+    from app.web.predictor import Predictor
 
 _Decoder = Callable[[bytes, Shape, int], tuple[int, bytes]]
 """Takes a body, the shape of an image and the most images; gives their number and pixels."""
@@ -37,8 +37,7 @@ _DECODERS: dict[str, _Decoder] = {
 
 
 def predict_blueprint(
-    channel: HostChannel,
-    traffic: Traffic,
+    predictor: Predictor,
     *,
     timeout_ms: int,
     max_images: int,
@@ -47,8 +46,7 @@ def predict_blueprint(
     """Build the routes.
 
     Args:
-        channel: Asks the model host.
-        traffic: Sends a share of the requests for a default version to the canary.
+        predictor: Asks the model host.
         timeout_ms: Deadline of a request that names none.
         max_images: Bound on the images of one request.
         max_body_bytes: Bound on its body.
@@ -56,53 +54,31 @@ def predict_blueprint(
     blueprint = Blueprint("predict", __name__)
 
     @blueprint.post("/predict")
+    def of_default_model() -> Response:
+        return answer(DEFAULT)
+
     @blueprint.post("/models/<name>/predict")
-    def of_default(name: str | None = None) -> Response:
-        environ = request.environ
-        rows, pixels, deadline = _images(environ, name)
-        model = channel.model(name)
-        canary = traffic.choose(model, environ)
-        prediction = channel.predict(
-            rows, pixels, deadline, model=name, version=canary, or_default=canary > 0
-        )
-        return _response(prediction, model.name)
+    def of_model(name: str) -> Response:
+        return answer(Target(name))
 
     @blueprint.post("/models/<name>/versions/<version>/predict")
     def of_version(name: str, version: str) -> Response:
-        number = version_number(version)
-        rows, pixels, deadline = _images(request.environ, name, lambda: number)
-        prediction = channel.predict(rows, pixels, deadline, model=name, version=number)
-        return _response(prediction, name)
+        return answer(Target(name, version_number(version)))
 
     @blueprint.post("/models/<name>/labels/<label>/predict")
     def of_label(name: str, label: str) -> Response:
-        def labelled() -> int:
-            return find_label(channel.model(name), label)
+        return answer(Target(name, label=label))
 
-        rows, pixels, deadline = _images(request.environ, name, labelled)
-        ask = partial(channel.predict, rows, pixels, deadline, model=name)
-        number = labelled()
-        try:
-            prediction = ask(version=number)
-        except NotFoundError:  # the label moved on, and what it was on is gone
-            if labelled() == number:
-                raise
-            prediction = ask(version=labelled())
-        return _response(prediction, name)
-
-    def _images(
-        environ: dict[str, Any], name: str | None, version: Callable[[], int] | None = None
-    ) -> tuple[int, bytes, float]:
-        """Read and check a request; also gives its deadline."""
+    def answer(target: Target) -> Response:
+        environ = request.environ
         timeout_s = request_timeout_s(environ, timeout_ms)
         deadline = environ[STARTED] + timeout_s
         decode = _decoder(environ)
         body = read_body(environ, timeout_s, max_body_bytes)
-        model = channel.serving(deadline, len(body), model=name)
-        if version is not None:
-            model = channel.serving(deadline, model=name, version=version())
+        model = predictor.serving(target, deadline, len(body))
         rows, pixels = decode(body, model.input_shape, max_images)
-        return rows, pixels, deadline
+        prediction = predictor.predict(target, rows, pixels, deadline, environ)
+        return _response(prediction, predictor.name(target))
 
     return blueprint
 
