@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.share import parse_share
@@ -12,9 +13,11 @@ from app.web.lean_flask import LeanFlask
 from app.web.models import models_blueprint
 from app.web.observing import Observed
 from app.web.operations import operations_blueprint
+from app.web.page import page_blueprint
 from app.web.predict import predict_blueprint
 from app.web.predictor import Predictor
 from app.web.repository import repository_blueprint
+from app.web.static_files import StaticFiles, static_blueprint
 from app.web.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -58,6 +61,10 @@ def create_app(
     app.register_blueprint(admin_blueprint(channel, token))
     app.register_blueprint(repository_blueprint(channel, token))
     app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))
+    static = StaticFiles(Path(__file__).parent / "static")
+    app.jinja_env.globals["static_url"] = static.url
+    app.register_blueprint(static_blueprint(static))
+    app.register_blueprint(page_blueprint(channel))
     log_all = settings.access_log == "all"
     app.wsgi_app = Observed(app.wsgi_app, metrics, clock, log_all=log_all)  # type: ignore[method-assign]
     return app

@@ -1,14 +1,12 @@
-"""What operators and the curious ask: is it alive, is it ready, how does it do, what is here."""
+"""What operators and the curious ask: is it alive, is it ready, how does it do."""
 
 from __future__ import annotations
 
 import base64
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from flask import Blueprint, Response, render_template, request
-from PIL import Image
+from flask import Blueprint, Response, request
 
 from app.draining_server import DRAINING
 from app.web.descriptions import describe_version
@@ -18,13 +16,12 @@ from app.web.observing import STARTED
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app.status import HostStatus, LoadedModel
+    from app.status import LoadedModel
     from app.web.channel import HostChannel
     from app.web.metrics import WebMetrics
 
 _METRICS_TIMEOUT_S = 2.0
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
-_PAGE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"
 
 ROUTES = {
     "POST /predict": "classify images with the default model",
@@ -56,7 +53,7 @@ def operations_blueprint(
         metrics: Of the web workers.
         timeout_ms: How long `/example` waits for the first version.
     """
-    blueprint = Blueprint("operations", __name__, template_folder="templates")
+    blueprint = Blueprint("operations", __name__)
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -87,44 +84,14 @@ def operations_blueprint(
     @blueprint.get("/models/<name>/example")
     def example(name: str | None = None) -> Response:
         deadline = request.environ[STARTED] + timeout_ms / 1000
-        pixels = _example(channel.serving(deadline, model=name))
+        pixels = example_pixels(channel.serving(deadline, model=name))
         grey = pixels.shape[-1] == 1
         return json_response({"instances": [(pixels[..., 0] if grey else pixels).tolist()]})
-
-    @blueprint.get("/")
-    def index() -> Response:
-        status = channel.status
-        if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-            page = Response(render_template("index.html", **_page(status)))
-            page.headers["Content-Security-Policy"] = _PAGE_POLICY
-            return page
-        models = [{"name": model.name, "version": model.default} for model in status.models]
-        return json_response(
-            {"service": "glyph", "model": models[0], "models": models, "routes": ROUTES}
-        )
 
     return blueprint
 
 
-def _page(status: HostStatus) -> dict[str, object]:
-    serving = status.serving
-    picture = _picture(serving.loaded) if serving and serving.loaded else None
-    return {
-        "status": status,
-        "serving": serving,
-        "picture": picture,
-        "routes": ROUTES,
-        "address": request.host_url.rstrip("/"),
-    }
-
-
-def _example(model: LoadedModel) -> NDArray[np.uint8]:
+def example_pixels(model: LoadedModel) -> NDArray[np.uint8]:
+    """Give a golden image of a version, in the shape of its input."""
     pixels = np.frombuffer(base64.b64decode(model.example), np.uint8)
     return pixels.reshape(model.input_shape)
-
-
-def _picture(model: LoadedModel) -> str:
-    """Draw the example as a data URI."""
-    stream = io.BytesIO()
-    Image.fromarray(255 - _example(model)[..., 0]).save(stream, "PNG")  # dark ink on white
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -330,6 +330,17 @@ def two_models(channel) -> None:
 
 
 @pytest.fixture
+def refused(channel):
+    """Let no version serve, and one be refused."""
+    version = VersionStatus(version=4, state="refused", reason="saved_model.pb: <is missing>")
+    channel.status = HostStatus.of(
+        ModelStatus(
+            name="shapes", ready=False, reason="every version was refused", versions=(version,)
+        )
+    )
+
+
+@pytest.fixture
 def registry() -> CollectorRegistry:
     return CollectorRegistry()
 

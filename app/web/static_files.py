@@ -1,0 +1,85 @@
+"""GET /static/<name>: what the pages are made of, all of it listed at the start.
+
+A page names its files below the digest of them all (`/static/<digest>/page.js`), so that browsers
+need never ask again, and modules that import each other by relative names stay of one edition.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+
+from app.web.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KINDS = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".woff2": "font/woff2",
+}
+"""Said by the project, since what Python's mimetypes says depends on the machine."""
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+class StaticFiles:
+    """The files of a directory and below, and their digests; other kinds are left out."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._digests = {
+            path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(directory.rglob("*"))
+            if path.suffix in _KINDS
+        }
+        listing = repr(self._digests).encode()
+        self._edition = hashlib.sha256(listing).hexdigest()[:16]
+
+    def url(self, name: str) -> str:
+        """Give the address at which a file never changes.
+
+        Raises:
+            KeyError: If there is no such file.
+        """
+        self._digests[name]
+        return f"/static/{self._edition}/{name}"
+
+    def response(self, path: str) -> Response:
+        """Answer with a file, or a 304 if the caller has it.
+
+        Args:
+            path: Its name, or its name below a digest. Below one that is not today's it may be
+                another file than the caller's page was made for, and is not kept.
+
+        Raises:
+            NotFoundError: If there is no such file.
+        """
+        above, _, below = path.partition("/")
+        name = path if path in self._digests else below
+        if name not in self._digests:
+            raise NotFoundError(f"there is no /static/{path}")
+        content = (self._directory / name).read_bytes()
+        response = Response(content, mimetype=_KINDS[name[name.rindex(".") :]])
+        response.set_etag(self._digests[name])
+        forever = above == self._edition
+        response.headers["Cache-Control"] = _FOREVER if forever else "no-cache"
+        response.make_conditional(request)
+        return response
+
+
+def static_blueprint(files: StaticFiles) -> Blueprint:
+    """Build the route."""
+    blueprint = Blueprint("static_files", __name__)
+
+    @blueprint.get("/static/<path:path>")
+    def static_file(path: str) -> Response:
+        return files.response(path)
+
+    return blueprint
