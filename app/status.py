@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 State = Literal["loading", "serving", "retiring", "refused"]
 
+Shape = tuple[int, int, int]
+"""Rows, columns and channels of one image."""
+
 
 class LoadedModel(BaseModel):
     """What is known of a version that passed its trial."""
@@ -19,8 +22,7 @@ class LoadedModel(BaseModel):
     digest: str
     accuracy: float
     classes: tuple[str, ...]
-    input_shape: tuple[int, int, int]
-    """Rows, columns, channels."""
+    input_shape: Shape
     passed_over: tuple[str, ...]
     """Other ways to run it that were tried, and why they are not used."""
     batch_limit: int

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
 
+from app.status import Shape
 from app.web.answers import encode_predictions
 from app.web.bodies import media_type, read_body, request_timeout_s
+from app.web.encodings.instances import decode_instances
+from app.web.encodings.npy import decode_npy
+from app.web.encodings.raw_pixels import decode_raw_pixels
 from app.web.errors import UnsupportedMediaTypeError
 from app.web.event_loop import give_way
-from app.web.instances import decode_instances
 from app.web.lean_flask import FinalResponse
 from app.web.lookup import version_number
 from app.web.observing import STARTED
-from app.web.plain_instances import Shape
 from app.web.predictor import DEFAULT, Target
-from app.web.raw_pixels import decode_raw_pixels
 
 if TYPE_CHECKING:
     from flask import Response
@@ -33,6 +34,7 @@ _Decoder = Callable[[bytes, Shape, int], tuple[int, bytes]]
 _DECODERS: dict[str, _Decoder] = {
     "application/json": partial(decode_instances, pause=give_way),
     "application/octet-stream": decode_raw_pixels,
+    "application/x-npy": decode_npy,
 }
 
 
@@ -88,7 +90,8 @@ def _decoder(environ: dict[str, Any]) -> _Decoder:
     decode = _DECODERS.get(kind)
     if decode is None:
         found = f"is {kind[:80]}" if kind else "is missing"
-        kinds = " or ".join(_DECODERS)
+        *others, last = _DECODERS
+        kinds = f"{', '.join(others)} or {last}"
         raise UnsupportedMediaTypeError(f"Content-Type {found}; {kinds} is expected")
     return decode
 

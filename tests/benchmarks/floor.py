@@ -10,8 +10,8 @@ from functools import cache
 
 from flask import Flask, Response, request
 
-from app.web.instances import decode_instances
-from app.web.raw_pixels import decode_raw_pixels
+from app.web.encodings.instances import decode_instances
+from app.web.encodings.raw_pixels import decode_raw_pixels
 
 SHAPE = (28, 28, 1)
 PREDICTION = (

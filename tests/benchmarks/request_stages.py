@@ -32,12 +32,12 @@ from app.settings import Settings
 from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.answers import encode_predictions
 from app.web.channel import HostChannel, Prediction
+from app.web.encodings.instances import decode_instances
+from app.web.encodings.raw_pixels import decode_raw_pixels
 from app.web.factory import create_app
-from app.web.instances import decode_instances
 from app.web.lean_flask import FinalResponse, LeanFlask
 from app.web.metrics import WebMetrics
 from app.web.observing import Observed
-from app.web.raw_pixels import decode_raw_pixels
 from model_store import Golden
 from model_store.seeding import STARTER
 from tests.benchmarks.cases import Load

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.web.encodings.instances import decode_instances
 from app.web.errors import BadInputError, ServiceError, TooLargeError
-from app.web.instances import decode_instances
 
 SHAPE = (28, 28, 1)
 RANGE = "pixels are whole numbers from 0 (background) to 255 (ink)"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.plain_instances import read_plain
+from app.web.encodings.plain_instances import read_plain
 
 GREY = (2, 3, 1)
 COLOUR = (1, 2, 3)

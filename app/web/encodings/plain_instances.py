@@ -17,8 +17,7 @@ import simdjson
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Shape = tuple[int, int, int]
-"""Rows, columns, channels of one image."""
+    from app.status import Shape
 
 _DIGITS_AND_SPACE = b"0123456789 \t\r\n"
 _OPENING = b'{"instances":['

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import orjson
 
-from app.web.errors import BadInputError, TooLargeError
-from app.web.plain_instances import Shape, read_plain
+from app.web.encodings.pixels import INK, RANGE, check_count, refuse_number
+from app.web.encodings.plain_instances import read_plain
+from app.web.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_INK = 255
-_RANGE = "pixels are whole numbers from 0 (background) to 255 (ink)"
+    from app.status import Shape
+
 _NOT_JSON_NUMBER = re.compile("-?(NaN|Infinity)")
 _QUOTE_LENGTH = 40
 
@@ -49,9 +50,7 @@ def decode_instances(
     if plain is not None:
         return plain
     instances = _instances(body)
-    if len(instances) > max_images:
-        sentence = f"{len(instances)} images in one request; at most {max_images} are taken"
-        raise TooLargeError(sentence, found=len(instances), limit=max_images)
+    check_count(len(instances), max_images)
     # bytes() and numpy take booleans for 0 and 1.
     numbers = b"true" not in body and b"false" not in body
     pixels = [
@@ -93,7 +92,7 @@ def _parse(body: bytes) -> Any:
         token = _NOT_JSON_NUMBER.match(exc.doc, start)
         if token or "infinity" in exc.msg:
             found = token.group() if token else "a number beyond all bounds"
-            raise BadInputError(f"{found} at character {start}: {_RANGE}") from None
+            raise BadInputError(f"{found} at character {start}: {RANGE}") from None
         where = f"line {exc.lineno}, column {exc.colno}"
         raise BadInputError(f"the body is not valid JSON: {exc.msg} ({where})") from None
 
@@ -120,7 +119,7 @@ def _convert(instance: Any, shape: Shape) -> bytes | None:
     layouts = (shape, (math.prod(shape),), *([shape[:2]] if shape[2] == 1 else []))
     if pixels.dtype.kind not in "iuf" or pixels.shape not in layouts:
         return None
-    if (pixels % 1).any() or pixels.min() < 0 or pixels.max() > _INK:
+    if (pixels % 1).any() or pixels.min() < 0 or pixels.max() > INK:
         return None
     return pixels.astype(np.uint8).tobytes()
 
@@ -131,7 +130,7 @@ def _examine(index: int, instance: Any, shape: Shape) -> bytes:
     dimensions = _dimensions(where, instance, shape)
     flat = _flatten(where, instance, dimensions, _UNITS[len(dimensions)])
     for position, value in enumerate(flat):
-        if type(value) not in (int, float) or value % 1 or not 0 <= value <= _INK:
+        if type(value) not in (int, float) or value % 1 or not 0 <= value <= INK:
             _refuse_pixel(_place(where, position, dimensions), value)
     return np.array(flat).astype(np.uint8).tobytes()
 
@@ -185,12 +184,9 @@ def _place(where: str, position: int, dimensions: tuple[int, ...]) -> str:
 
 
 def _refuse_pixel(where: str, value: Any) -> NoReturn:
-    if isinstance(value, float) and value % 1:
-        hint = " and are not scaled to 0..1" if 0 < value < 1 else ""
-        raise BadInputError(f"{where}: {value!r} is a fraction; {_RANGE}{hint}")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise BadInputError(f"{where}: {value!r} is out of range; {_RANGE}")
-    raise BadInputError(f"{where} is {_describe(value)}; {_RANGE}")
+        refuse_number(where, value)
+    raise BadInputError(f"{where} is {_describe(value)}; {RANGE}")
 
 
 def _describe(value: Any) -> str:

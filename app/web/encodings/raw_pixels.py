@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from app.web.errors import BadInputError, TooLargeError
+from app.web.encodings.pixels import check_count, form
+from app.web.errors import BadInputError
+
+if TYPE_CHECKING:
+    from app.status import Shape
 
 
-def decode_raw_pixels(
-    body: bytes, shape: tuple[int, int, int], max_images: int
-) -> tuple[int, bytes]:
+def decode_raw_pixels(body: bytes, shape: Shape, max_images: int) -> tuple[int, bytes]:
     """Check the length of a body of uint8 pixels, row-major, image after image.
 
     Args:
@@ -27,11 +30,8 @@ def decode_raw_pixels(
     size = math.prod(shape)
     images, rest = divmod(len(body), size)
     if rest or not images:
-        form = " x ".join(map(str, shape))
         raise BadInputError(
-            f"the body has {len(body)} bytes; {size} ({form}) for each image are expected"
+            f"the body has {len(body)} bytes; {size} ({form(shape)}) for each image are expected"
         )
-    if images > max_images:
-        sentence = f"{images} images in one request; at most {max_images} are taken"
-        raise TooLargeError(sentence, found=images, limit=max_images)
+    check_count(images, max_images)
     return images, body

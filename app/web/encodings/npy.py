@@ -1,0 +1,155 @@
+"""Takes NumPy's own format, `application/x-npy`: an array of bytes or of other whole numbers.
+
+The header is read by NumPy, with a bound on its length. What it says is compared with the bytes
+that are there before anything is made of them, and objects are never unpickled.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import tokenize
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from app.web.encodings.pixels import INK, check_count, refuse_number
+from app.web.errors import BadInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.status import Shape
+
+_MOST_HEADER_BYTES = 1024
+"""NumPy itself writes less than 200 for a plain array."""
+_READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+"""Later versions are for arrays with named fields."""
+_UNREADABLE = (ValueError, SyntaxError, RecursionError, MemoryError, TypeError, tokenize.TokenError)
+"""What is raised on headers that are no literal, or none that NumPy knows."""
+_UNITS = ("row", "column", "channel")
+
+
+class Header(NamedTuple):
+    """What an array says of itself."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    column_major: bool
+    size: int
+    """Bytes before the data."""
+
+
+def decode_npy(body: bytes, shape: Shape, max_images: int) -> tuple[int, bytes]:
+    """Decode an array of images, or of one.
+
+    Args:
+        body: A whole `.npy` file: (rows, columns), (n, rows, columns), each also with a last axis
+            of channels, or (n, pixels); of any type of numbers that has whole ones.
+        shape: Rows, columns and channels that the model takes.
+        max_images: Bound on the images.
+
+    Returns:
+        The number of images, and their uint8 pixels, row-major, image after image.
+
+    Raises:
+        BadInputError: If it is no such array, or holds anything but whole numbers from 0 to 255.
+        TooLargeError: If there are too many images.
+    """
+    array = read_array(body)
+    images = arrange(array, shape)
+    if images is None:
+        raise BadInputError(f"the array's shape is {array.shape}; {_expected(shape)} is expected")
+    if not len(images):
+        raise BadInputError(f"the array's shape is {array.shape}; give at least one image")
+    check_count(len(images), max_images)
+    return len(images), _to_bytes(images)
+
+
+def read_array(body: bytes) -> NDArray[Any]:
+    """Read an array of numbers; it is a view of the body.
+
+    Raises:
+        BadInputError: If the body is no such array, whole and with nothing behind it.
+    """
+    header = read_header(body)
+    dtype, shape = header.dtype, header.shape
+    if dtype.hasobject:
+        raise BadInputError("the array is of Python objects, which are never unpickled")
+    if dtype.kind not in "uif" or dtype.itemsize > 8:  # noqa: PLR2004 - bytes of a float64
+        raise BadInputError(f"the array is of {_name(dtype)}; numbers such as uint8 are expected")
+    if any(length < 0 for length in shape):
+        raise BadInputError(f"the array's shape is {shape}; lengths are not negative")
+    found, said = len(body) - header.size, math.prod(shape) * dtype.itemsize
+    if found != said:
+        raise BadInputError(
+            f"the array is {shape} of {dtype.name}, which is {said} bytes; {found} are there"
+        )
+    flat: NDArray[Any] = np.frombuffer(body, dtype, offset=header.size)
+    return flat.reshape(shape[::-1]).T if header.column_major else flat.reshape(shape)
+
+
+def read_header(body: bytes) -> Header:
+    """Read what an array says of itself.
+
+    Raises:
+        BadInputError: If it is not the header of an array.
+    """
+    file = io.BytesIO(body)
+    try:
+        version = npy_format.read_magic(file)
+    except ValueError:
+        start, magic = body[: len(npy_format.MAGIC_PREFIX)], npy_format.MAGIC_PREFIX
+        sentence = f"the body is no .npy file: it starts with {start!r}; {magic!r} is expected"
+        raise BadInputError(sentence) from None
+    reader = _READERS.get(version)
+    if reader is None:
+        found = ".".join(map(str, version))
+        raise BadInputError(f"the .npy file is of version {found}; 1.0 or 2.0 is expected")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns where it mends a header
+            shape, column_major, dtype = reader(file, max_header_size=_MOST_HEADER_BYTES)
+    except (*_UNREADABLE, Warning) as exc:
+        reason = str(exc).partition("\n")[0][:200]
+        raise BadInputError(f"the header of the .npy file cannot be read: {reason}") from None
+    return Header(dtype, tuple(map(int, shape)), column_major, file.tell())
+
+
+def arrange(array: NDArray[Any], shape: Shape) -> NDArray[Any] | None:
+    """Give images in their number and the model's shape; None where they are of another."""
+    pixels = math.prod(shape)
+    of_one: tuple[tuple[int, ...], ...] = (shape, (pixels,))
+    if shape[2] == 1:
+        of_one += (shape[:2],)
+    if array.shape in of_one:
+        return array.reshape(1, *shape)
+    if array.shape[1:] in of_one:
+        return array.reshape(len(array), *shape)
+    return None
+
+
+def _to_bytes(images: NDArray[Any]) -> bytes:
+    if images.dtype != np.uint8:
+        with np.errstate(all="ignore"):
+            right = (images >= 0) & (images <= INK)
+            if images.dtype.kind == "f":
+                right &= images % 1 == 0
+        if not right.all():
+            index, *place = np.argwhere(~right)[0].tolist()
+            names = zip(_UNITS, place if images.shape[3] > 1 else place[:2], strict=False)
+            where = ", ".join([f"image {index}", *(f"{unit} {at}" for unit, at in names)])
+            refuse_number(where, images[(index, *place)].item())
+    return images.astype(np.uint8, copy=False).tobytes()
+
+
+def _expected(shape: Shape) -> str:
+    rows, columns, channels = shape
+    one = f"{rows}, {columns}" if channels == 1 else ", ".join(map(str, shape))
+    return f"({one}), (n, {one}) or (n, {math.prod(shape)})"
+
+
+def _name(dtype: np.dtype[Any]) -> str:
+    return dtype.name if dtype.names is None else "named fields"
