@@ -1,4 +1,8 @@
-"""Reads request bodies: the kind is checked first, size and time are bounded."""
+"""Reads request bodies: the kind is checked first, size and time are bounded.
+
+Compressed ones are inflated here, for whoever reads a body. They are bounded together as well: a
+few KiB from each of many callers would be gigabytes here.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,23 @@ from typing import Any
 import gevent
 from gunicorn.http.errors import ParseException
 
-from app.web.errors import BadInputError, SlowBodyError, TooLargeError, UnsupportedMediaTypeError
+from app.web.encodings.compression import CODINGS, inflate
+from app.web.errors import (
+    BadInputError,
+    OverloadedError,
+    SlowBodyError,
+    TooLargeError,
+    UnsupportedCodingError,
+)
+from app.web.event_loop import give_way
+from app.web.observing import ENDED
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 LONGEST_TIMEOUT_MS = 600_000
 _FEW_DIGITS = re.compile("[0-9]{1,9}")  # int() raises on thousands of them
+
+_INFLATED_LIMIT = 64 * 2**20
+"""Bytes of inflated bodies that a worker holds at once; one body may always be, however large."""
 
 Environ = dict[str, Any]
 
@@ -55,16 +71,19 @@ def read_body(
         max_bytes: Bound on it.
         advice: What to do about one that is over the bound.
 
+    Returns:
+        The body as its Content-Type names it: what compressed it has been taken off.
+
     Raises:
-        UnsupportedMediaTypeError: If it says that it is compressed.
-        TooLargeError: If it is over the bound.
+        UnsupportedMediaTypeError: If it is compressed in a way that is not known.
+        TooLargeError: If it is over the bound, as it comes or inflated.
         SlowBodyError: If it is not there in time.
-        BadInputError: If it ends too soon.
+        OverloadedError: If too much that was inflated is being worked on.
+        BadInputError: If it ends too soon, or is not compressed as it says.
     """
-    if encoding := environ.get("HTTP_CONTENT_ENCODING"):
-        raise UnsupportedMediaTypeError(
-            f"Content-Encoding is {encoding[:40]}; compressed bodies are not read"
-        )
+    coding = environ.get("HTTP_CONTENT_ENCODING")
+    if coding is not None:
+        coding = _known(coding)
     if int(environ.get("CONTENT_LENGTH") or 0) > max_bytes:
         raise _too_large(max_bytes, advice)
     stream = environ["wsgi.input"]
@@ -72,7 +91,7 @@ def read_body(
     body: bytes = stream.getvalue() if whole else _receive(stream, timeout_s, max_bytes + 1)
     if len(body) > max_bytes:
         raise _too_large(max_bytes, advice)
-    return body
+    return _inflate(environ, body, coding, max_bytes, advice) if coding else body
 
 
 def _receive(stream: Any, timeout_s: float, max_bytes: int) -> bytes:
@@ -87,6 +106,55 @@ def _receive(stream: Any, timeout_s: float, max_bytes: int) -> bytes:
     return body
 
 
-def _too_large(max_bytes: int, advice: str) -> TooLargeError:
-    sentence = f"the body is larger than {max_bytes} bytes; {advice}"
+def _too_large(max_bytes: int, advice: str, once: str = "") -> TooLargeError:
+    sentence = f"the body is larger than {max_bytes} bytes{once}; {advice}"
     return TooLargeError(sentence, limit=max_bytes)
+
+
+def _known(header: str) -> str:
+    """Give the coding that a Content-Encoding names; "" where it names none."""
+    coding = header.strip().lower()
+    if coding in {"", "identity"}:
+        return ""
+    if coding not in CODINGS:
+        raise UnsupportedCodingError(f"Content-Encoding is {header[:40]}")
+    return coding
+
+
+def _inflate(environ: Environ, body: bytes, coding: str, max_bytes: int, advice: str) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    for piece in inflate(body, coding):
+        size += len(piece)
+        if size > max_bytes:
+            raise _too_large(max_bytes, advice, " once inflated")
+        _inflated.take(environ, len(piece))
+        pieces.append(piece)
+        if len(pieces) > 1:
+            give_way()
+    return b"".join(pieces)
+
+
+class _Inflated:
+    """Counts the bytes of inflated bodies that are being worked on."""
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    def take(self, environ: Environ, size: int) -> None:
+        """Count what a request holds until it is answered."""
+        own = environ.get(_OWN, 0)
+        if self.held > own and self.held + size > _INFLATED_LIMIT:
+            sentence = f"inflated bodies of {self.held} bytes are being worked on"
+            raise OverloadedError(sentence, retry_after_s=1)
+        self.held += size
+        environ[_OWN] = own + size
+        environ[ENDED] = self.release
+
+    def release(self, environ: Environ) -> None:
+        """Forget what a request held."""
+        self.held -= environ.pop(_OWN, 0)
+
+
+_OWN = "glyph.inflated_bytes"
+_inflated = _Inflated()

@@ -99,6 +99,19 @@ class UnsupportedMediaTypeError(ServiceError):
     status = 415
 
 
+class UnsupportedCodingError(UnsupportedMediaTypeError):
+    """Raised when a body is compressed in a way that is not known."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"{found}; gzip or deflate is expected")
+
+    def response(self) -> Response:
+        """Name what is known in a header too, as HTTP wants it."""
+        response = super().response()
+        response.headers["Accept-Encoding"] = "gzip, deflate"
+        return response
+
+
 class OverloadedError(ServiceError):
     """Raised when a request is refused at the door."""
 

@@ -21,6 +21,8 @@ REQUEST_ID = "glyph.request_id"
 """Key in a request's environment: the caller's id for it, or one that was made."""
 ROUTE = "glyph.route"
 """Key in a request's environment: the rule that its path matched; missing where none did."""
+ENDED = "glyph.ended"
+"""Key in a request's environment: called with it once the answer is made; mostly missing."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _CLIENT_ERROR = 400
@@ -77,6 +79,8 @@ class Observed:
         finally:
             if open_:
                 self._ended(environ, _CLIENT_GONE)
+            if ENDED in environ:
+                environ[ENDED](environ)
 
     def _ended(self, environ: Environ, status: int) -> None:
         seconds = self._clock() - environ[STARTED]
