@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections import Counter
+from functools import partial
 
 import pytest
 import requests
@@ -141,8 +142,9 @@ def test_a_canary_gets_its_share_and_callers_stay(two_versions):
 
     small, great = on_canary
     assert small < great
-    counted = two_versions.service.metric("glyph_canary_requests_total", side="canary")
-    assert chosen[2] + 2 * len(small) + 2 * len(great) == counted
+    taken = chosen[2] + 2 * len(small) + 2 * len(great)
+    count = partial(two_versions.service.metric, "glyph_canary_requests_total", side="canary")
+    wait_until(lambda: taken == count(), "each worker has written what it counted")
 
 
 def test_a_canary_ends_without_a_failed_answer(two_versions):
