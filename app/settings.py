@@ -196,7 +196,8 @@ class Settings(BaseSettings):
     )
     access_log: Literal["all", "errors"] = Field(
         default="errors",
-        description="Which requests are logged: all, or those answered 4xx and 5xx",
+        description="Which requests are logged: all, or those answered 4xx and 5xx, "
+        "of which a flood is cut to ten a second of a kind",
     )
 
     @model_validator(mode="after")

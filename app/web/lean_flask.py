@@ -7,6 +7,7 @@ that Flask offers; routes, blueprints, error handlers and contexts work as they 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
@@ -114,12 +115,14 @@ class LeanFlask(Flask):
 
 
 class FinalResponse(Response):
-    """A 200 whose body and headers are final: no hook changes them, and nothing is parsed again."""
+    """An answer whose body and headers are final: no hook changes them, and nothing is parsed."""
 
-    def __init__(self, body: bytes, headers: list[tuple[str, str]]) -> None:  # not Flask's: 20 µs
+    def __init__(  # not Flask's, which takes 20 µs
+        self, body: bytes, headers: list[tuple[str, str]], status: HTTPStatus = HTTPStatus.OK
+    ) -> None:
         self._body = body
         self._final_headers = headers
-        self._status, self._status_code = "200 OK", 200
+        self._status, self._status_code = f"{status.value} {status.phrase}", status.value
 
     def get_wsgi_response(
         self,

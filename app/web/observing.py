@@ -7,6 +7,8 @@ import random
 import re
 from typing import TYPE_CHECKING, Any
 
+from app.web.line_budget import LineBudget
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication
@@ -29,6 +31,8 @@ _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
 _CLIENT_GONE = 499
 """What proxies log for a client that did not wait; nothing is sent."""
+_MOST_LINES = 10
+"""Of one route and status in a second, unless every request is to be logged."""
 
 Environ = dict[str, Any]
 
@@ -56,6 +60,7 @@ class Observed:
         self._metrics = metrics
         self._clock = clock
         self._log_all = log_all
+        self._lines = LineBudget(_MOST_LINES)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
@@ -86,25 +91,31 @@ class Observed:
         seconds = self._clock() - environ[STARTED]
         route = environ.get(ROUTE, "unmatched")
         self._metrics.ended(route, environ["REQUEST_METHOD"], status, seconds)
-        if self._log_all or status >= _CLIENT_ERROR:
+        if self._log_all:
             _log(environ, route, status, seconds)
+        elif status >= _CLIENT_ERROR:
+            left_out = self._lines.take((route, status), environ[STARTED])
+            if left_out is not None:
+                _log(environ, route, status, seconds, left_out)
 
 
-def _log(environ: Environ, route: str, status: int, seconds: float) -> None:
+def _log(environ: Environ, route: str, status: int, seconds: float, left_out: int = 0) -> None:
     level = logging.INFO if status < _SERVER_ERROR else logging.WARNING
     path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")  # as WSGI has it
     log.log(
         level,
-        "%s %s %d in %.1f ms",
+        "%s %s %d in %.1f ms%s",
         environ["REQUEST_METHOD"],
         route if ROUTE in environ else repr(path[:200]),
         status,
         seconds * 1000,
+        f", after {left_out} more that are not logged" if left_out else "",
         extra={
             "request_id": environ[REQUEST_ID],
             "client": environ.get("REMOTE_ADDR"),
             "route": route,
             "status": status,
             "duration_s": round(seconds, 6),
+            "left_out": left_out,
         },
     )

@@ -173,3 +173,16 @@ def test_a_request_whose_client_went_away_is_counted(client, channel, count, reg
     assert 1 == count("/example", "GET", 499)
     assert 0 == registry.get_sample_value("glyph_http_requests_in_progress")
     assert ["GET /example 499 in 0.0 ms"] == [record.message for record in records()]
+
+
+def test_a_flood_of_refusals_does_not_flood_the_log(client, records, clock):
+    """Ten lines of a kind in a second; the next one says how many were left out."""
+    for _ in range(25):
+        client.get("/nowhere")
+    client.post("/healthz")
+    clock.tick(1)
+    client.get("/nowhere")
+
+    assert [404] * 10 + [405, 404] == [record.status for record in records()]
+    assert ", after 15 more that are not logged" in records()[-1].getMessage()
+    assert 15 == records()[-1].left_out
