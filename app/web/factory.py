@@ -12,6 +12,8 @@ from app.web.errors import register_errors
 from app.web.lean_flask import LeanFlask
 from app.web.models import models_blueprint
 from app.web.observing import Observed
+from app.web.openapi.description import description_blueprint, swagger_files
+from app.web.openapi.facts import Bounds
 from app.web.operations import operations_blueprint
 from app.web.page import page_blueprint
 from app.web.predict import predict_blueprint
@@ -61,10 +63,11 @@ def create_app(
     app.register_blueprint(admin_blueprint(channel, token))
     app.register_blueprint(repository_blueprint(channel, token))
     app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))
-    static = StaticFiles(Path(__file__).parent / "static")
+    static = StaticFiles(Path(__file__).parent / "static", swagger_files())
     app.jinja_env.globals["static_url"] = static.url
     app.register_blueprint(static_blueprint(static))
     app.register_blueprint(page_blueprint(channel))
+    app.register_blueprint(description_blueprint(channel, Bounds.of(settings)))
     log_all = settings.access_log == "all"
     app.wsgi_app = Observed(app.wsgi_app, metrics, clock, log_all=log_all)  # type: ignore[method-assign]
     return app

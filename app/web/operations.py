@@ -25,22 +25,26 @@ _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 ROUTES = {
     "POST /predict": "classify images with the default model",
-    "POST /models/<name>/predict": "the same with another model",
-    "POST /models/<name>/versions/<version>/predict": "with one of its versions",
+    "POST /models/<name>/predict": "classify images with another model",
+    "POST /models/<name>/versions/<version>/predict": "with one of its versions that is loaded",
     "POST /models/<name>/labels/<label>/predict": "with the version that a label points at",
-    "GET /example": "a body for /predict that works as it is",
-    "GET /models/<name>/example": "the same for another model",
-    "GET /models": "models: versions, labels, policy, traffic, and why anything does not serve",
-    "GET /models/<name>": "one of them",
-    "GET /models/<name>/versions/<version>": "one of its versions",
+    "GET /example": "a body for `/predict` that works as it is",
+    "GET /models/<name>/example": "a body for another model, whose images may be of another size",
+    "GET /models": "every model: versions, labels, policy, traffic, and why one does not serve",
+    "GET /models/<name>": "one model",
+    "GET /models/<name>/versions/<version>": "one version: digest, runtime, batch curve, traffic",
     "POST /models/<name>/<action>": "change something; needs the admin token",
     "POST /v2/repository/index": "models and versions, as the Open Inference Protocol lists them",
     "POST /v2/repository/models/<name>/load": "load a model; needs the admin token",
     "POST /v2/repository/models/<name>/unload": "unload a model; needs the admin token",
+    "GET /": "what is here, as a page or as JSON",
+    "GET /docs": "what can be asked, to read and to try",
+    "GET /openapi.json": "the same for machines: OpenAPI 3.1",
     "GET /healthz": "200 while this process answers",
     "GET /readyz": "200 once a version serves, else 503 with the reason; lists the versions",
     "GET /metrics": "metrics in Prometheus' text format",
 }
+"""Method and rule -> what it is for, wherever that is told."""
 
 
 def operations_blueprint(

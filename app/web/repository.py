@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.status import ModelStatus, State
     from app.web.channel import HostChannel
 
-_STATES: dict[State, str] = {
+STATES: dict[State, str] = {
     "serving": "READY",
     "loading": "LOADING",
     "retiring": "UNLOADING",
@@ -108,7 +108,7 @@ def _entries(model: ModelStatus) -> Iterator[dict[str, str]]:
         yield {
             "name": model.name,
             "version": str(version.version),
-            "state": _STATES[version.state],
+            "state": STATES[version.state],
             "reason": version.reason or "",
         }
     if not model.versions:

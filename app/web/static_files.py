@@ -14,6 +14,7 @@ from flask import Blueprint, Response, request
 from app.web.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _KINDS = {
@@ -32,12 +33,19 @@ _FOREVER = "public, max-age=31536000, immutable"
 class StaticFiles:
     """The files of a directory and below, and their digests; other kinds are left out."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, others: Mapping[str, Path] | None = None) -> None:
+        """List them.
+
+        Args:
+            directory: Holds the project's own.
+            others: Files of libraries, by the names that they are to have here.
+        """
+        own = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*")}
+        every = sorted({**own, **(others or {})}.items())
+        self._paths = {name: path for name, path in every if path.suffix in _KINDS}
         self._digests = {
-            path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(directory.rglob("*"))
-            if path.suffix in _KINDS
+            name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in self._paths.items()
         }
         listing = repr(self._digests).encode()
         self._edition = hashlib.sha256(listing).hexdigest()[:16]
@@ -65,7 +73,7 @@ class StaticFiles:
         name = path if path in self._digests else below
         if name not in self._digests:
             raise NotFoundError(f"there is no /static/{path}")
-        content = (self._directory / name).read_bytes()
+        content = self._paths[name].read_bytes()
         response = Response(content, mimetype=_KINDS[name[name.rindex(".") :]])
         response.set_etag(self._digests[name])
         forever = above == self._edition

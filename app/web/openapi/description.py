@@ -1,0 +1,73 @@
+"""GET /openapi.json and GET /docs: the description of the service, for machines and for people."""
+
+from __future__ import annotations
+
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+from flask import Blueprint, Response, render_template, request
+
+from app.web.openapi.document import describe
+from app.web.openapi.facts import Bounds, Facts
+
+if TYPE_CHECKING:
+    from app.status import HostStatus
+    from app.web.channel import HostChannel
+
+_SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def swagger_files() -> dict[str, Path]:
+    """Find what /docs takes of Swagger UI: name below /static -> file."""
+    directory = Path(str(distribution("flask-swagger-ui").locate_file("flask_swagger_ui/dist")))
+    return {f"swagger-ui/{name}": directory / name for name in _SWAGGER}
+
+
+class Description:
+    """The description as bytes, written again only when something of it has changed."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._facts: Facts | None = None
+        self._written = b""
+
+    def written(self, status: HostStatus) -> bytes:
+        """Give it, as it is true of this status."""
+        facts = Facts.of(self._bounds, status)
+        if facts != self._facts:
+            self._written = orjson.dumps(describe(facts), option=orjson.OPT_APPEND_NEWLINE)
+            self._facts = facts
+        return self._written
+
+
+def description_blueprint(channel: HostChannel, bounds: Bounds) -> Blueprint:
+    """Build the routes.
+
+    Args:
+        channel: Knows what serves.
+        bounds: What the operator has set.
+    """
+    blueprint = Blueprint("openapi", __name__)
+    description = Description(bounds)
+
+    @blueprint.get("/openapi.json")
+    def openapi() -> Response:
+        response = Response(description.written(channel.status), mimetype="application/json")
+        response.headers["Cache-Control"] = "no-cache"
+        response.add_etag()
+        response.make_conditional(request)
+        return response
+
+    @blueprint.get("/docs")
+    def docs() -> Response:
+        page = Response(render_template("docs.html"))
+        page.headers["Content-Security-Policy"] = DOCS_POLICY
+        return page
+
+    return blueprint

@@ -1,0 +1,84 @@
+"""Joins what the fronts say of themselves into one OpenAPI document."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from app.web.openapi import model_states, open_inference, predictions, service_states
+from app.web.openapi.refusals import HEADERS, REFUSALS
+from app.web.openapi.schemas import STRING, VERSION, record
+from app.web.operations import ROUTES
+
+if TYPE_CHECKING:
+    from app.web.openapi.facts import Facts
+    from app.web.openapi.operation import Operation
+
+Json = dict[str, Any]
+
+_FRONTS = (predictions, model_states, open_inference, service_states)
+_ABOUT = """\
+Serves classifiers of small images. Every refusal is `{"error": "<sentence>"}`: which field or item,
+what was found, what is expected. Every answer has an `X-Request-Id`, which the log has too.
+"""
+_TAGS = {
+    predictions.TAG: "Images in, classes and probabilities out.",
+    model_states.TAG: "What is here, in which state, and why.",
+    model_states.CHANGES: "What is decided about a model's versions. Needs the admin token.",
+    open_inference.TAG: "The protocol of Triton, KServe and MLServer.",
+    service_states.TAG: "How it does.",
+}
+
+
+def operations(facts: Facts) -> list[Operation]:
+    """Gather what may be asked."""
+    return [operation for front in _FRONTS for operation in front.operations(facts)]
+
+
+def describe(facts: Facts) -> Json:
+    """Write the whole description."""
+    names = _names(facts)
+    paths: dict[str, Json] = {}
+    for operation in operations(facts):
+        written = operation.render(ROUTES, names)
+        paths.setdefault(operation.template, {})[operation.method] = written
+    schemas = {"Error": record({"error": STRING})}
+    for front in _FRONTS:
+        schemas |= front.schemas(facts)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Glyph", "version": version("glyph"), "description": _ABOUT},
+        "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {refusal.name: refusal.render() for refusal in REFUSALS.values()},
+            "headers": HEADERS,
+            "securitySchemes": _security(facts),
+        },
+    }
+
+
+def _names(facts: Facts) -> dict[str, Json]:
+    """Describe what may stand in a path, with something that is here."""
+    values = {
+        "name": ("A model.", STRING, facts.model),
+        "version": ("One of its versions.", VERSION, facts.version),
+        "label": ("A label on one of its versions that serves.", STRING, facts.label),
+    }
+    return {
+        name: {"name": name, "in": "path", "required": True, "description": about, "schema": schema}
+        | ({} if example is None else {"example": example})
+        for name, (about, schema, example) in values.items()
+    }
+
+
+def _security(facts: Facts) -> Json:
+    state = "" if facts.bounds.changes else " This service has none: nothing can be changed."
+    return {
+        "adminToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": f"The admin token of the service.{state}",
+        }
+    }

@@ -1,0 +1,73 @@
+"""What of the description depends on the settings and on what serves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from app.web.operations import example_pixels
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from app.status import HostStatus, LoadedModel
+
+Shape = tuple[int, int, int]
+
+
+class Bounds(NamedTuple):
+    """What the operator has set."""
+
+    max_images: int
+    max_body_bytes: int
+    timeout_ms: int
+    """Deadline of a request that names none."""
+    changes: bool
+    """Whether anything may be changed over HTTP."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Bounds:
+        """Read the settings."""
+        return cls(
+            max_images=settings.max_images,
+            max_body_bytes=settings.max_body_bytes,
+            timeout_ms=settings.request_timeout_ms,
+            changes=settings.read_admin_token() is not None,
+        )
+
+
+class Facts(NamedTuple):
+    """What is true of this service now."""
+
+    bounds: Bounds
+    model: str
+    """Name of the default model."""
+    version: int | None
+    """Its default version; None while none serves."""
+    label: str | None
+    """A label on a version of it that serves."""
+    classes: tuple[str, ...]
+    image: Any
+    """A golden image of it, as rows of whole numbers; None while none serves."""
+    shapes: tuple[Shape, ...]
+    """Rows, columns and channels of the images that anything here takes, its own first."""
+
+    @classmethod
+    def of(cls, bounds: Bounds, status: HostStatus) -> Facts:
+        """Gather them."""
+        default = status.default
+        loaded = default.serving.loaded if default.serving is not None else None
+        every = [v.loaded for model in status.models for v in model.versions if v.loaded]
+        mine = [loaded] if loaded is not None else []
+        return cls(
+            bounds=bounds,
+            model=default.name,
+            version=default.default,
+            label=min(default.labels, default=None),
+            classes=loaded.classes if loaded is not None else (),
+            image=_image(loaded) if loaded is not None else None,
+            shapes=tuple(dict.fromkeys(about.input_shape for about in mine + every)),
+        )
+
+
+def _image(model: LoadedModel) -> Any:
+    pixels = example_pixels(model)
+    return (pixels[..., 0] if model.input_shape[2] == 1 else pixels).tolist()

@@ -1,0 +1,55 @@
+"""What is said of the Open Inference Protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.web.openapi.model_states import TOKEN
+from app.web.openapi.operation import Operation, answer, component, json_of
+from app.web.openapi.schemas import STRING, list_of, of_model, record
+from app.web.repository import STATES, Index, Parameters
+
+if TYPE_CHECKING:
+    from app.web.openapi.facts import Facts
+
+Json = dict[str, Any]
+
+TAG = "Open Inference Protocol"
+
+
+def operations(_facts: Facts) -> list[Operation]:
+    """Describe the routes below /v2."""
+    return [
+        Operation(
+            route="POST /v2/repository/index",
+            name="repositoryIndex",
+            tag=TAG,
+            body={"content": json_of(component("RepositoryIndex"), example={"ready": True})},
+            answers={200: answer("One entry for each.", json_of(component("Repository")))},
+            refusals=(400, 408, 413),
+        ),
+        _order("load", "It serves."),
+        _order("unload", "It is to be unloaded."),
+    ]
+
+
+def _order(action: str, done: str) -> Operation:
+    return Operation(
+        route=f"POST /v2/repository/models/<name>/{action}",
+        name=f"repository{action.capitalize()}",
+        tag=TAG,
+        body={"content": json_of(component("RepositoryOrder"), example={})},
+        answers={200: {"description": done}},
+        refusals=(400, 401, 403, 404, 408, 409, 413, 429, 503, 504),
+        security=TOKEN,
+    )
+
+
+def schemas(_facts: Facts) -> dict[str, Json]:
+    """Describe what goes in and what comes out."""
+    entry = {"name": STRING, "version": STRING, "state": {"enum": sorted(set(STATES.values()))}}
+    return {
+        "RepositoryIndex": of_model(Index),
+        "RepositoryOrder": of_model(Parameters),
+        "Repository": list_of(record({**entry, "reason": STRING}, "version")),
+    }

@@ -1,0 +1,64 @@
+"""The refusals that every front may give, by status: each is `{"error": "<sentence>"}`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+
+
+class Refusal(NamedTuple):
+    """A status, and when it is given."""
+
+    name: str
+    when: str
+    headers: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> Json:
+        """Refer to it."""
+        return {"$ref": f"#/components/responses/{self.name}"}
+
+    def render(self) -> Json:
+        """Write it as a Response Object."""
+        error = {"schema": {"$ref": "#/components/schemas/Error"}}
+        written: Json = {"description": self.when, "content": {"application/json": error}}
+        return written | ({"headers": headers(*self.headers)} if self.headers else {})
+
+
+def headers(*names: str) -> Json:
+    """Refer to headers of a response."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+REFUSALS = {
+    400: Refusal("BadInput", "The request is malformed; the sentence says where."),
+    401: Refusal("Unauthenticated", "The caller has not said who asks.", ("WWW-Authenticate",)),
+    403: Refusal("Forbidden", "The caller may not do this, or nothing may be changed over HTTP."),
+    404: Refusal("NotFound", "There is no such model, version, label or action."),
+    408: Refusal("SlowBody", "The body did not arrive before the deadline."),
+    409: Refusal("Conflict", "What the store holds forbids this change; the sentence says why."),
+    413: Refusal("TooLarge", "The body is larger, or the images are more, than is taken."),
+    415: Refusal("UnsupportedMediaType", "The body is of a kind that is not read here."),
+    429: Refusal("Overloaded", "Too much is waiting already; try again later.", ("Retry-After",)),
+    500: Refusal("Failed", "The model failed on these images, or something unexpected happened."),
+    503: Refusal(
+        "NotReady", "Nothing here can answer now; the sentence says why.", ("Retry-After",)
+    ),
+    504: Refusal("Deadline", "There was no answer before the deadline."),
+}
+
+HEADERS: dict[str, Json] = {
+    "Retry-After": {
+        "description": "Whole seconds after which another try may help.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "WWW-Authenticate": {
+        "description": "The scheme that is expected.",
+        "schema": {"type": "string"},
+    },
+    "Server-Timing": {
+        "description": "Milliseconds in the queue, and in the model for the whole batch.",
+        "schema": {"type": "string"},
+    },
+}

@@ -1,0 +1,104 @@
+"""Schemas of what is told of models and versions, taken from the models that it is written from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from app.status import CanaryStatus, LoadedModel, VersionStatus
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Json = dict[str, Any]
+
+NULL: Json = {"type": "null"}
+STRING: Json = {"type": "string"}
+NUMBER: Json = {"type": "number"}
+VERSION: Json = {"type": "integer", "minimum": 1}
+
+
+class _Untitled(GenerateJsonSchema):
+    """Leaves out titles, which only say the names again."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+
+def of_model(model: type[BaseModel], *, read: bool = True) -> Json:
+    """Take the schema of a model.
+
+    Args:
+        model: It has no other models in its fields.
+        read: Of what it reads, or of what it writes.
+    """
+    schema = model.model_json_schema(
+        mode="validation" if read else "serialization", schema_generator=_Untitled
+    )
+    schema.pop("title", None)
+    return schema
+
+
+def with_parts(name: str, model: type[BaseModel]) -> dict[str, Json]:
+    """Take the schemas of what a model writes and of the models in its fields, by their names."""
+    schema = model.model_json_schema(
+        mode="serialization",
+        schema_generator=_Untitled,
+        ref_template="#/components/schemas/{model}",
+    )
+    parts: dict[str, Json] = schema.pop("$defs", {})
+    return parts | {name: schema}
+
+
+def written_without_none(model: type[BaseModel], without: str = "") -> Json:
+    """Take the schema of what a model writes with its empty fields left out.
+
+    Args:
+        model: What is written.
+        without: A field that is not.
+    """
+    fields = {k: f for k, f in model.model_fields.items() if k != without}
+    properties = of_model(model, read=False)["properties"]
+    return {
+        "type": "object",
+        "properties": {name: _without_none(properties[name]) for name in fields},
+        "required": [name for name, f in fields.items() if f.is_required()],
+    }
+
+
+def record(properties: Json, *optional: str) -> Json:
+    """Describe an object with these fields, all but the optional ones always there."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def either(*schemas: Json) -> Json:
+    """Describe what may be one thing or another."""
+    return {"anyOf": list(schemas)}
+
+
+def list_of(items: Json, size: int | None = None, **more: Any) -> Json:
+    """Describe a list, of a known length where one is given."""
+    bounds = {} if size is None else {"minItems": size, "maxItems": size}
+    return {"type": "array", "items": items, **bounds, **more}
+
+
+def _without_none(schema: Json) -> Json:
+    schema = {key: value for key, value in schema.items() if key != "default"}
+    options = [option for option in schema.pop("anyOf", []) if option != NULL]
+    return schema | options[0] if options else schema
+
+
+def version_schema() -> Json:
+    """Describe what is told of a version: its status and what is known of it, in one level."""
+    about = written_without_none(VersionStatus, without="loaded")
+    loaded = written_without_none(LoadedModel, without="example")
+    return about | {"properties": about["properties"] | loaded["properties"]}
+
+
+def share_schema() -> Json:
+    """Describe a share of a model's traffic."""
+    share = written_without_none(CanaryStatus)
+    idle = {"type": "string", "description": "Why it gets nothing; missing where it does."}
+    return share | {"properties": share["properties"] | {"idle": idle}}
