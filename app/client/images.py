@@ -1,0 +1,281 @@
+"""Takes images as people have them, and cuts them into what one request can hold."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeGuard
+
+import httpx
+import numpy as np
+
+from app.client.errors import ImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    Picture = str | os.PathLike[str] | bytes | Image
+    """A path, the bytes of a PNG, JPEG, WebP or BMP file, or a PIL image."""
+    Whole = np.dtype[np.integer[Any] | np.floating[Any]]
+    Flat = np.ndarray[tuple[int], Whole] | np.ndarray[tuple[int, int], Whole]
+    Stack = np.ndarray[tuple[int, int, int, int], Whole]
+    Either = np.ndarray[tuple[int, int, int], Whole]
+    """One image with channels, or many; and an array whose type has no number of dimensions."""
+    Rows = Sequence[Sequence[int]]
+    One = Picture | Flat | Rows | Sequence[int]
+    """One image."""
+    Many = Stack | Iterable[Picture | NDArray[Any]] | Sequence[Rows]
+    """Many images."""
+
+_MOST_PICTURE_BYTES = 4 * 2**20  # half of what a service takes unless told otherwise
+_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
+_BRIGHTEST = 255
+_WITH_CHANNELS = 3
+"""Dimensions of one image that has channels."""
+_CHANNELS = (1, 3, 4)
+_NUMBERS = (int, float, np.integer, np.floating)
+
+
+class Body(NamedTuple):
+    """What is sent."""
+
+    content: bytes
+    media_type: str
+
+
+class Batch(Protocol):
+    """Images that go in one request."""
+
+    def __len__(self) -> int:
+        """Count the images."""
+
+    def part(self, start: int, end: int) -> Batch:
+        """Give some of several images."""
+
+    def body(self) -> Body:
+        """Encode them."""
+
+
+class Pixels:
+    """Images of one shape, pixel for pixel."""
+
+    def __init__(self, array: NDArray[np.uint8], count: int) -> None:
+        """Hold an array; a single image may lack the axis of the images."""
+        self._array = array
+        self._count = count
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return self._count
+
+    def part(self, start: int, end: int) -> Self:
+        """Give some of several images."""
+        part = self._array[start:end]
+        return type(self)(part, len(part))
+
+    def body(self) -> Body:
+        """Encode them as npy: 784 bytes an image, and the shape."""
+        stream = io.BytesIO()
+        array = np.ascontiguousarray(self._array)
+        np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
+        return Body(stream.getvalue(), "application/x-npy")
+
+
+class PictureFile(NamedTuple):
+    """The bytes of a PNG, JPEG, WebP or BMP file."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+class Pictures:
+    """Picture files, as they are."""
+
+    def __init__(self, files: Sequence[PictureFile]) -> None:
+        """Hold at least one."""
+        self._files = files
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._files)
+
+    def part(self, start: int, end: int) -> Self:
+        """Give some of them."""
+        return type(self)(self._files[start:end])
+
+    def body(self) -> Body:
+        """Encode one as itself, several as a form."""
+        if len(self._files) == 1:
+            [file] = self._files
+            return Body(file.content, file.media_type)
+        form = httpx.Request("POST", "http://form", files=[("image", file) for file in self._files])
+        return Body(form.read(), form.headers["Content-Type"])
+
+
+def numbered(batches: Iterator[Batch]) -> Iterator[tuple[int, Batch]]:
+    """Give each batch with the number of its first image."""
+    first = 0
+    for batch in batches:
+        yield first, batch
+        first += len(batch)
+
+
+def read_images(images: object, limit: Callable[[], int]) -> tuple[bool, Iterator[Batch]]:
+    """Take what a caller hands in.
+
+    Args:
+        images: One image or many. A picture is a path, the bytes of a file or a PIL image. An array
+            or a nested list of one or two dimensions is one image, and so is one of three whose
+            last has 1, 3 or 4 (channels); else it is many.
+        limit: Gives the most images of a batch, whenever one is cut.
+
+    Returns:
+        Whether it is one image; and the batches, read one by one, so that it need not all be in
+        memory.
+
+    Raises:
+        ImageError: If it is no image. The batches raise it, too, and OSError for a file.
+    """
+    if _is_picture(images):
+        return True, iter([Pictures([_read_picture(images)])])
+    if isinstance(images, np.ndarray) or _is_nested(images):
+        array = _as_pixels(images)
+        if _is_one(array):
+            return True, iter([Pixels(array, 1)])
+        return False, _cut_array(array, limit)
+    if not isinstance(images, Iterable):
+        raise _no_image(images)
+    return False, _cut_items(images, limit)
+
+
+def _is_one(array: NDArray[Any]) -> bool:
+    with_channels = array.ndim == _WITH_CHANNELS and array.shape[-1] in _CHANNELS
+    return array.ndim < _WITH_CHANNELS or with_channels
+
+
+def _cut_array(array: NDArray[np.uint8], limit: Callable[[], int]) -> Iterator[Batch]:
+    start = 0
+    while start < len(array):
+        part = array[start : start + limit()]
+        yield Pixels(part, len(part))
+        start += len(part)
+
+
+def _cut_items(items: Iterable[object], limit: Callable[[], int]) -> Iterator[Batch]:
+    """Put neighbours of the same kind into one batch."""
+    batch: list[Any] = []
+    size, kind = 0, None
+    for item in items:
+        picture = _read_picture(item) if _is_picture(item) else None
+        array = None if picture else _as_pixels(item)
+        bytes_ = len(picture.content) if picture else 0
+        kind_of_item = array.shape if array is not None else "picture"
+        full = len(batch) >= limit() or size + bytes_ > _MOST_PICTURE_BYTES
+        if batch and (full or kind != kind_of_item):
+            yield _batch(batch)
+            batch, size = [], 0
+        batch.append(picture or array)
+        size, kind = size + bytes_, kind_of_item
+    if batch:
+        yield _batch(batch)
+
+
+def _batch(images: list[Any]) -> Batch:
+    if isinstance(images[0], PictureFile):
+        return Pictures(images)
+    return Pixels(np.stack(images), len(images))
+
+
+def _as_pixels(images: object) -> NDArray[np.uint8]:
+    if not isinstance(images, np.ndarray) and not _is_nested(images):
+        raise _no_image(images)
+    try:
+        array = np.asarray(images)
+    except (ValueError, TypeError) as exc:
+        raise ImageError(
+            f"a nested list of numbers, all rows of one length, is expected: {exc}"
+        ) from exc
+    if array.ndim == 0 or array.size == 0:
+        raise ImageError(f"an array of shape {array.shape} holds no image")
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind not in "iuf":
+        raise ImageError(f"an array of {array.dtype}; whole numbers from 0 to 255 are expected")
+    pixels = array.astype(np.uint8) if _fits(array) else None
+    if pixels is None or not np.array_equal(pixels, array):
+        low, high = array.min(), array.max()
+        advice = "; scale them by 255 and round" if low >= 0 and high <= 1 else ""
+        raise ImageError(
+            f"{array.dtype} from {low:g} to {high:g}, not all of them whole numbers from 0 to 255"
+            + advice
+        )
+    return pixels
+
+
+def _fits(array: NDArray[Any]) -> bool:
+    return bool(array.min() >= 0 and array.max() <= _BRIGHTEST)  # not with a NaN either
+
+
+def _is_nested(images: object) -> bool:
+    """Tell whether it is numbers in lists, however deep."""
+    while isinstance(images, (list, tuple)) and images:
+        images = images[0]
+    return isinstance(images, _NUMBERS)
+
+
+def _is_picture(image: object) -> TypeGuard[Picture]:
+    return isinstance(image, (str, bytes, os.PathLike)) or _is_pil(image)
+
+
+def _is_pil(image: object) -> TypeGuard[Image]:
+    pillow = sys.modules.get("PIL.Image")  # who has such an image has imported it
+    return pillow is not None and isinstance(image, pillow.Image)
+
+
+def _read_picture(picture: Picture) -> PictureFile:
+    if isinstance(picture, bytes):
+        name, content = "picture", picture
+    elif isinstance(picture, (str, os.PathLike)):
+        path = Path(picture)
+        name, content = path.name, path.read_bytes()
+    else:
+        name, content = "picture.png", _as_png(picture)
+    media_type = _media_type(content)
+    if media_type is None:
+        raise ImageError(
+            f"{name} begins with {content[:8]!r}; a PNG, JPEG, WebP or BMP file is expected"
+        )
+    return PictureFile(name, content, media_type)
+
+
+def _as_png(image: Image) -> bytes:
+    from PIL import ImageOps  # noqa: PLC0415 - only who hands in its images has it
+
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode not in _PNG_MODES:
+        upright = upright.convert("RGB")
+    stream = io.BytesIO()
+    upright.save(stream, "PNG", compress_level=1)  # quick; the way is short
+    return stream.getvalue()
+
+
+def _media_type(content: bytes) -> str | None:
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return "image/bmp" if content.startswith(b"BM") else None
+
+
+def _no_image(found: object) -> ImageError:
+    return ImageError(
+        f"{type(found).__name__} is no image; an array, a nested list of numbers, a PIL image, "
+        "a path or the bytes of a picture file is expected"
+    )
