@@ -110,11 +110,9 @@ class UnsupportedCodingError(UnsupportedMediaTypeError):
     def __init__(self, found: str) -> None:
         super().__init__(f"{found}; gzip or deflate is expected")
 
-    def response(self) -> Response:
+    def headers(self) -> list[tuple[str, str]]:
         """Name what is known in a header too, as HTTP wants it."""
-        response = super().response()
-        response.headers["Accept-Encoding"] = "gzip, deflate"
-        return response
+        return [*super().headers(), ("Accept-Encoding", "gzip, deflate")]
 
 
 class OverloadedError(ServiceError):

@@ -39,7 +39,9 @@ REFUSALS = {
     408: Refusal("SlowBody", "The body did not arrive before the deadline."),
     409: Refusal("Conflict", "What the store holds forbids this change; the sentence says why."),
     413: Refusal("TooLarge", "The body is larger, or the images are more, than is taken."),
-    415: Refusal("UnsupportedMediaType", "The body is of a kind that is not read here."),
+    415: Refusal(
+        "UnsupportedMediaType", "The body is of a kind that is not read here.", ("Accept-Encoding",)
+    ),
     429: Refusal("Overloaded", "Too much is waiting already; try again later.", ("Retry-After",)),
     500: Refusal("Failed", "The model failed on these images, or something unexpected happened."),
     503: Refusal(
@@ -49,6 +51,10 @@ REFUSALS = {
 }
 
 HEADERS: dict[str, Json] = {
+    "Accept-Encoding": {
+        "description": "The codings that are read, where the body's is not one of them.",
+        "schema": {"type": "string"},
+    },
     "Retry-After": {
         "description": "Whole seconds after which another try may help.",
         "schema": {"type": "integer", "minimum": 1},
