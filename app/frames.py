@@ -47,6 +47,8 @@ class Kind(IntEnum):
     """The host's loop turns; sent even if there is nothing to say."""
     ADMIN = 8
     """JSON: what an operator asks for, and what came of it."""
+    STATISTICS = 9
+    """JSON: what callers asked of each version."""
 
 
 class Refusal(IntEnum):

@@ -70,6 +70,8 @@ class ModelStatus(BaseModel):
     ready: bool
     starting: bool = False
     """Not ready yet, but worth waiting for: the first version is being found or loaded."""
+    unloaded: bool = False
+    """Somebody ordered that nothing of it be loaded."""
     reason: str | None
     """Why it is not ready."""
     default: int | None = None

@@ -19,6 +19,7 @@ import numpy as np
 from app.frames import Answer, Refusal, Refused
 from app.host.batching import BatchQueue, Job, OverloadedError, Piece
 from app.host.lineup import Lane, Lineup, LoadedVersion
+from app.host.statistics import Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,12 +60,14 @@ class Engine:
         deliver: Callable[[list[Delivery]], None],
         observer: Observer,
         *,
+        statistics: Statistics | None = None,
         wait_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue = queue
         self._deliver = deliver
         self._observer = observer
+        self._statistics = statistics or Statistics()
         self._wait_s = wait_s
         self._clock = clock
         self._lock = threading.Lock()
@@ -138,6 +141,8 @@ class Engine:
                 refused: Refused | None = found
             else:
                 refused = self._admit(found, rows, pixels, deadline, origin)
+                if refused is not None:
+                    self._statistics.refused(found.lane())
         if refused is not None:
             self._tell(self._observer.dropped, refused.reason.name.lower())
         return refused
@@ -175,7 +180,10 @@ class Engine:
         for origin in origins:
             with self._lock:
                 job = self._queue.cancel(origin)
-                reason = "expired" if job and job.deadline < self._clock() else "abandoned"
+                now = self._clock()
+                reason = "expired" if job and job.deadline < now else "abandoned"
+                if job is not None:
+                    self._statistics.ended([(job, Refused(Refusal.EXPIRED, 0.0, reason))], now)
             if job is not None:
                 self._tell(self._observer.dropped, reason)
 
@@ -205,6 +213,7 @@ class Engine:
                 ended += self._execute(batch)
             if ended:
                 self._deliver([(job.origin, outcome) for job, outcome in ended])
+                self._statistics.ended(ended, self._clock())
                 self._tell_answered(ended)
         finally:
             self._let_go(batch)
@@ -291,6 +300,7 @@ class Engine:
             done = zip(batch.pieces, results, strict=True)
             ended = [piece.job for piece, rows in done if self._note(piece, rows, seconds)]
         self._tell(self._observer.batch, batch.size, seconds)
+        self._statistics.batch(lane, batch.size, seconds)
         return [(job, self._outcome(job, loaded)) for job in ended]
 
     def _compute(
@@ -368,6 +378,7 @@ class Engine:
             gone = self._lineup.let_go(self._idle)
             for lane in gone:
                 self._queue.forget(lane)
+                self._statistics.forget(lane)
         for model, version, background in gone:
             if not background:
                 self.on_retired(model, version)

@@ -65,6 +65,8 @@ class Handler(Protocol):
 
     def metrics(self) -> bytes: ...
 
+    def statistics(self) -> bytes: ...
+
     def work(self) -> float | None:
         """Do a piece of what waits, or have it done; gives the seconds until more, or None."""
         ...
@@ -300,6 +302,9 @@ class HostServer:
             self._handler.administer(frame.body, (connection, frame.request_id))
         elif frame.kind == Kind.METRICS:
             answer = encode(Kind.METRICS, frame.request_id, self._handler.metrics())
+            self._send(connection, answer)
+        elif frame.kind == Kind.STATISTICS:
+            answer = encode(Kind.STATISTICS, frame.request_id, self._handler.statistics())
             self._send(connection, answer)
         else:
             raise FrameError(f"a frame of kind {frame.kind}, which no web worker sends")

@@ -30,6 +30,7 @@ from app.host.server import HostServer
 from app.host.shadow import Shadowing
 from app.host.shadow_metrics import ShadowMetrics
 from app.host.signatures import signature_check
+from app.host.statistics import Statistics
 from app.host.versions import ModelVersions
 from app.host.watcher import StoreWatcher
 from app.run_dir import HOST_SOCKET, HOST_STARTS
@@ -66,10 +67,12 @@ class HostService:
         _seed(store, settings.model)
         self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
         streams = settings.count_streams(usable_cores())
+        self._statistics = Statistics()
         self._engine = Engine(
             queue,
             keep_errands(self._server.deliver),
             self._metrics,
+            statistics=self._statistics,
             wait_s=settings.batch_wait_ms / 1000,
         )
         self._shadowing = Shadowing(
@@ -157,6 +160,10 @@ class HostService:
     def metrics(self) -> bytes:
         """Render the host's metrics in Prometheus' text format."""
         return self._metrics.exposition()
+
+    def statistics(self) -> bytes:
+        """Tell what callers asked of each version, as JSON."""
+        return self._statistics.render()
 
     def _make_watcher(self, store: Store, streams: int) -> StoreWatcher:
         settings, engine = self._settings, self._engine

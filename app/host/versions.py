@@ -162,6 +162,7 @@ class ModelVersions:
             name=self.name,
             ready=ready,
             starting=starting and not ready,
+            unloaded=control.unloaded,
             reason=None if ready else self._why_not(versions, starting=starting),
             default=default,
             versions=versions,

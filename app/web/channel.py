@@ -27,6 +27,7 @@ from app.frames import (
     encode_predict,
     with_model,
 )
+from app.statistics import STATISTICS
 from app.status import HostStatus
 from app.web.directory import Directory, silent
 from app.web.errors import (
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from greenlet import greenlet
 
     from app.frames import Frame
+    from app.statistics import VersionStatistics
     from app.status import LoadedModel, ModelStatus
 
 log = logging.getLogger(__name__)
@@ -78,7 +80,7 @@ class Prediction(NamedTuple):
 
 
 Outcome = Prediction | bytes | ServiceError
-"""What ends a call; bytes are metrics, or what came of an operator's request."""
+"""What ends a call; bytes are metrics, statistics, or what came of an operator's request."""
 
 
 @dataclass(slots=True, eq=False)
@@ -270,6 +272,14 @@ class HostChannel:
             ServiceError: If the host is away or does not answer before the deadline.
         """
         return self._ask_host(Kind.METRICS, deadline)
+
+    def statistics(self, deadline: float) -> list[VersionStatistics]:
+        """Fetch what callers asked of each version; one that nobody asked may be missing.
+
+        Raises:
+            ServiceError: If the host is away or does not answer before the deadline.
+        """
+        return STATISTICS.validate_json(self._ask_host(Kind.STATISTICS, deadline))
 
     def _ask_host(self, kind: Kind, deadline: float, body: bytes = b"") -> bytes:
         """Ask what needs no version."""

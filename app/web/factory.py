@@ -12,13 +12,17 @@ from app.web.errors import register_errors
 from app.web.lean_flask import LeanFlask
 from app.web.models import models_blueprint
 from app.web.observing import Observed
+from app.web.open_inference.infer import infer_blueprint
+from app.web.open_inference.metadata import metadata_blueprint
+from app.web.open_inference.readiness import readiness_blueprint
+from app.web.open_inference.repository import repository_blueprint
+from app.web.open_inference.statistics import statistics_blueprint
 from app.web.openapi.description import description_blueprint, swagger_files
 from app.web.openapi.facts import Bounds
 from app.web.operations import operations_blueprint
 from app.web.page import page_blueprint
 from app.web.predict import predict_blueprint
 from app.web.predictor import Predictor
-from app.web.repository import repository_blueprint
 from app.web.static_files import StaticFiles, static_blueprint
 from app.web.traffic import Traffic
 
@@ -51,16 +55,20 @@ def create_app(
     timeout_ms = settings.request_timeout_ms
     share = parse_share(settings.canary) if settings.canary else None
     traffic = Traffic(share, on_choice=metrics.canary)
-    predict = predict_blueprint(
-        Predictor(channel, traffic),
-        timeout_ms=timeout_ms,
-        max_images=settings.max_images,
-        max_body_bytes=settings.max_body_bytes,
-    )
+    predictor = Predictor(channel, traffic)
+    bounds = {
+        "timeout_ms": timeout_ms,
+        "max_images": settings.max_images,
+        "max_body_bytes": settings.max_body_bytes,
+    }
     token = settings.read_admin_token()
-    app.register_blueprint(predict)
+    app.register_blueprint(predict_blueprint(predictor, **bounds))
     app.register_blueprint(models_blueprint(channel, traffic))
     app.register_blueprint(admin_blueprint(channel, token))
+    app.register_blueprint(metadata_blueprint(channel))
+    app.register_blueprint(readiness_blueprint(channel))
+    app.register_blueprint(infer_blueprint(predictor, **bounds))
+    app.register_blueprint(statistics_blueprint(channel))
     app.register_blueprint(repository_blueprint(channel, token))
     app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))
     static = StaticFiles(Path(__file__).parent / "static", swagger_files())

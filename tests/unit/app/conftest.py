@@ -32,6 +32,8 @@ from model_store import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.statistics import VersionStatistics
+
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)
 
@@ -186,6 +188,7 @@ class FakeChannel:
         self.gone: set[int] = set()
         self.orders: list[tuple[dict, float]] = []
         self.outcome: dict = {"ok": True, "error": None, "change": {"generation": 7}}
+        self.told: list[VersionStatistics] = []
 
     def model(self, name: str | None = None) -> ModelStatus:
         found = next((m for m in self.status.models if name in (None, m.name)), None)
@@ -237,6 +240,11 @@ class FakeChannel:
         self.waits.append(deadline)
         self._fail()
         return b"glyph_queue_images 0.0\n"
+
+    def statistics(self, deadline: float) -> list[VersionStatistics]:
+        self.waits.append(deadline)
+        self._fail()
+        return self.told
 
     def _fail(self) -> None:
         if self.error is not None:

@@ -8,7 +8,7 @@ from app.status import HostStatus
 from app.web.errors import register_errors
 from app.web.lean_flask import LeanFlask
 from app.web.observing import REQUEST_ID, STARTED
-from app.web.repository import repository_blueprint
+from app.web.open_inference.repository import repository_blueprint
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - made up
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -1,0 +1,59 @@
+"""POST /v2/models/<name>[/versions/<version>]/infer: one tensor of images in, one tensor out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, request
+
+from app.web.bodies import read_body, request_timeout_s
+from app.web.lookup import version_number
+from app.web.observing import STARTED
+from app.web.open_inference.inference_request import read_request
+from app.web.open_inference.inference_response import write_response
+from app.web.open_inference.tensors import read_pixels
+from app.web.predictor import Target
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from app.web.predictor import Predictor
+
+
+def infer_blueprint(
+    predictor: Predictor,
+    *,
+    timeout_ms: int,
+    max_images: int,
+    max_body_bytes: int,
+) -> Blueprint:
+    """Build the routes.
+
+    Args:
+        predictor: Asks the model host.
+        timeout_ms: Deadline of a request that names none.
+        max_images: Bound on the images of one request.
+        max_body_bytes: Bound on its body.
+    """
+    blueprint = Blueprint("infer", __name__, url_prefix="/v2/models/<name>")
+
+    @blueprint.post("/infer")
+    def by_default_version(name: str) -> Response:
+        return answer(Target(name))
+
+    @blueprint.post("/versions/<version>/infer")
+    def by_version(name: str, version: str) -> Response:
+        return answer(Target(name, version_number(version)))
+
+    def answer(target: Target) -> Response:
+        environ = request.environ
+        timeout_s = request_timeout_s(environ, timeout_ms)
+        body = read_body(environ, timeout_s, max_body_bytes)
+        asked = read_request(body, environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH"))
+        deadline = environ[STARTED] + (asked.timeout_s or timeout_s)
+        serving = predictor.serving(target, deadline, len(body))
+        rows, pixels = read_pixels(asked.input, serving.input_shape, max_images)
+        prediction = predictor.predict(target, rows, pixels, deadline, environ)
+        return write_response(asked, prediction, predictor.name(target))
+
+    return blueprint

@@ -1,0 +1,81 @@
+"""Writes what a model gave as the protocol has it: in JSON, or as bytes behind it."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from app.web.lean_flask import FinalResponse
+from app.web.open_inference.inference_request import HEADER_LENGTH, OUTPUT
+
+if TYPE_CHECKING:
+    from app.web.channel import Prediction
+    from app.web.open_inference.inference_request import InferenceRequest
+
+_JSON = ("Content-Type", "application/json")
+_BYTES = ("Content-Type", "application/octet-stream")
+_LENGTH = struct.Struct("<I")
+
+
+def write_response(request: InferenceRequest, prediction: Prediction, model: str) -> FinalResponse:
+    """Answer a request.
+
+    Args:
+        request: Says how.
+        prediction: What the model gave.
+        model: Its name.
+    """
+    answer = prediction.answer
+    timing = f"queue;dur={answer.queue_s * 1e3:.3f}, inference;dur={answer.inference_s * 1e3:.3f}"
+    headers = [("Server-Timing", timing)]
+    document: dict[str, Any] = {"model_name": model, "model_version": str(answer.version)}
+    if request.id is not None:
+        document["id"] = request.id
+    top = request.wanted.top
+    output = _classification(prediction, top) if top else _probabilities(prediction)
+    if not request.wanted.binary:
+        document["outputs"] = [output]
+        return FinalResponse(_dump(document), [_JSON, *headers])
+    data = output.pop("data")
+    binary = _strings(data) if top else data.tobytes()
+    document["outputs"] = [output | {"parameters": {"binary_data_size": len(binary)}}]
+    text = _dump(document)
+    return FinalResponse(text + binary, [_BYTES, (HEADER_LENGTH, str(len(text))), *headers])
+
+
+def _probabilities(prediction: Prediction) -> dict[str, Any]:
+    probabilities = prediction.answer.probabilities
+    return {
+        "name": OUTPUT,
+        "datatype": "FP32",
+        "shape": list(probabilities.shape),
+        "data": probabilities.ravel(),
+    }
+
+
+def _classification(prediction: Prediction, top: int) -> dict[str, Any]:
+    """Give the likeliest classes of each image, as `probability:index:label`."""
+    probabilities = prediction.answer.probabilities
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    return {
+        "name": OUTPUT,
+        "datatype": "BYTES",
+        "shape": list(best.shape),
+        "data": [
+            f"{probabilities[image, index]!s}:{index}:{prediction.classes[index]}"
+            for image, indices in enumerate(best)
+            for index in indices.tolist()
+        ],
+    }
+
+
+def _strings(texts: list[str]) -> bytes:
+    encoded = [text.encode() for text in texts]
+    return b"".join(_LENGTH.pack(len(text)) + text for text in encoded)
+
+
+def _dump(document: dict[str, Any]) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)

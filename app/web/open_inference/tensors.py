@@ -1,0 +1,184 @@
+"""Turns an input tensor into pixels, and says exactly what is wrong where it cannot."""
+
+from __future__ import annotations
+
+import math
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from app.web.errors import BadInputError, TooLargeError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.web.plain_instances import Shape
+
+INPUT = "images"
+"""The one tensor that a model takes."""
+_INK = 255
+_PIXELS = "pixels are whole numbers from 0 (background) to 255 (ink)"
+_DATATYPES: dict[str, np.dtype[Any]] = {
+    "UINT8": np.dtype("<u1"),
+    "UINT16": np.dtype("<u2"),
+    "UINT32": np.dtype("<u4"),
+    "UINT64": np.dtype("<u8"),
+    "INT8": np.dtype("<i1"),
+    "INT16": np.dtype("<i2"),
+    "INT32": np.dtype("<i4"),
+    "INT64": np.dtype("<i8"),
+    "FP16": np.dtype("<f2"),
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+}
+_QUOTE_LENGTH = 40
+
+
+class Tensor(NamedTuple):
+    """An input as a request gives it."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...] | None
+    """None is one image, whatever the model takes."""
+    data: list[Any] | memoryview
+    """Numbers, flat or nested, or their bytes: little-endian, row-major."""
+
+
+def read_pixels(tensor: Tensor, shape: Shape, max_images: int) -> tuple[int, bytes | memoryview]:
+    """Check a tensor, and give its pixels.
+
+    Args:
+        tensor: One of shape (n, rows, columns, channels) or (n, pixels) or, of one channel,
+            (n, rows, columns), and of any datatype that holds whole numbers.
+        shape: Rows, columns and channels that the model takes.
+        max_images: Bound on the images.
+
+    Returns:
+        The number of images, and their uint8 pixels, row-major, image after image.
+
+    Raises:
+        BadInputError: If anything is wrong with it; says where.
+        TooLargeError: If there are too many images.
+    """
+    datatype = _datatype(tensor)
+    dimensions = (1, *shape) if tensor.shape is None else tensor.shape
+    _check_shape(dimensions, shape, max_images)
+    if isinstance(tensor.data, memoryview):
+        pixels = _from_bytes(tensor, datatype, dimensions)
+    else:
+        pixels = _from_numbers(tensor.data, datatype, dimensions)
+    return dimensions[0], pixels
+
+
+def _datatype(tensor: Tensor) -> np.dtype[Any]:
+    datatype = _DATATYPES.get(tensor.datatype)
+    if datatype is None:
+        raise BadInputError(
+            f"input {INPUT} has the datatype {tensor.datatype[:_QUOTE_LENGTH]}, which holds no "
+            f"pixels; UINT8 is expected, or another of {', '.join(_DATATYPES)}"
+        )
+    return datatype
+
+
+def _check_shape(dimensions: tuple[int, ...], shape: Shape, max_images: int) -> None:
+    layouts = [shape, (math.prod(shape),), *([shape[:2]] if shape[2] == 1 else [])]
+    if not dimensions or dimensions[0] < 1 or dimensions[1:] not in layouts:
+        expected = " or ".join(f"[n, {', '.join(map(str, layout))}]" for layout in layouts)
+        found = f"input {INPUT} has the shape {list(dimensions)}"
+        raise BadInputError(f"{found}; {expected} is expected, n at least 1")
+    if dimensions[0] > max_images:
+        sentence = f"{dimensions[0]} images in one request; at most {max_images} are taken"
+        raise TooLargeError(sentence, found=dimensions[0], limit=max_images)
+
+
+def _from_bytes(
+    tensor: Tensor, datatype: np.dtype[Any], dimensions: tuple[int, ...]
+) -> bytes | memoryview:
+    assert isinstance(tensor.data, memoryview)  # noqa: S101 - the caller has looked
+    expected = math.prod(dimensions) * datatype.itemsize
+    if len(tensor.data) != expected:
+        raise BadInputError(
+            f"input {INPUT} has {len(tensor.data)} bytes; {expected} are expected for "
+            f"{tensor.datatype} of shape {list(dimensions)}"
+        )
+    if datatype == np.uint8:
+        return tensor.data
+    return _pack(np.frombuffer(tensor.data, datatype), dimensions, _INK)
+
+
+def _from_numbers(data: list[Any], datatype: np.dtype[Any], dimensions: tuple[int, ...]) -> bytes:
+    values = _flatten(data, dimensions)
+    most = _INK if datatype.kind == "f" else min(_INK, np.iinfo(datatype).max)
+    kinds = set(map(type, values))
+    if kinds == {int} and most == _INK:
+        try:
+            return bytes(values)
+        except ValueError:
+            pass  # one is out of range; it is looked for below
+    if kinds <= {int, float}:
+        return _pack(np.array(values, np.float64), dimensions, most)
+    position = next(n for n, value in enumerate(values) if type(value) not in (int, float))
+    raise BadInputError(
+        f"{_place(position, dimensions)} is {_describe(values[position])}; {_PIXELS}"
+    )
+
+
+def _flatten(data: list[Any], dimensions: tuple[int, ...]) -> list[Any]:
+    """Give the numbers of data that is flat, or nested as its shape says."""
+    count = math.prod(dimensions)
+    if not (data and isinstance(data[0], list)):
+        if len(data) != count:
+            found = f"input {INPUT} has {len(data)} numbers"
+            raise BadInputError(f"{found}; {count} are expected for shape {list(dimensions)}")
+        return data
+    level: list[Any] = [data]
+    for size in dimensions:
+        for part in level:
+            if not isinstance(part, list) or len(part) != size:
+                _refuse_nesting(part, size, dimensions)
+        level = list(chain.from_iterable(level))
+    return level
+
+
+def _refuse_nesting(part: Any, size: int, dimensions: tuple[int, ...]) -> NoReturn:
+    found = f"a list of {len(part)}" if isinstance(part, list) else _describe(part)
+    raise BadInputError(
+        f"input {INPUT} is nested otherwise than its shape {list(dimensions)} says: "
+        f"{found} where a list of {size} is expected"
+    )
+
+
+def _pack(values: NDArray[Any], dimensions: tuple[int, ...], most: int) -> bytes:
+    right = (values >= 0) & (values <= most)
+    if values.dtype.kind == "f":
+        right &= np.floor(values) == values
+    if not right.all():
+        position = int(right.argmin())
+        _refuse(values[position].item(), _place(position, dimensions), most)
+    return values.astype(np.uint8).tobytes()
+
+
+def _refuse(value: float, place: str, most: int) -> NoReturn:
+    if math.isfinite(value) and value % 1:
+        hint = " and are not scaled to 0..1" if 0 < value < 1 else ""
+        raise BadInputError(f"{place} is the fraction {value!r}; {_PIXELS}{hint}")
+    if 0 <= value <= _INK:
+        raise BadInputError(f"{place} is {value:g}; the datatype holds no more than {most}")
+    raise BadInputError(f"{place} is {value:g}, which is out of range; {_PIXELS}")
+
+
+def _place(position: int, dimensions: tuple[int, ...]) -> str:
+    index = ", ".join(map(str, np.unravel_index(position, dimensions)))
+    return f"input {INPUT}: the value at [{index}]"
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, str):
+        return f"the string {value[:_QUOTE_LENGTH]!r}"
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    return "null" if value is None else f"the number {value!r}"
