@@ -26,7 +26,7 @@ EXTENSIONS = (
     "model_repository(unload_dependents)",
     "statistics",
 )
-_PLATFORM = "tensorflow_savedmodel"
+PLATFORM = "tensorflow_savedmodel"
 
 
 def metadata_blueprint(channel: HostChannel) -> Blueprint:
@@ -38,8 +38,7 @@ def metadata_blueprint(channel: HostChannel) -> Blueprint:
     blueprint = Blueprint("metadata", __name__, url_prefix="/v2")
     version = installed_version("glyph")
 
-    @blueprint.get("")
-    @blueprint.get("/")
+    @blueprint.get("", strict_slashes=False)  # one text of the protocol has a slash behind it
     def of_server() -> Response:
         return json_response({"name": "glyph", "version": version, "extensions": EXTENSIONS})
 
@@ -67,7 +66,7 @@ def _describe(model: str, numbers: list[int], serving: VersionStatus | None) -> 
         {
             "name": model,
             "versions": [str(number) for number in numbers],
-            "platform": _PLATFORM,
+            "platform": PLATFORM,
             "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, *loaded.input_shape]}],
             "outputs": [{"name": OUTPUT, "datatype": "FP32", "shape": [-1, len(loaded.classes)]}],
         }

@@ -13,13 +13,13 @@ from app.web.errors import BadInputError, TooLargeError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app.web.plain_instances import Shape
+    from app.status import Shape
 
 INPUT = "images"
 """The one tensor that a model takes."""
 _INK = 255
 _PIXELS = "pixels are whole numbers from 0 (background) to 255 (ink)"
-_DATATYPES: dict[str, np.dtype[Any]] = {
+DATATYPES: dict[str, np.dtype[Any]] = {
     "UINT8": np.dtype("<u1"),
     "UINT16": np.dtype("<u2"),
     "UINT32": np.dtype("<u4"),
@@ -32,6 +32,7 @@ _DATATYPES: dict[str, np.dtype[Any]] = {
     "FP32": np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
 }
+"""What holds pixels: how its bytes are read."""
 _QUOTE_LENGTH = 40
 
 
@@ -73,11 +74,11 @@ def read_pixels(tensor: Tensor, shape: Shape, max_images: int) -> tuple[int, byt
 
 
 def _datatype(tensor: Tensor) -> np.dtype[Any]:
-    datatype = _DATATYPES.get(tensor.datatype)
+    datatype = DATATYPES.get(tensor.datatype)
     if datatype is None:
         raise BadInputError(
             f"input {INPUT} has the datatype {tensor.datatype[:_QUOTE_LENGTH]}, which holds no "
-            f"pixels; UINT8 is expected, or another of {', '.join(_DATATYPES)}"
+            f"pixels; UINT8 is expected, or another of {', '.join(DATATYPES)}"
         )
     return datatype
 

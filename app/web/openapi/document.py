@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from app.web.openapi import model_states, open_inference, predictions, service_states
+from app.web.openapi import inference, model_states, predictions, repository, service_states
 from app.web.openapi.refusals import HEADERS, REFUSALS
 from app.web.openapi.schemas import STRING, VERSION, record
 from app.web.operations import ROUTES
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_FRONTS = (predictions, model_states, open_inference, service_states)
+_FRONTS = (predictions, model_states, inference, repository, service_states)
 _ABOUT = """\
 Serves classifiers of small images. Every refusal is `{"error": "<sentence>"}`: which field or item,
 what was found, what is expected. Every answer has an `X-Request-Id`, which the log has too.
@@ -25,7 +25,7 @@ _TAGS = {
     predictions.TAG: "Images in, classes and probabilities out.",
     model_states.TAG: "What is here, in which state, and why.",
     model_states.CHANGES: "What is decided about a model's versions. Needs the admin token.",
-    open_inference.TAG: "The protocol of Triton, KServe and MLServer.",
+    inference.TAG: "The protocol of Triton, KServe and MLServer.",
     service_states.TAG: "How it does.",
 }
 

@@ -207,6 +207,17 @@ def test_metrics_tell_what_was_done(channel, golden):
     assert "glyph_host_restarts_total 0.0" in lines
 
 
+def test_statistics_tell_what_was_asked(channel, golden):
+    """Of the version that answered, by the size of its batches."""
+    predict(channel, golden.images[:3])
+    until(lambda: channel.statistics(soon()))
+    (told,) = channel.statistics(soon())
+
+    assert ("mnist", 1, 3) == (told.model, told.version, told.images)
+    assert 1 == told.success.count == told.queue.count == told.inference.count
+    assert {3: 1} == {size: duration.count for size, duration in told.batches.items()}
+
+
 def test_a_second_start_is_counted(start):
     """The run directory outlives the host."""
     first, channel = start()

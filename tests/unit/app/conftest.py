@@ -333,7 +333,7 @@ def two_models(channel) -> None:
         default=1,
         versions=(serving(1, input_shape=(1, 3, 1), example=base64.b64encode(b"\1\0\5").decode()),),
     )
-    empty = ModelStatus(name="empty", ready=False, reason="it is unloaded")
+    empty = ModelStatus(name="empty", ready=False, unloaded=True, reason="it is unloaded")
     channel.status = HostStatus.of(shapes, wide, empty)
 
 

@@ -23,6 +23,7 @@ from app.frames import (
     encode_answer,
     encode_refusal,
 )
+from app.statistics import STATISTICS, Duration, VersionStatistics
 from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.channel import HostChannel
 from app.web.errors import (
@@ -919,6 +920,19 @@ def test_metrics_are_fetched(host, channel, deadline):
 
     assert (Kind.METRICS, b"") == (frame.kind, frame.body)
     assert b"glyph_up 1\n" == request.get()
+
+
+def test_statistics_are_fetched(host, channel, deadline):
+    """They come as the host wrote them."""
+    host.greet(READY)
+    until(lambda: not channel.status.starting)
+    request = gevent.spawn(channel.statistics, deadline)
+    frame = host.receive()
+    told = [VersionStatistics("mnist", 3, images=2, batches={2: Duration(1, 0.5)})]
+    host.send(encode(Kind.STATISTICS, frame.request_id, STATISTICS.dump_json(told)))
+
+    assert (Kind.STATISTICS, b"") == (frame.kind, frame.body)
+    assert told == request.get()
 
 
 def test_metrics_are_not_waited_for_while_the_host_is_away(channel, deadline):

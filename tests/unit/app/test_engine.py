@@ -10,6 +10,8 @@ from app.host.batching import BatchQueue
 from app.host.curve import Curve
 from app.host.engine import Engine
 from app.host.lineup import LoadedVersion
+from app.host.statistics import Statistics
+from app.statistics import STATISTICS, Duration, VersionStatistics
 
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)
@@ -58,12 +60,18 @@ class Bench:
         self.observer = FakeObserver()
         self.delivered: list[tuple] = []
         self.retired: list[int] = []
+        self._statistics = Statistics(now=lambda: 1e9 + clock.now)
         self.engine = self.make_engine()
 
     def make_engine(self, *, wait_s: float = 0.0, capacity: int = 100) -> Engine:
         queue = BatchQueue(capacity, max_batch=4)
         engine = Engine(
-            queue, self.delivered.extend, self.observer, wait_s=wait_s, clock=self.clock
+            queue,
+            self.delivered.extend,
+            self.observer,
+            statistics=self._statistics,
+            wait_s=wait_s,
+            clock=self.clock,
         )
         engine.on_retired = lambda _model, version: self.retired.append(version)
         return engine
@@ -96,6 +104,11 @@ class Bench:
     def steps(self, number: int) -> None:
         for _ in range(number):
             self.pause_s = self.engine.step()
+
+    @property
+    def statistics(self) -> dict[int, VersionStatistics]:
+        told = STATISTICS.validate_json(self._statistics.render())
+        return {of.version: of for of in told}
 
     @property
     def outcomes(self) -> dict[str, object]:
@@ -456,6 +469,62 @@ def test_the_observer_is_told_of_refusals(bench):
 
     dropped = [event for event in bench.observer.events if event[0] == "dropped"]
     assert [("dropped", "expired"), ("dropped", "failed")] == dropped
+
+
+def test_statistics_tell_of_answers(bench):
+    """Requests and how long they took, and batches by their size."""
+    bench.serve().before = lambda: bench.clock.tick(0.5)
+    bench.ask("bulk", *range(1, 6))
+    bench.clock.tick(1)
+    bench.ask("single", 9)
+    bench.steps(2)
+
+    expected = VersionStatistics("shapes", 1, images=6, last_at=1e9 + bench.clock.now)
+    expected.success, expected.queue = Duration(2, 2.0 + 0.5), Duration(2, 1.0)
+    expected.inference = Duration(2, 1.0 + 0.5)
+    expected.batches = {4: Duration(1, 0.5), 2: Duration(1, 0.5)}
+    assert {1: expected} == bench.statistics
+
+
+def test_statistics_tell_of_requests_without_an_answer(bench):
+    """Whether refused, given up, too late or failed; of how long those waited that were let in."""
+    bench.engine = bench.make_engine(capacity=3)
+    bench.serve().poison = 1
+    bench.ask("given up", 2)
+    bench.ask("late", 3, deadline=bench.clock.now + 1)
+    bench.ask("poisonous", 1)
+    bench.ask("refused", 4)
+    bench.clock.tick(2)
+    bench.engine.cancel(["given up"])
+    bench.steps(1)
+
+    assert Duration(4, 6.0) == bench.statistics[1].fail
+    assert (0, Duration()) == (bench.statistics[1].images, bench.statistics[1].success)
+
+
+def test_statistics_tell_nothing_of_the_background(bench):
+    """Nobody asked for it."""
+    bench.serve(1)
+    bench.serve_beside(2)
+    images = np.ones((1, *SHAPE), np.uint8)
+    assert bench.engine.submit_to_background("shapes", 2, images, "shadow")
+    bench.steps(1)
+
+    assert (["shadow"], {}) == (list(bench.outcomes), bench.statistics)
+
+
+def test_statistics_go_with_their_version(bench):
+    """They stay until its last answer has gone."""
+    bench.serve(1)
+    bench.ask("a", 1)
+    bench.steps(1)
+    bench.ask("b", 2)
+    bench.serve(2)
+    bench.ask("c", 3)
+
+    assert [1] == list(bench.statistics)
+    bench.steps(2)
+    assert [2] == list(bench.statistics)
 
 
 def test_an_observer_cannot_end_the_loop(bench, caplog):

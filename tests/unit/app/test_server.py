@@ -58,6 +58,9 @@ class FakeHandler:
     def metrics(self):
         return b"glyph_up 1\n"
 
+    def statistics(self):
+        return b"[]"
+
     def work(self):
         if self.bugs:
             raise self.bugs.pop()
@@ -291,6 +294,14 @@ def test_metrics_are_answered(connect):
     client.send(encode(Kind.METRICS, 4))
 
     assert Frame(Kind.METRICS, 4, b"glyph_up 1\n") == client.receive()
+
+
+def test_statistics_are_answered(connect):
+    """Likewise."""
+    client = connect()
+    client.send(encode(Kind.STATISTICS, 4))
+
+    assert Frame(Kind.STATISTICS, 4, b"[]") == client.receive()
 
 
 def test_many_requests_may_come_in_pieces(connect, handler):

@@ -755,6 +755,7 @@ def test_an_unloaded_model_has_nothing_in_memory(watch, publisher):
 
     assert (False, ()) == (unloaded.ready, unloaded.versions)
     assert "shapes was unloaded; glyph-models load shapes takes it up again" == unloaded.reason
+    assert (True, False) == (unloaded.default.unloaded, watch.status.default.unloaded)
     assert {1: "serving"} == watch.states
 
 

@@ -1,24 +1,23 @@
-"""What is said of the Open Inference Protocol."""
+"""What is said of the repository of the Open Inference Protocol."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.web.open_inference.repository import STATES, Index, Parameters
+from app.web.openapi.inference import TAG
 from app.web.openapi.model_states import TOKEN
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.schemas import STRING, list_of, of_model, record
-from app.web.repository import STATES, Index, Parameters
 
 if TYPE_CHECKING:
     from app.web.openapi.facts import Facts
 
 Json = dict[str, Any]
 
-TAG = "Open Inference Protocol"
-
 
 def operations(_facts: Facts) -> list[Operation]:
-    """Describe the routes below /v2."""
+    """Describe the routes below /v2/repository."""
     return [
         Operation(
             route="POST /v2/repository/index",
