@@ -11,7 +11,16 @@ from gunicorn.http import wsgi
 if TYPE_CHECKING:
     from gevent import socket
 
-_USUAL = frozenset(("Content-Type", "Server-Timing", "X-Request-Id", "X-Content-Type-Options"))
+_USUAL = frozenset(
+    (
+        "Content-Type",
+        "Glyph-Model",
+        "Glyph-Version",
+        "Server-Timing",
+        "X-Request-Id",
+        "X-Content-Type-Options",
+    )
+)
 """Names that need no check, and mean nothing to gunicorn."""
 
 

@@ -24,6 +24,7 @@ from app.web.page import page_blueprint
 from app.web.predict import predict_blueprint
 from app.web.predictor import Predictor
 from app.web.static_files import StaticFiles, static_blueprint
+from app.web.tf_serving.routes import tf_serving_blueprint
 from app.web.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def create_app(
     }
     token = settings.read_admin_token()
     app.register_blueprint(predict_blueprint(predictor, **bounds))
+    app.register_blueprint(tf_serving_blueprint(predictor, **bounds))
     app.register_blueprint(models_blueprint(channel, traffic))
     app.register_blueprint(admin_blueprint(channel, token))
     app.register_blueprint(metadata_blueprint(channel))

@@ -20,36 +20,44 @@ if TYPE_CHECKING:
     from app.status import Shape
 
 _DIGITS_AND_SPACE = b"0123456789 \t\r\n"
-_OPENING = b'{"instances":['
+_OPENINGS = {"instances": b'{"instances":[', "inputs": b'{"inputs":['}
 _CLOSING = b"]}"
 _INK = 255
 _SLICE_IMAGES = 32
+_FEW_BYTES = 64
+"""Enough for the brackets that an image begins with, however they are spaced."""
 
 _parser = simdjson.Parser()
 
 
 def read_plain(
-    body: bytes, shape: Shape, max_images: int, pause: Callable[[], object]
+    body: bytes,
+    shape: Shape,
+    max_images: int,
+    pause: Callable[[], object],
+    key: str = "instances",
 ) -> tuple[int, bytes] | None:
     """Decode `{"instances": [image, ...]}`; None for whatever needs a closer look.
 
     Args:
-        body: JSON; an image is a list of rows or, of any number of channels, flat.
+        body: JSON; an image is a list of rows of columns of channels, flat, or, of one channel, a
+            list of rows.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
         pause: Called between slices.
+        key: What the images stand at, `instances` or `inputs`.
 
     Returns:
         The number of images, and their uint8 pixels, row-major, image after image.
     """
     if len(body) < _SLICE_IMAGES * 2 * math.prod(shape):  # a digit and a comma for each pixel
-        return _read_slice(body, shape, max_images)
+        return _read_slice(body, shape, max_images, key)
     images = 0
     pixels: list[bytes] = []
     for part in _slices(body):
         if pixels:
             pause()
-        read = _read_slice(part, shape, max_images - images)
+        read = _read_slice(part, shape, max_images - images, key)
         if read is None:
             return None
         images += read[0]
@@ -58,21 +66,23 @@ def read_plain(
 
 
 def _slices(body: bytes) -> Iterator[bytes]:
-    """Cut a body of images as rows into bodies of fewer; what cannot be cut is one slice.
+    """Cut a body of images that are nested into bodies of fewer; what cannot be cut is one slice.
 
     Each has the whole body's beginning and end, so that nothing but the commas in between is left
     to be checked here.
     """
     start, last = body.find(b"[") + 1, body.rfind(b"]")
     opening, closing = body[:start], body[last:]
+    channels = body[start : start + _FEW_BYTES].translate(None, _DIGITS_AND_SPACE)[:3] == b"[[["
+    ending = b"]]]" if channels else b"]]"
     stop = start
     while stop < last:
         for _ in range(_SLICE_IMAGES):
-            end = body.find(b"]]", stop, last)
+            end = body.find(ending, stop, last)
             if end < 0:
                 stop = last
                 break
-            stop = end + len(b"]]")
+            stop = end + len(ending)
         following = body.find(b"[", stop, last)
         if following < 0 or body[stop:following].strip() != b",":
             stop = following = last
@@ -80,19 +90,20 @@ def _slices(body: bytes) -> Iterator[bytes]:
         start = stop = following
 
 
-def _read_slice(body: bytes, shape: Shape, max_images: int) -> tuple[int, bytes] | None:
+def _read_slice(body: bytes, shape: Shape, max_images: int, key: str) -> tuple[int, bytes] | None:
     frame = body.translate(None, _DIGITS_AND_SPACE)
+    opening = _OPENINGS[key]
     for image in _image_frames(shape):
-        images = (len(frame) - len(_OPENING) - len(_CLOSING) + 1) // (len(image) + 1)
-        if 0 < images <= max_images and frame == _frame(image, images):
-            return _numbers(body, images)
+        images = (len(frame) - len(opening) - len(_CLOSING) + 1) // (len(image) + 1)
+        if 0 < images <= max_images and frame == _frame(opening, image, images):
+            return _numbers(body, images, key)
     return None
 
 
-def _numbers(body: bytes, images: int) -> tuple[int, bytes] | None:
+def _numbers(body: bytes, images: int, key: str) -> tuple[int, bytes] | None:
     try:
         document: Any = _parser.parse(body)
-        numbers = np.frombuffer(document["instances"].as_buffer(of_type="u"), np.uint64)
+        numbers = np.frombuffer(document[key].as_buffer(of_type="u"), np.uint64)
     except (ValueError, KeyError, RuntimeError):  # no JSON, digits in the key, beyond 64 bits
         return None
     if numbers.max() > _INK:
@@ -100,16 +111,20 @@ def _numbers(body: bytes, images: int) -> tuple[int, bytes] | None:
     return images, numbers.astype(np.uint8).tobytes()
 
 
-def _frame(image: bytes, images: int) -> bytes:
-    return _OPENING + (image + b",") * (images - 1) + image + _CLOSING
+def _frame(opening: bytes, image: bytes, images: int) -> bytes:
+    return opening + (image + b",") * (images - 1) + image + _CLOSING
 
 
 @lru_cache(maxsize=16)
 def _image_frames(shape: Shape) -> tuple[bytes, ...]:
-    """Give what an image's JSON looks like without its digits: as rows, and flat."""
+    """Give what an image's JSON looks like without its digits, in each layout."""
     rows, columns, channels = shape
-    flat = b"[" + b"," * (rows * columns * channels - 1) + b"]"
+    flat = _list_of(b"", math.prod(shape))
+    nested = _list_of(_list_of(_list_of(b"", channels), columns), rows)
     if channels != 1:
-        return (flat,)
-    row = b"[" + b"," * (columns - 1) + b"]"
-    return b"[" + (row + b",") * (rows - 1) + row + b"]", flat
+        return flat, nested
+    return _list_of(_list_of(b"", columns), rows), flat, nested
+
+
+def _list_of(item: bytes, count: int) -> bytes:
+    return b"[" + b",".join([item] * count) + b"]"

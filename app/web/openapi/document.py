@@ -5,7 +5,14 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from app.web.openapi import inference, model_states, predictions, repository, service_states
+from app.web.openapi import (
+    inference,
+    model_states,
+    predictions,
+    repository,
+    service_states,
+    tf_serving,
+)
 from app.web.openapi.refusals import HEADERS, REFUSALS
 from app.web.openapi.schemas import STRING, VERSION, record
 from app.web.operations import ROUTES
@@ -16,7 +23,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_FRONTS = (predictions, model_states, inference, repository, service_states)
+_FRONTS = (predictions, model_states, tf_serving, inference, repository, service_states)
 _ABOUT = """\
 Serves classifiers of small images. Every refusal is `{"error": "<sentence>"}`: which field or item,
 what was found, what is expected. Every answer has an `X-Request-Id`, which the log has too.
@@ -25,6 +32,7 @@ _TAGS = {
     predictions.TAG: "Images in, classes and probabilities out.",
     model_states.TAG: "What is here, in which state, and why.",
     model_states.CHANGES: "What is decided about a model's versions. Needs the admin token.",
+    tf_serving.TAG: "Its REST API, for programs that were written for it.",
     inference.TAG: "The protocol of Triton, KServe and MLServer.",
     service_states.TAG: "How it does.",
 }

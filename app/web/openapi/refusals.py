@@ -51,6 +51,18 @@ REFUSALS = {
 }
 
 HEADERS: dict[str, Json] = {
+    "Glyph-Model": {
+        "description": "The model that is meant.",
+        "schema": {"type": "string"},
+    },
+    "Glyph-Version": {
+        "description": "The version that answers.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "Glyph-Ready": {
+        "description": "Whether it answers now.",
+        "schema": {"type": "boolean"},
+    },
     "Accept-Encoding": {
         "description": "The codings that are read, where the body's is not one of them.",
         "schema": {"type": "string"},

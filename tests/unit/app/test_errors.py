@@ -29,11 +29,11 @@ def client(make_app):
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_an_unknown_path_is_404(client, method):
     """The path is named, and where to look."""
-    response = client.open("/v1/models/<b>", method=method)
+    response = client.open("/v3/models/<b>", method=method)
 
     assert 404 == response.status_code
     assert "application/json" == response.headers["Content-Type"]
-    assert {"error": "there is no /v1/models/<b>; GET / lists what is here"} == response.json
+    assert {"error": "there is no /v3/models/<b>; GET / lists what is here"} == response.json
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ GREY = (2, 3, 1)
 COLOUR = (1, 2, 3)
 PIXELS = [0, 1, 20, 255, 9, 100]
 ROWS = [PIXELS[:3], PIXELS[3:]]
+CHANNELS = [[[pixel] for pixel in row] for row in ROWS]
 
 
 def body(*instances: object, **layout) -> bytes:
@@ -27,8 +28,14 @@ def read(content: bytes, shape=GREY, most=4, pause=lambda: None):
 @pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":")}])
 @pytest.mark.parametrize(
     ("shape", "image"),
-    [(GREY, ROWS), (GREY, PIXELS), (COLOUR, PIXELS)],
-    ids=["rows", "flat", "rgb"],
+    [
+        (GREY, ROWS),
+        (GREY, PIXELS),
+        (GREY, CHANNELS),
+        (COLOUR, PIXELS),
+        (COLOUR, [[PIXELS[:3], PIXELS[3:]]]),
+    ],
+    ids=["rows", "flat", "a channel", "flat rgb", "rgb"],
 )
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_the_usual_json_is_read(layout, shape, image, count):
@@ -89,14 +96,25 @@ def test_what_is_taken_is_what_json_means(data):
 
 @pytest.mark.parametrize(("count", "pauses"), [(31, 0), (32, 0), (33, 1), (64, 1), (100, 3)])
 @pytest.mark.parametrize("layout", [{}, {"separators": (",", ":")}])
-def test_many_images_are_read_with_pauses(layout, count, pauses):
+@pytest.mark.parametrize("channels", [False, True])
+def test_many_images_are_read_with_pauses(layout, channels, count, pauses):
     """So that other requests go on; the images are the same, in order."""
-    images = [[[n, n, n], [n, n, n]] for n in range(count)]
+    pixels = [[[n] if channels else n] * 3 for n in range(count)]
     made = []
-    found = read(body(*images, **layout), most=100, pause=lambda: made.append("pause"))
+    content = body(*[[row, row] for row in pixels], **layout)
+    found = read(content, most=100, pause=lambda: made.append("pause"))
 
     assert (count, bytes(n for n in range(count) for _ in range(6))) == found
     assert pauses == len(made)
+
+
+def test_the_images_may_stand_at_another_key():
+    """Only at that one, then."""
+    content = body(ROWS, ROWS).replace(b"instances", b"inputs")
+
+    assert (2, bytes(PIXELS * 2)) == read_plain(content, GREY, 4, lambda: None, "inputs")
+    assert read(content) is None
+    assert read_plain(body(ROWS), GREY, 4, lambda: None, "inputs") is None
 
 
 @pytest.mark.parametrize(

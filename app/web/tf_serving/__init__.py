@@ -1,0 +1,1 @@
+"""TensorFlow Serving's REST API, for programs that were written for it."""

@@ -1,0 +1,73 @@
+"""Reads the body of a predict request: the usual ones the short way, all others exactly."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from app.web.encodings.plain_instances import read_plain
+from app.web.tf_serving.documents import parse_object, quote
+from app.web.tf_serving.errors import InvalidArgumentError
+from app.web.tf_serving.tensors import Images, images_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.status import Shape
+
+SIGNATURE = "serving_default"
+_USUAL = re.compile(
+    rb"\s*\{\s*"
+    rb'("signature_name"\s*:\s*"(?:%b)?"\s*,\s*)?'
+    % SIGNATURE.encode()
+    + rb'"(instances|inputs)"\s*:'
+)
+
+
+def decode_images(
+    body: bytes, shape: Shape, max_images: int, pause: Callable[[], object]
+) -> tuple[str, Images]:
+    """Decode a body.
+
+    Args:
+        body: `{"signature_name": ..., "instances": [...]}`, or with `inputs`.
+        shape: Rows, columns and channels that the model takes.
+        max_images: Bound on the images.
+        pause: Called now and then while many images are decoded, to let others go on.
+
+    Returns:
+        The key that the images stand at, `instances` or `inputs`, and the images.
+
+    Raises:
+        InvalidArgumentError: If anything is malformed, as TensorFlow Serving says it.
+        BadInputError: If the images do not fit the model.
+        TooLargeError: If there are too many.
+    """
+    usual = _USUAL.match(body)
+    if usual is not None:
+        signature, key = usual.groups()
+        plain = body if signature is None else b'{"%b":%b' % (key, body[usual.end() :])
+        read = read_plain(plain, shape, max_images, pause, key.decode())
+        if read is not None:
+            return key.decode(), Images(*read)
+    document = parse_object(body)
+    name = signature_of(document)
+    if name != SIGNATURE:
+        raise InvalidArgumentError(f'Serving signature name: "{name}" not found in signature def')
+    booleans = b"true" in body or b"false" in body
+    return images_of(document, shape, max_images, booleans=booleans)
+
+
+def signature_of(document: dict[str, Any]) -> str:
+    """Give the name of the signature that a request asks for.
+
+    Raises:
+        InvalidArgumentError: If it is no string.
+    """
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        raise InvalidArgumentError(
+            f"JSON Value: {quote(document)} not formatted correctly. "
+            "'signature_name' key must be a string value."
+        )
+    return name or SIGNATURE

@@ -1,0 +1,115 @@
+"""Answers what is posted: predictions, and refusals of what the models' signature is not for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import request
+
+from app.web.bodies import read_body, request_timeout_s
+from app.web.errors import NotFoundError
+from app.web.event_loop import give_way
+from app.web.lean_flask import FinalResponse
+from app.web.observing import STARTED
+from app.web.tf_serving.answers import METHOD, encode_outputs
+from app.web.tf_serving.decoding import SIGNATURE, decode_images, signature_of
+from app.web.tf_serving.documents import parse_object, quote, type_name
+from app.web.tf_serving.errors import InvalidArgumentError, TfServingError
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from app.status import LoadedModel
+    from app.web.channel import Prediction
+    from app.web.predictor import Predictor
+    from app.web.tf_serving.paths import Asked
+
+_KINDS = {"classify": "classification", "regress": "regression"}
+
+
+class Inference:
+    """Has the images of requests classified."""
+
+    def __init__(
+        self, predictor: Predictor, timeout_ms: int, max_images: int, max_body_bytes: int
+    ) -> None:
+        self._predictor = predictor
+        self._timeout_ms = timeout_ms
+        self._max_images = max_images
+        self._max_body_bytes = max_body_bytes
+
+    def predict(self, asked: Asked) -> Response:
+        """Answer `:predict`.
+
+        Raises:
+            ServiceError: If there is no answer; the class says why.
+        """
+        deadline, body = self._receive()
+        model = self._serving(asked, deadline, body)
+        key, images = decode_images(body, model.input_shape, self._max_images, give_way)
+        try:
+            prediction = self._predictor.predict(asked.target, *images, deadline, request.environ)
+        except NotFoundError:  # it has gone meanwhile
+            raise asked.unknown() from None
+        return _response(asked.model, prediction, key)
+
+    def refuse(self, asked: Asked) -> Response:
+        """Answer `:classify` and `:regress` as for a signature that is for `:predict` alone.
+
+        Raises:
+            ServiceError: Always.
+        """
+        deadline, body = self._receive()
+        document = parse_object(body)
+        name = signature_of(document)
+        _check_examples(document)
+        self._serving(asked, deadline, body)
+        if name != SIGNATURE:
+            raise InvalidArgumentError(f"No signature was found with the name: {name}")
+        raise InvalidArgumentError(
+            f"Expected {_KINDS[asked.action]} signature method_name to be "
+            f"{METHOD % asked.action}. Was: {METHOD % 'predict'}"
+        )
+
+    def _receive(self) -> tuple[float, bytes]:
+        """Read the body, whatever its Content-Type; gives the deadline as well."""
+        environ = request.environ
+        timeout_s = request_timeout_s(environ, self._timeout_ms)
+        body = read_body(environ, timeout_s, self._max_body_bytes)
+        return environ[STARTED] + timeout_s, body
+
+    def _serving(self, asked: Asked, deadline: float, body: bytes) -> LoadedModel:
+        try:
+            return self._predictor.serving(asked.target, deadline, len(body))
+        except (NotFoundError, TfServingError):
+            signature_of(parse_object(body))  # there, what is wrong with it is found first
+            raise asked.unknown() from None
+
+
+def _check_examples(document: dict[str, Any]) -> None:
+    if "examples" not in document:
+        found = "When method is classify, key 'examples' is expected and was not found"
+        raise InvalidArgumentError(f"JSON Value: {quote(document)} {found}")
+    examples = document["examples"]
+    if not isinstance(examples, list):
+        found = "Expecting 'examples' value to be an list/array"
+        raise InvalidArgumentError(f"JSON Value: {quote(document)} {found}")
+    if not examples:
+        found = "'examples' value is an empty array"
+        raise InvalidArgumentError(f"JSON Value: {quote(document)} {found}")
+    for example in examples:
+        if not isinstance(example, dict):
+            found = f"Example must be JSON object but got JSON {type_name(example)}"
+            raise InvalidArgumentError(found)
+
+
+def _response(model: str, prediction: Prediction, key: str) -> Response:
+    answer = prediction.answer
+    queue_ms, inference_ms = answer.queue_s * 1000, answer.inference_s * 1000
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Glyph-Model", model),
+        ("Glyph-Version", str(answer.version)),
+        ("Server-Timing", f"queue;dur={queue_ms:.3f}, inference;dur={inference_ms:.3f}"),
+    ]
+    return FinalResponse(encode_outputs(answer.probabilities, key), headers)
