@@ -29,7 +29,7 @@ WRITE_EVERY_S = 0.1
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 5)
 _MOST_UNWRITTEN = 10_000
-_SHED = ("full", "unsent", "held")
+_SHED = ("full", "unsent", "held", "pictures")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
 
 

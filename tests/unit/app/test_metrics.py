@@ -171,7 +171,7 @@ def test_the_workers_metrics_are_added_up(tmp_path, monkeypatch):
     assert 2 == found["glyph_http_requests_in_progress"]  # a process tells what it has now
 
 
-@pytest.mark.parametrize("reason", ["full", "unsent", "held"])
+@pytest.mark.parametrize("reason", ["full", "unsent", "held", "pictures"])
 def test_what_a_worker_refuses_by_itself_is_counted(reason):
     """Every reason has its series from the start, so that a first one is a rise from zero."""
     registry = CollectorRegistry()

@@ -1,0 +1,1 @@
+"""Pictures of any kind: decoded within bounds, and made into what a model takes."""

@@ -1,0 +1,159 @@
+"""Turns pictures into a model's pixels in a few threads, so that the event loop goes on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+import gevent.threadpool
+from gevent.lock import Semaphore
+
+from app.web.errors import BadInputError, DeadlineError, OverloadedError, ServiceError
+from app.web.pictures import preparation
+from app.web.pictures.decoding import ENOUGH, decode_picture, fit_array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from app.status import Shape
+    from app.web.pictures.preparation import Prepared
+
+Prepare = Literal["auto", "always", "never"]
+"""auto prepares what is not of the model's size; never refuses it."""
+
+_THREADS = 2
+_MOST_WAITING = 128
+"""Requests that may wait for a thread."""
+_HELD_LIMIT = 64 * 2**20
+"""Bytes of all their pictures. One request may always wait, however large."""
+
+
+class PictureReader:
+    """Decodes and prepares pictures; at most 2 at a time, and one of a request at a time."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        on_shed: Callable[[str], None] = lambda _reason: None,
+    ) -> None:
+        """Make one; its threads are started when there is something to do.
+
+        Args:
+            clock: Monotonic seconds.
+            on_shed: Told `pictures` when a request is refused because too many wait.
+        """
+        self._clock = clock
+        self._on_shed = on_shed
+        self._threads = gevent.threadpool.ThreadPool(_THREADS)
+        self._turns = Semaphore(_THREADS)
+        self._requests = 0
+        self._held = 0
+
+    def close(self) -> None:
+        """Wait for what is being decoded, and let the threads go."""
+        self._threads.kill()
+
+    def read(
+        self,
+        pictures: Sequence[bytes | NDArray[np.uint8]],
+        shape: Shape,
+        prepare: Prepare,
+        deadline: float,
+        name: Callable[[int], str] | None = None,
+    ) -> tuple[int, bytes, list[tuple[str, ...]]]:
+        """Make what a model takes.
+
+        Args:
+            pictures: Files of the kinds that are decoded, or pixels as `fit_array` takes them.
+            shape: Rows, columns and channels that the model takes.
+            prepare: What is done to which of them.
+            deadline: Clock reading after which nobody waits.
+            name: Gives what the picture at fault is called, by its place.
+
+        Returns:
+            The number of pictures; their uint8 pixels, row-major, one after the other; and the
+            notes on each.
+
+        Raises:
+            BadInputError: If a picture is damaged, or does not fit and is not to be prepared.
+            TooLargeError: If one is too large to be decoded.
+            UnsupportedMediaTypeError: If one is of another kind.
+            OverloadedError: If too many requests wait with theirs.
+            DeadlineError: If it takes too long.
+        """
+        size = sum(len(p) if isinstance(p, bytes) else p.nbytes for p in pictures)
+        full = self._requests >= _MOST_WAITING or self._held + size > _HELD_LIMIT
+        if self._requests and full:
+            self._on_shed("pictures")
+            sentence = f"pictures of {self._requests} requests wait to be decoded"
+            raise OverloadedError(sentence, retry_after_s=1)
+        self._requests += 1
+        self._held += size
+        pixels, notes = [], []
+        try:
+            for picture in pictures:
+                prepared = self._read(picture, shape, prepare, deadline)
+                pixels.append(prepared.pixels)
+                notes.append(prepared.notes)
+        except ServiceError as exc:
+            if name is not None:
+                exc.args = (f"{name(len(pixels))}: {exc}",)
+            raise
+        finally:
+            self._requests -= 1
+            self._held -= size
+        return len(pixels), b"".join(pixels), notes
+
+    def _read(
+        self,
+        picture: bytes | NDArray[np.uint8],
+        shape: Shape,
+        prepare: Prepare,
+        deadline: float,
+    ) -> Prepared:
+        """Have one picture read in a thread; nobody waits for it past the deadline."""
+        if not self._turns.acquire(timeout=max(0.0, deadline - self._clock())):
+            raise DeadlineError("no thread was free to decode the picture before the deadline")
+        running = self._threads.spawn(_outcome, picture, shape, prepare)
+        running.rawlink(lambda _running: self._turns.release())
+        if not running.wait(max(0.0, deadline - self._clock())):
+            raise DeadlineError("the picture was not decoded before the deadline")
+        outcome: Any = running.get()
+        if isinstance(outcome, ServiceError):
+            raise outcome
+        prepared: Prepared = outcome
+        return prepared
+
+
+def _outcome(
+    picture: bytes | NDArray[np.uint8], shape: Shape, prepare: Prepare
+) -> Prepared | ServiceError:
+    """Read in a thread; what is raised there is logged as unexpected, so refusals are given."""
+    try:
+        return read_picture(picture, shape, prepare)
+    except ServiceError as exc:
+        return exc
+
+
+def read_picture(picture: bytes | NDArray[np.uint8], shape: Shape, prepare: Prepare) -> Prepared:
+    """Decode one picture, and make what the model takes of it."""
+    enough = max(ENOUGH, *shape[:2])
+    if isinstance(picture, bytes):
+        pixels = decode_picture(picture, enough)
+    else:
+        pixels = fit_array(picture, enough)
+    if prepare != "always":
+        fitting = preparation.as_is(pixels, shape)
+        if fitting is not None:
+            return fitting
+    if prepare == "never":
+        height, width, _ = pixels.shape
+        exact = max(height, width) < enough
+        found = f"{width} x {height} pixels large" if exact else f"larger than {enough} pixels"
+        raise BadInputError(
+            f"the picture is {found}; {shape[1]} x {shape[0]} are expected where none is prepared"
+        )
+    return preparation.prepare(pixels, shape)
