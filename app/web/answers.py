@@ -1,13 +1,60 @@
-"""Writes predictions as JSON."""
+"""Writes predictions: as JSON, or the probabilities alone as NumPy's format or raw numbers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+import re
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from app.web.errors import NotAcceptableError
+from app.web.query import FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from app.status import Shape
     from app.web.channel import Prediction
+    from app.web.encodings.images import Images
+
+JSON, NPY, RAW = "application/json", "application/x-npy", "application/octet-stream"
+_ANYTHING = (None, "", "*/*", JSON)
+"""What an Accept header mostly is, if there is one."""
+_LONGEST_ACCEPT = 1024
+"""Browsers' have some 200 letters; each takes a µs or two to read."""
+_SHORT_Q = re.compile(r"\bq=\.")  # Java's own client writes q=.2
+
+
+def choose_form(accept: str | None, *, needs_json: bool) -> str:
+    """Choose the media type of an answer.
+
+    Args:
+        accept: The request's header; None where there is none.
+        needs_json: Whether no other form can hold what was asked for.
+
+    Raises:
+        NotAcceptableError: If none of those that there are is wanted.
+    """
+    if accept in _ANYTHING:
+        return JSON
+    forms = (JSON,) if needs_json else (JSON, NPY, RAW)
+    if len(str(accept)) > _LONGEST_ACCEPT:
+        raise NotAcceptableError(
+            f"Accept is longer than the {_LONGEST_ACCEPT} letters that are read"
+        )
+    wanted = parse_accept_header(_SHORT_Q.sub("q=0.", str(accept)), MIMEAccept)
+    plain = MIMEAccept([(media_type.partition(";")[0], q) for media_type, q in wanted])
+    found = plain.best_match(forms)
+    if found is None:
+        there = " or ".join(forms) + (", with top_k or fields," if needs_json else "")
+        raise NotAcceptableError(f"Accept is {str(accept)[:80]!r}; there is {there} to be had")
+    return found
 
 
 def encode_predictions(prediction: Prediction, model: str) -> bytes:
@@ -26,8 +73,73 @@ def encode_predictions(prediction: Prediction, model: str) -> bytes:
         }
         for index, probabilities in zip(best.tolist(), answer.probabilities, strict=True)
     ]
-    document = {
-        "predictions": predictions,
-        "model": {"name": model, "version": answer.version},
+    return _document(predictions, model, answer.version)
+
+
+def encode_fields(
+    prediction: Prediction,
+    model: str,
+    *,
+    fields: frozenset[str],
+    top_k: int,
+    images: Images,
+    shape: Shape,
+) -> bytes:
+    """Render what was asked for of each prediction.
+
+    Args:
+        prediction: Of these images.
+        model: Its name.
+        fields: Of `query.FIELDS`.
+        top_k: How many of the likeliest classes are in `top`; 0 is all.
+        images: What the model saw, and the notes on it.
+        shape: Rows, columns and channels of one image; a single channel is left out.
+    """
+    answer, classes = prediction.answer, prediction.classes
+    best = answer.probabilities.argmax(axis=1).tolist()
+    notes = images.notes or ((),) * images.rows
+    pixels = np.frombuffer(images.pixels, np.uint8).reshape(
+        images.rows, *(shape if shape[2] > 1 else shape[:2])
+    )
+    write: dict[str, Callable[[int], Any]] = {
+        "label": lambda row: classes[best[row]],
+        "class": lambda row: best[row],
+        "probability": lambda row: answer.probabilities[row, best[row]],
+        "probabilities": lambda row: answer.probabilities[row],
+        "top": lambda row: _top(answer.probabilities[row], classes, top_k),
+        "notes": lambda row: notes[row],
+        "pixels": lambda row: pixels[row],
     }
+    chosen = [(name, write[name]) for name in FIELDS if name in fields]
+    predictions = [{name: of(row) for name, of in chosen} for row in range(images.rows)]
+    return _document(predictions, model, answer.version)
+
+
+def encode_numbers(probabilities: NDArray[np.float32], form: str) -> bytes:
+    """Write float32 probabilities, little-endian, row-major.
+
+    Args:
+        probabilities: Shape (images, classes).
+        form: `NPY`, which says the shape, or `RAW`.
+    """
+    numbers = probabilities.astype("<f4", copy=False)
+    if form == RAW:
+        return numbers.tobytes()
+    file = io.BytesIO()
+    np.lib.format.write_array(file, numbers, allow_pickle=False)
+    return file.getvalue()
+
+
+def _top(
+    probabilities: NDArray[np.float32], classes: Sequence[str], top_k: int
+) -> list[dict[str, Any]]:
+    order = np.argsort(-probabilities, kind="stable")[: top_k or None]
+    return [
+        {"label": classes[index], "class": index, "probability": probabilities[index]}
+        for index in order.tolist()
+    ]
+
+
+def _document(predictions: list[dict[str, Any]], model: str, version: int) -> bytes:
+    document = {"predictions": predictions, "model": {"name": model, "version": version}}
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)

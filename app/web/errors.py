@@ -5,6 +5,7 @@ ServiceError
 ├── UnauthenticatedError       401  the admin token is missing
 ├── ForbiddenError             403  the admin token is wrong, or nothing may be changed over HTTP
 ├── NotFoundError              404  there is no such model, version, label or action
+├── NotAcceptableError         406  the answer is wanted in no form that there is
 ├── ConflictError              409  the store's state forbids the change that was asked for
 ├── TooLargeError              413  the body or the number of images is over its bound
 ├── UnsupportedMediaTypeError  415  the body is of a kind that is not read
@@ -78,6 +79,12 @@ class ForbiddenError(ServiceError):
     """Raised when a request may not change anything."""
 
     status = 403
+
+
+class NotAcceptableError(ServiceError):
+    """Raised when an answer cannot be written as the caller wants it."""
+
+    status = 406
 
 
 class ConflictError(ServiceError):

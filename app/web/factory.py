@@ -21,6 +21,7 @@ from app.web.openapi.description import description_blueprint, swagger_files
 from app.web.openapi.facts import Bounds
 from app.web.operations import operations_blueprint
 from app.web.page import page_blueprint
+from app.web.pictures.reading import PictureReader
 from app.web.predict import predict_blueprint
 from app.web.predictor import Predictor
 from app.web.static_files import StaticFiles, static_blueprint
@@ -42,6 +43,7 @@ def create_app(
     channel: HostChannel,
     metrics: WebMetrics,
     clock: Callable[[], float] = time.monotonic,
+    reader: PictureReader | None = None,
 ) -> Flask:
     """Make the application.
 
@@ -50,6 +52,7 @@ def create_app(
         channel: Asks the model host; whoever made it starts and closes it.
         metrics: Counts requests.
         clock: Monotonic seconds; the channel's deadlines are readings of the same clock.
+        reader: Reads pictures; by default one of this application's own.
     """
     app = LeanFlask(__name__, static_folder=None)
     register_errors(app)
@@ -63,7 +66,8 @@ def create_app(
         "max_body_bytes": settings.max_body_bytes,
     }
     token = settings.read_admin_token()
-    app.register_blueprint(predict_blueprint(predictor, **bounds))
+    reader = reader or PictureReader(clock, on_shed=metrics.shed)
+    app.register_blueprint(predict_blueprint(predictor, reader, **bounds))
     app.register_blueprint(tf_serving_blueprint(predictor, **bounds))
     app.register_blueprint(models_blueprint(channel, traffic))
     app.register_blueprint(admin_blueprint(channel, token))

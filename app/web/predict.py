@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
 
 from app.status import Shape
-from app.web.answers import encode_predictions
+from app.web.answers import JSON, choose_form, encode_fields, encode_numbers, encode_predictions
 from app.web.bodies import media_type, read_body, request_timeout_s
+from app.web.encodings.form import decode_form
+from app.web.encodings.images import Images, ReadPictures
 from app.web.encodings.instances import decode_instances
 from app.web.encodings.npy import decode_npy
 from app.web.encodings.raw_pixels import decode_raw_pixels
@@ -20,26 +22,74 @@ from app.web.lean_flask import FinalResponse
 from app.web.lookup import version_number
 from app.web.observing import STARTED
 from app.web.predictor import DEFAULT, Target
+from app.web.query import USUAL, read_query
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flask import Response
 
     from app.frames import Answer
     from app.web.channel import Prediction
+    from app.web.encodings.images import Picture
+    from app.web.pictures.reading import PictureReader, Prepare
     from app.web.predictor import Predictor
+    from app.web.query import Asked
 
-_Decoder = Callable[[bytes, Shape, int], tuple[int, bytes]]
-"""Takes a body, the shape of an image and the most images; gives their number and pixels."""
+Environ = dict[str, Any]
 
-_DECODERS: dict[str, _Decoder] = {
-    "application/json": partial(decode_instances, pause=give_way),
-    "application/octet-stream": decode_raw_pixels,
+
+@dataclass(slots=True)  # not frozen: that would treble the time to make one
+class Pictures:
+    """Reads the pictures of one request."""
+
+    reader: PictureReader
+    shape: Shape
+    prepare: Prepare
+    deadline: float
+
+    @property
+    def always(self) -> bool:
+        """Whether also pictures that fit are to be prepared."""
+        return self.prepare == "always"
+
+    def __call__(
+        self, pictures: Sequence[Picture], name: Callable[[int], str] | None = None
+    ) -> Images:
+        """Read pictures."""
+        return Images(*self.reader.read(pictures, self.shape, self.prepare, self.deadline, name))
+
+
+_Decoder = Callable[[bytes, Shape, int, ReadPictures], Images]
+"""Takes a body, the shape of an image, the most images, and what reads pictures."""
+
+
+def _decode_form(body: bytes, _shape: Shape, max_images: int, pictures: ReadPictures) -> Images:
+    return decode_form(body, request.environ["CONTENT_TYPE"], max_images, pictures, give_way)
+
+
+def _decode_picture(body: bytes, _shape: Shape, _most: int, pictures: ReadPictures) -> Images:
+    return pictures([body])
+
+
+DECODERS: dict[str, _Decoder] = {
+    "application/json": lambda body, shape, most, pictures: decode_instances(
+        body, shape, most, pictures, give_way
+    ),
+    "application/octet-stream": lambda body, shape, most, _: decode_raw_pixels(body, shape, most),
     "application/x-npy": decode_npy,
+    "image/png": _decode_picture,
+    "image/jpeg": _decode_picture,
+    "image/webp": _decode_picture,
+    "image/bmp": _decode_picture,
+    "multipart/form-data": _decode_form,
 }
+"""Media type -> what reads a body of it."""
 
 
 def predict_blueprint(
     predictor: Predictor,
+    reader: PictureReader,
     *,
     timeout_ms: int,
     max_images: int,
@@ -49,6 +99,7 @@ def predict_blueprint(
 
     Args:
         predictor: Asks the model host.
+        reader: Decodes and prepares pictures.
         timeout_ms: Deadline of a request that names none.
         max_images: Bound on the images of one request.
         max_body_bytes: Bound on its body.
@@ -75,34 +126,61 @@ def predict_blueprint(
         environ = request.environ
         timeout_s = request_timeout_s(environ, timeout_ms)
         deadline = environ[STARTED] + timeout_s
-        decode = _decoder(environ)
+        decode = DECODERS.get(environ.get("CONTENT_TYPE", "")) or _decoder(environ)
+        asked = read_query(request.args) if environ.get("QUERY_STRING") else USUAL
+        form = choose_form(environ.get("HTTP_ACCEPT"), needs_json=asked.needs_json)
         body = read_body(environ, timeout_s, max_body_bytes)
         model = predictor.serving(target, deadline, len(body))
-        rows, pixels = decode(body, model.input_shape, max_images)
-        prediction = predictor.predict(target, rows, pixels, deadline, environ)
-        return _response(prediction, predictor.name(target))
+        if asked.top_k:
+            asked.check_classes(len(model.classes))
+        shape = model.input_shape
+        pictures = Pictures(reader, shape, asked.prepare, deadline)
+        images = decode(body, shape, max_images, pictures)
+        prediction = predictor.predict(target, images.rows, images.pixels, deadline, environ)
+        name = predictor.name(target)
+        if form != JSON:
+            return _numbers(prediction, name, form)
+        if asked.fields is None and not asked.top_k and images.notes is None:
+            return _json(prediction, encode_predictions(prediction, name))
+        return _json(prediction, _chosen(prediction, name, asked, images, shape))
 
     return blueprint
 
 
-def _decoder(environ: dict[str, Any]) -> _Decoder:
+def _decoder(environ: Environ) -> _Decoder:
     kind = media_type(environ)
-    decode = _DECODERS.get(kind)
+    decode = DECODERS.get(kind)
     if decode is None:
         found = f"is {kind[:80]}" if kind else "is missing"
-        *others, last = _DECODERS
+        *others, last = DECODERS
         kinds = f"{', '.join(others)} or {last}"
         raise UnsupportedMediaTypeError(f"Content-Type {found}; {kinds} is expected")
     return decode
 
 
-def _response(prediction: Prediction, model: str) -> Response:
-    encoded = encode_predictions(prediction, model)
-    headers = [
-        ("Content-Type", "application/json"),
-        ("Server-Timing", _server_timing(prediction.answer)),
-    ]
+def _chosen(
+    prediction: Prediction, model: str, asked: Asked, images: Images, shape: Shape
+) -> bytes:
+    fields = asked.fields_of(pictures=images.notes is not None)
+    return encode_fields(
+        prediction, model, fields=fields, top_k=asked.top_k, images=images, shape=shape
+    )
+
+
+def _json(prediction: Prediction, encoded: bytes) -> Response:
+    headers = [("Content-Type", JSON), ("Server-Timing", _server_timing(prediction.answer))]
     return FinalResponse(encoded, headers)
+
+
+def _numbers(prediction: Prediction, model: str, form: str) -> Response:
+    answer = prediction.answer
+    headers = [
+        ("Content-Type", form),
+        ("Server-Timing", _server_timing(answer)),
+        ("Glyph-Model", model),
+        ("Glyph-Version", str(answer.version)),
+    ]
+    return FinalResponse(encode_numbers(answer.probabilities, form), headers)
 
 
 def _server_timing(answer: Answer) -> str:

@@ -28,8 +28,8 @@ def predict():
     """Parse, and answer."""
     body = request.get_data(cache=False)
     decode = decode_instances if request.mimetype == "application/json" else decode_raw_pixels
-    count, _ = decode(body, SHAPE, 1024)
-    return Response(_answer(count), mimetype="application/json")
+    images = decode(body, SHAPE, 1024)
+    return Response(_answer(images.rows), mimetype="application/json")
 
 
 @cache

@@ -45,7 +45,7 @@ def inflate(body: bytes, coding: str) -> Iterator[bytes]:
         while waiting or full:
             if inflater.eof:
                 members += 1
-                _check_next(coding, members, start)
+                _check_next(coding, members)
                 inflater = zlib.decompressobj(wbits)
             try:
                 piece = inflater.decompress(waiting, _SLICE_BYTES)
@@ -59,18 +59,18 @@ def inflate(body: bytes, coding: str) -> Iterator[bytes]:
         raise BadInputError(f"the body is cut off: {len(body)} bytes of {coding} have no end")
 
 
-def _check_next(coding: str, members: int, position: int) -> None:
+def _check_next(coding: str, members: int) -> None:
     if coding == "deflate":
         raise BadInputError(f"something follows the end of the body's {coding} stream")
     if members > _MOST_MEMBERS:
-        raise BadInputError(
-            f"the body is {_MOST_MEMBERS} gzip members by byte {position}; "
-            f"at most so many are inflated"
-        )
+        sentence = f"the body is of more than {_MOST_MEMBERS} gzip members"
+        raise BadInputError(f"{sentence}; at most so many are inflated")
 
 
 def _malformed(coding: str, members: int, exc: zlib.error) -> BadInputError:
     reason = str(exc).rpartition(": ")[2]
+    if reason.startswith("Error 2"):
+        reason = "it needs a dictionary"
     if members > 1 and reason == "incorrect header check":
         return BadInputError(f"something that is no {coding} follows the end of the body's stream")
     return BadInputError(f"Content-Encoding is {coding}, and the body is not: {reason}")

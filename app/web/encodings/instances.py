@@ -7,6 +7,8 @@ goes through numpy. Only what is left is looked at number by number, to name the
 
 from __future__ import annotations
 
+import gc
+import json
 import math
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import orjson
 
+from app.web.encodings.base64_instances import decode_base64, is_raw
+from app.web.encodings.images import NO_PICTURES, Images
 from app.web.encodings.pixels import INK, RANGE, check_count, refuse_number
 from app.web.encodings.plain_instances import read_plain
 from app.web.errors import BadInputError
@@ -22,43 +26,75 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.status import Shape
+    from app.web.encodings.images import ReadPictures
 
 _NOT_JSON_NUMBER = re.compile("-?(NaN|Infinity)")
 _QUOTE_LENGTH = 40
+_PAUSE_EVERY = 32
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 def decode_instances(
-    body: bytes, shape: Shape, max_images: int, pause: Callable[[], object] = lambda: None
-) -> tuple[int, bytes]:
+    body: bytes,
+    shape: Shape,
+    max_images: int,
+    pictures: ReadPictures = NO_PICTURES,
+    pause: Callable[[], object] = lambda: None,
+) -> Images:
     """Decode a JSON body.
 
     Args:
-        body: `{"instances": [...]}`; an instance is a list of rows, a flat list, or rows of columns
-            of channels.
+        body: `{"instances": [...]}`; an instance is a list of rows, a flat list, rows of columns
+            of channels, or `{"b64": "..."}`, the base64 of a picture's file or of raw pixels.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the instances.
+        pictures: Reads those that are base64.
         pause: Called now and then while many images are decoded, to let others go on.
-
-    Returns:
-        The number of images, and their uint8 pixels, row-major, image after image.
 
     Raises:
         BadInputError: If anything is malformed; names the instance, row and column.
         TooLargeError: If there are too many instances.
+        ServiceError: If a picture cannot be read; the class says why.
     """
     plain = read_plain(body, shape, max_images, pause)
     if plain is not None:
-        return plain
+        return Images(*plain)
     instances = _instances(body)
     check_count(len(instances), max_images)
     # bytes() and numpy take booleans for 0 and 1.
     numbers = b"true" not in body and b"false" not in body
-    pixels = [
-        (numbers and (_pack(instance, shape) or _convert(instance, shape)))
-        or _examine(index, instance, shape)
-        for index, instance in enumerate(instances)
-    ]
-    return len(instances), b"".join(pixels)
+    pixels: list[bytes] = []
+    files: dict[int, bytes] = {}
+    for index, instance in enumerate(instances):
+        if index and not index % _PAUSE_EVERY:
+            pause()
+        if type(instance) is dict:
+            content = decode_base64(f"instance {index}", instance)
+            if not is_raw(content, math.prod(shape)):
+                files[index], content = content, b""
+            pixels.append(content)
+        else:
+            pixels.append(
+                (numbers and (_pack(instance, shape) or _convert(instance, shape)))
+                or _examine(index, instance, shape)
+            )
+    if files:
+        return _with_pictures(pixels, files, shape, pictures)
+    return Images(len(instances), b"".join(pixels))
+
+
+def _with_pictures(
+    pixels: list[bytes], files: dict[int, bytes], shape: Shape, pictures: ReadPictures
+) -> Images:
+    """Put pictures where they belong among other images."""
+    places = list(files)
+    read = pictures(list(files.values()), lambda i: f"instance {places[i]}")
+    size = math.prod(shape)
+    notes: list[tuple[str, ...]] = [()] * len(pixels)
+    for number, place in enumerate(places):
+        pixels[place] = read.pixels[number * size : (number + 1) * size]
+        notes[place] = read.notes[number] if read.notes else ()
+    return Images(len(pixels), b"".join(pixels), notes)
 
 
 def _instances(body: bytes) -> list[Any]:
@@ -67,6 +103,8 @@ def _instances(body: bytes) -> list[Any]:
         raise BadInputError(
             f'the body is {_describe(document)}; an object {{"instances": [...]}} is expected'
         )
+    if body.count(b'"instances"') > 1 and _stands_twice(body):
+        raise BadInputError('the body has the key "instances" twice; give it once')
     if "instances" not in document:
         keys = ", ".join(map(_shorten, sorted(document)[:5])) or "none"
         raise BadInputError(f'the body has no key "instances" (its keys: {keys})')
@@ -80,14 +118,30 @@ def _instances(body: bytes) -> list[Any]:
     return instances
 
 
+def _stands_twice(body: bytes) -> bool:
+    """Look closer: it may also be a value, or a key further inside."""
+    try:
+        pairs = json.loads(body, object_pairs_hook=list, parse_int=str, parse_float=str)
+    except RecursionError:
+        raise _too_deep() from None
+    return [name for name, _ in pairs].count("instances") > 1
+
+
+def _too_deep() -> BadInputError:
+    return BadInputError("the JSON is nested too deep; an image has 3 levels")
+
+
 def _parse(body: bytes) -> Any:
     if not body:
         raise BadInputError('the body is empty; {"instances": [...]} is expected')
+    if body.startswith(_BYTE_ORDER_MARKS) or body[:2].count(0):
+        raise BadInputError("the body is not plain UTF-8: JSON has no byte order mark and no NUL")
+    gc.disable()  # JSON has no cycles, and to look for them takes longer than all the rest
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as exc:
         if "depth limit" in exc.msg:
-            raise BadInputError("the JSON is nested too deep; an image has 3 levels") from None
+            raise _too_deep() from None
         start = exc.pos - 1 if exc.msg.startswith("no digit") else exc.pos
         token = _NOT_JSON_NUMBER.match(exc.doc, start)
         if token or "infinity" in exc.msg:
@@ -95,6 +149,8 @@ def _parse(body: bytes) -> Any:
             raise BadInputError(f"{found} at character {start}: {RANGE}") from None
         where = f"line {exc.lineno}, column {exc.colno}"
         raise BadInputError(f"the body is not valid JSON: {exc.msg} ({where})") from None
+    finally:
+        gc.enable()
 
 
 def _pack(instance: Any, shape: Shape) -> bytes | None:

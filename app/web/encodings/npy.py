@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.lib import format as npy_format
 
+from app.web.encodings.images import NO_PICTURES, Images
 from app.web.encodings.pixels import INK, check_count, refuse_number
 from app.web.errors import BadInputError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.status import Shape
+    from app.web.encodings.images import ReadPictures
 
 _MOST_HEADER_BYTES = 1024
 """NumPy itself writes less than 200 for a plain array."""
@@ -29,6 +31,8 @@ _READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_ar
 """Later versions are for arrays with named fields."""
 _UNREADABLE = (ValueError, SyntaxError, RecursionError, MemoryError, TypeError, tokenize.TokenError)
 """What is raised on headers that are no literal, or none that NumPy knows."""
+_COLOURS = (3, 4)
+"""Channels: red, green, blue, and opacity."""
 _UNITS = ("row", "column", "channel")
 
 
@@ -42,30 +46,37 @@ class Header(NamedTuple):
     """Bytes before the data."""
 
 
-def decode_npy(body: bytes, shape: Shape, max_images: int) -> tuple[int, bytes]:
+def decode_npy(
+    body: bytes, shape: Shape, max_images: int, pictures: ReadPictures = NO_PICTURES
+) -> Images:
     """Decode an array of images, or of one.
 
     Args:
         body: A whole `.npy` file: (rows, columns), (n, rows, columns), each also with a last axis
-            of channels, or (n, pixels); of any type of numbers that has whole ones.
+            of channels, or (n, pixels); of any type of numbers that has whole ones. Bytes may also
+            be pictures of another size: (h, w), (n, h, w), (h, w, 3 or 4) or (n, h, w, 1, 3 or 4).
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
-
-    Returns:
-        The number of images, and their uint8 pixels, row-major, image after image.
+        pictures: Reads pictures.
 
     Raises:
         BadInputError: If it is no such array, or holds anything but whole numbers from 0 to 255.
         TooLargeError: If there are too many images.
+        ServiceError: If a picture cannot be read; the class says why.
     """
     array = read_array(body)
     images = arrange(array, shape)
+    if array.dtype == np.uint8 and (images is None or pictures.always):
+        stack = _stack(array if images is None else images)
+        if stack is not None:
+            check_count(len(stack), max_images)
+            return pictures(list(stack), lambda i: f"picture {i}")
     if images is None:
         raise BadInputError(f"the array's shape is {array.shape}; {_expected(shape)} is expected")
     if not len(images):
         raise BadInputError(f"the array's shape is {array.shape}; give at least one image")
     check_count(len(images), max_images)
-    return len(images), _to_bytes(images)
+    return Images(len(images), _to_bytes(images))
 
 
 def read_array(body: bytes) -> NDArray[Any]:
@@ -112,9 +123,11 @@ def read_header(body: bytes) -> Header:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns where it mends a header
             shape, column_major, dtype = reader(file, max_header_size=_MOST_HEADER_BYTES)
-    except (*_UNREADABLE, Warning) as exc:
-        reason = str(exc).partition("\n")[0][:200]
-        raise BadInputError(f"the header of the .npy file cannot be read: {reason}") from None
+    except (*_UNREADABLE, Warning):  # whose words may name what is of no concern to a caller
+        sentence = f"descr, fortran_order and shape in at most {_MOST_HEADER_BYTES} bytes"
+        raise BadInputError(
+            f"the header of the .npy file cannot be read; {sentence} are expected"
+        ) from None
     return Header(dtype, tuple(map(int, shape)), column_major, file.tell())
 
 
@@ -129,6 +142,14 @@ def arrange(array: NDArray[Any], shape: Shape) -> NDArray[Any] | None:
     if array.shape[1:] in of_one:
         return array.reshape(len(array), *shape)
     return None
+
+
+def _stack(array: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """Give pictures one after another; None where the array can be none."""
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in _COLOURS):  # noqa: PLR2004
+        array = array[np.newaxis]
+    coloured = array.ndim == 4 and array.shape[3] in (1, *_COLOURS)  # noqa: PLR2004
+    return array if array.size and (coloured or array.ndim == 3) else None  # noqa: PLR2004
 
 
 def _to_bytes(images: NDArray[Any]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from app.web.encodings.images import Images
 from app.web.encodings.pixels import check_count, form
 from app.web.errors import BadInputError
 
@@ -12,16 +13,13 @@ if TYPE_CHECKING:
     from app.status import Shape
 
 
-def decode_raw_pixels(body: bytes, shape: Shape, max_images: int) -> tuple[int, bytes]:
+def decode_raw_pixels(body: bytes, shape: Shape, max_images: int) -> Images:
     """Check the length of a body of uint8 pixels, row-major, image after image.
 
     Args:
         body: Nothing but pixels; 0 is background, 255 is ink.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
-
-    Returns:
-        The number of images, and their pixels.
 
     Raises:
         BadInputError: If the body is not a whole number of images, or none.
@@ -34,4 +32,4 @@ def decode_raw_pixels(body: bytes, shape: Shape, max_images: int) -> tuple[int, 
             f"the body has {len(body)} bytes; {size} ({form(shape)}) for each image are expected"
         )
     check_count(images, max_images)
-    return images, body
+    return Images(images, body)

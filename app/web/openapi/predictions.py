@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from app.web.answers import NPY, RAW
 from app.web.bodies import LONGEST_TIMEOUT_MS, TIMEOUT_HEADER
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.refusals import headers
 from app.web.openapi.schemas import NUMBER, STRING, VERSION, either, list_of, record
+from app.web.pictures.reading import Prepare
+from app.web.query import FIELDS, USUAL_FIELDS
 
 if TYPE_CHECKING:
     from app.web.openapi.facts import Facts, Shape
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 TAG = "Predictions"
-REFUSED = (400, 404, 408, 413, 415, 429, 500, 503, 504)
+REFUSED = (400, 404, 406, 408, 413, 415, 429, 500, 503, 504)
 TIMEOUT: Json = {
     "name": TIMEOUT_HEADER,
     "in": "header",
@@ -29,6 +32,35 @@ REQUEST_ID: Json = {
     "description": "Echoed and logged, if it is up to 128 letters, digits and any of `._:-`.",
     "schema": STRING,
 }
+_QUERY: tuple[Json, ...] = (
+    {
+        "name": "prepare",
+        "in": "query",
+        "description": "What is done to pictures: `auto` prepares those of another size than the "
+        "model's, `never` refuses them, `always` prepares all. Numbers are taken as they are.",
+        "schema": {"type": "string", "enum": list(get_args(Prepare)), "default": "auto"},
+    },
+    {
+        "name": "top_k",
+        "in": "query",
+        "description": "Adds `top`: so many of the likeliest classes.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    {
+        "name": "fields",
+        "in": "query",
+        "description": "What each prediction has; by default "
+        f"`{','.join(USUAL_FIELDS)}`, and `notes` on pictures.",
+        "style": "form",
+        "explode": False,
+        "schema": {
+            "type": "array",
+            "items": {"type": "string", "enum": list(FIELDS)},
+            "minItems": 1,
+        },
+    },
+)
+_FILE: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
 _PIXEL: Json = {"type": "integer", "minimum": 0, "maximum": 255}
 _ROUTES = {
     "POST /predict": "predict",
@@ -45,15 +77,23 @@ def operations(facts: Facts) -> list[Operation]:
 
 def schemas(facts: Facts) -> dict[str, Json]:
     """Describe what goes in and what comes out."""
+    likely: Json = {
+        "label": STRING | {"description": "Name of the likeliest class."},
+        "class": {"type": "integer", "minimum": 0, "description": "Its place in the list."},
+        "probability": NUMBER,
+    }
     prediction = record(
         {
-            "label": STRING | {"description": "Name of the likeliest class."},
-            "class": {"type": "integer", "minimum": 0, "description": "Its place in the list."},
-            "probability": NUMBER,
+            **likely,
             "probabilities": list_of(NUMBER, description="Of every class, in order."),
-        }
+            "top": list_of(record(likely), description="The likeliest classes, in order."),
+            "notes": list_of(STRING, description="What was done to a picture, and looks doubtful."),
+            "pixels": {"type": "array", "description": "What the model saw, row by row."},
+        },
+        *FIELDS,
     )
-    images = list_of(component("Image"), minItems=1, maxItems=facts.bounds.max_images)
+    instance = either(component("Image"), record({"b64": _FILE | {"contentEncoding": "base64"}}))
+    images = list_of(instance, minItems=1, maxItems=facts.bounds.max_images)
     return {
         "Image": _image(facts.shapes),
         "Images": record({"instances": images}),
@@ -88,7 +128,9 @@ def _predict(route: str, facts: Facts) -> Operation:
     bounds = facts.bounds
     given = answer(
         "One prediction for each image, in order.",
-        json_of(component("Predictions")),
+        json_of(component("Predictions"))
+        | {NPY: {"schema": _numbers("a float32 array (images, classes)")}}
+        | {RAW: {"schema": _numbers("float32, little-endian, images x classes")}},
         headers=headers("Server-Timing"),
     )
     return Operation(
@@ -97,18 +139,27 @@ def _predict(route: str, facts: Facts) -> Operation:
         tag=TAG,
         about=f"At most {bounds.max_images} images and {bounds.max_body_bytes} bytes; "
         f"within {bounds.timeout_ms} ms, unless the caller says otherwise.",
-        parameters=(TIMEOUT, REQUEST_ID),
+        parameters=(*_QUERY, TIMEOUT, REQUEST_ID),
         body={"required": True, "content": _content(facts)},
         answers={200: given},
         refusals=REFUSED,
     )
 
 
+def _numbers(form: str) -> Json:
+    return {"description": f"Probabilities alone: {form}; headers name model and version."}
+
+
 def _content(facts: Facts) -> Json:
     size = math.prod(facts.shapes[0]) if facts.shapes else 784
     raw = {"description": f"The pixels themselves, a byte each: {size} bytes an image."}
+    array = {"description": "What `numpy.save` writes: whole numbers, or bytes of any size."}
+    picture = {"description": "A picture's file; told by its content."}
     body = json_of(component("Images"), **example_of(facts))
-    return body | {"application/octet-stream": {"schema": raw}}
+    body |= {RAW: {"schema": raw}, NPY: {"schema": array}}
+    body |= {f"image/{kind}": {"schema": picture} for kind in ("png", "jpeg", "webp", "bmp")}
+    files = {"type": "object", "additionalProperties": _FILE, "minProperties": 1}
+    return body | {"multipart/form-data": {"schema": files}}
 
 
 def example_of(facts: Facts) -> Json:

@@ -36,6 +36,7 @@ REFUSALS = {
     401: Refusal("Unauthenticated", "The caller has not said who asks.", ("WWW-Authenticate",)),
     403: Refusal("Forbidden", "The caller may not do this, or nothing may be changed over HTTP."),
     404: Refusal("NotFound", "There is no such model, version, label or action."),
+    406: Refusal("NotAcceptable", "The answer is wanted in no form that there is."),
     408: Refusal("SlowBody", "The body did not arrive before the deadline."),
     409: Refusal("Conflict", "What the store holds forbids this change; the sentence says why."),
     413: Refusal("TooLarge", "The body is larger, or the images are more, than is taken."),

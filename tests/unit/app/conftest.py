@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from app.frames import Answer
 from app.settings import Settings
 from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.channel import Prediction
-from app.web.errors import NotFoundError
+from app.web.errors import BadInputError, NotFoundError
 from app.web.factory import create_app
 from app.web.metrics import WebMetrics
 from model_store import (
@@ -251,6 +252,24 @@ class FakeChannel:
             raise self.error
 
 
+class FakeReader:
+    """Reads a file that ends in a digit as an image that starts with it; every one was inverted."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple] = []
+
+    def read(self, pictures, shape, prepare, deadline, name):
+        self.asked.append((pictures, shape, prepare, deadline))
+        pixels = b""
+        for index, picture in enumerate(pictures):
+            if isinstance(picture, bytes) and picture == b"broken":
+                found = f"{name(index)}: " if name else ""
+                raise BadInputError(f"{found}the picture is broken")
+            first = int(picture[-1:] if isinstance(picture, bytes) else picture.flat[0])
+            pixels += bytes([first]).ljust(math.prod(shape), b"\0")
+        return len(pictures), pixels, [("inverted",)] * len(pictures)
+
+
 def serving(version: int, **changes) -> VersionStatus:
     """Describe a version that serves."""
     known = {
@@ -354,10 +373,15 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def make_app(channel, registry, clock):
+def reader() -> FakeReader:
+    return FakeReader()
+
+
+@pytest.fixture
+def make_app(channel, registry, clock, reader):
     """Give a function that builds the application with some settings changed."""
     metrics = WebMetrics(registry)
-    return lambda **settings: create_app(Settings(**settings), channel, metrics, clock)
+    return lambda **settings: create_app(Settings(**settings), channel, metrics, clock, reader)
 
 
 @pytest.fixture

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.web.encodings.images import Images
 from app.web.encodings.instances import decode_instances
 from app.web.errors import BadInputError, ServiceError, TooLargeError
 
 SHAPE = (28, 28, 1)
 RANGE = "pixels are whole numbers from 0 (background) to 255 (ink)"
 EXPECTED = "28 rows of 28, or 784 numbers, are expected"
+ONE_KEY = 'an object has the one key "b64"'
 LIST_OF_ONE = 'one image alone is still a list of one: {"instances": [image]}'
 
 
@@ -71,7 +73,7 @@ def test_every_layout_gives_the_same_pixels(shape, data, floats, remark):
     ]
     content = json.dumps({"instances": instances, **remark}).encode()
 
-    assert (len(images), b"".join(images)) == decode_instances(content, shape, 4)
+    assert Images(len(images), b"".join(images)) == decode_instances(content, shape, 4)
 
 
 LEAVES = st.integers(0, 255) | st.sampled_from([256, -1, 0.5, 1e300, 2**64, None, True, "7", {}])
@@ -85,7 +87,7 @@ def test_whatever_is_sent_is_decoded_or_refused(instances):
     """No JSON makes the decoder fail in any other way, and what it lets through has its size."""
     content = json.dumps({"instances": instances}).encode()
     try:
-        number, pixels = decode_instances(content, (2, 2, 1), 4)
+        number, pixels, _ = decode_instances(content, (2, 2, 1), 4)
     except ServiceError:
         return
     assert (number, number * 4) == (len(instances), len(pixels))
@@ -183,8 +185,11 @@ def test_the_first_wrong_pixel_is_told():
         (None, f"is null; {EXPECTED}; {LIST_OF_ONE}"),
         ("abc", f"is the string 'abc'; {EXPECTED}; {LIST_OF_ONE}"),
         ("a" * 784, f"is the string '{'a' * 40}…'; {EXPECTED}; {LIST_OF_ONE}"),
-        ({"b64": "AAAA"}, f"is an object; {EXPECTED}; {LIST_OF_ONE}"),
-        (dict.fromkeys(map(str, range(784)), 0), f"is an object; {EXPECTED}; {LIST_OF_ONE}"),
+        ({"pixels": []}, f"is an object with the keys 'pixels'; {ONE_KEY}"),
+        (
+            dict.fromkeys("abcdefg"),
+            f"is an object with the keys 'a', 'b', 'c', 'd', 'e'; {ONE_KEY}",
+        ),
     ],
     ids=[
         "empty",
@@ -205,7 +210,7 @@ def test_the_first_wrong_pixel_is_told():
         "string",
         "string of 784",
         "object",
-        "object of 784",
+        "object of many",
     ],
 )
 def test_a_wrong_form_is_described(instance, sentence):
@@ -281,7 +286,7 @@ def test_the_body_must_be_an_object_with_instances(content, sentence):
             "no digit after sign (line 1, column 18)",
         ),
         (
-            b"\xff\xfe{",
+            b'{"\xff\xfe',
             "str is not valid UTF-8: surrogates not allowed (line 1, column 1)",
         ),
     ],
@@ -329,7 +334,7 @@ def test_too_many_images_are_refused_before_they_are_looked_at():
 
 def test_as_many_images_as_allowed_are_taken():
     """The bound itself is within it."""
-    assert (4, bytes(4 * 784)) == decode_instances(body(*[rows()] * 4), SHAPE, 4)
+    assert Images(4, bytes(4 * 784)) == decode_instances(body(*[rows()] * 4), SHAPE, 4)
 
 
 def test_colour_images_need_their_channels():
@@ -337,4 +342,4 @@ def test_colour_images_need_their_channels():
     with pytest.raises(BadInputError, match=r"^instance 0, row 0, column 0 is the number 0; "):
         decode_instances(body([[0, 0], [0, 0]]), (2, 2, 3), 4)
 
-    assert (1, bytes(12)) == decode_instances(body([0] * 12), (2, 2, 3), 4)
+    assert Images(1, bytes(12)) == decode_instances(body([0] * 12), (2, 2, 3), 4)

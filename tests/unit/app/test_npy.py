@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.web.encodings.images import Images
 from app.web.encodings.npy import decode_npy
 from app.web.errors import BadInputError, ServiceError, TooLargeError
 
@@ -50,7 +51,9 @@ def test_every_type_of_whole_numbers_is_read(kind, version):
     """Of any size and byte order."""
     images = IMAGES if kind != "i1" else np.minimum(IMAGES, 127)
 
-    assert (2, images.tobytes()) == decode_npy(npy(images.astype(kind), version=version), SHAPE, 4)
+    assert Images(2, images.tobytes()) == decode_npy(
+        npy(images.astype(kind), version=version), SHAPE, 4
+    )
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -70,7 +73,7 @@ def test_every_layout_is_read(array, count, order):
     """One image or several, in rows or flat, with or without channels, in either order."""
     body = npy(np.asarray(array, order=order))
 
-    assert (count, IMAGES[:count].tobytes()) == decode_npy(body, SHAPE, 4)
+    assert Images(count, IMAGES[:count].tobytes()) == decode_npy(body, SHAPE, 4)
 
 
 @pytest.mark.parametrize("layout", [(2, 3, 3), (1, 2, 3, 3), (1, 18), (18,)])
@@ -78,7 +81,7 @@ def test_colours_are_read(layout):
     """Channels are the last axis."""
     pixels = np.arange(18, dtype=np.uint8)
 
-    assert (1, pixels.tobytes()) == decode_npy(npy(pixels.reshape(layout)), COLOUR, 4)
+    assert Images(1, pixels.tobytes()) == decode_npy(npy(pixels.reshape(layout)), COLOUR, 4)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_another_shape_is_refused(array, expected):
 def test_another_shape_than_a_colour_models_is_refused():
     """Its channels are named."""
     expected = "(2, 3, 3), (n, 2, 3, 3) or (n, 18) is expected"
-    assert f"the array's shape is (2, 3); {expected}" == refusal(npy(IMAGES[0]), COLOUR)
+    assert f"the array's shape is (2, 3); {expected}" == refusal(npy(np.zeros((2, 3))), COLOUR)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,10 @@ def test_a_shape_that_lies_is_refused(shape):
         (headed(b"[" * 1000), "cannot be read"),
         (headed(b"-" * 1000 + b"1"), "cannot be read"),
         (headed(b"{'descr': '|u1'}"), "cannot be read"),
-        (headed(described() + b" " * 1024, bytes(6)), "cannot be read: Header info length (1"),
+        (
+            headed(described() + b" " * 1024, bytes(6)),
+            "cannot be read; descr, fortran_order and shape in at most 1024 bytes",
+        ),
         (headed(described("'nonsense'"), bytes(6)), "cannot be read"),
         (headed(described("'|u1'", "(2L, 3L)"), bytes(6)), "cannot be read"),
         (headed(described("'|u1'", "[2, 3]"), bytes(6)), "cannot be read"),
@@ -216,7 +222,7 @@ def test_damage_is_refused_or_harmless(at, found, dropped):
     whole = npy(IMAGES)
     body = whole[:at] + found + whole[at + dropped :]
     try:
-        count, pixels = decode_npy(body, SHAPE, 4)
+        count, pixels, _ = decode_npy(body, SHAPE, 4)
     except (BadInputError, TooLargeError):
         return
     assert count * 6 == len(pixels)

@@ -13,6 +13,8 @@ from app.status import CanaryStatus, HostStatus
 from app.web import errors
 from app.web.errors import ServiceError
 from app.web.openapi.refusals import REFUSALS
+from app.web.predict import DECODERS
+from app.web.query import FIELDS
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - made up
 CHANGE = {
@@ -176,6 +178,24 @@ def test_why_the_service_is_not_ready_is_as_described(client, channel):
 
     assert 503 == response.status_code
     check(document, response, document["paths"]["/readyz"]["get"])
+
+
+def test_every_kind_of_body_is_described(document):
+    """And no other."""
+    body = document["paths"]["/predict"]["post"]["requestBody"]
+
+    assert set(DECODERS) == set(body["content"])
+
+
+@pytest.mark.usefixtures("two_models")
+@pytest.mark.parametrize("query", ["?top_k=2", f"?fields={','.join(FIELDS)}", "?fields=notes"])
+def test_answers_of_chosen_fields_are_as_described(client, query):
+    """Every field there is."""
+    document = client.get("/openapi.json").json
+    response = client.post(f"/predict{query}", json=client.get("/example").json)
+
+    assert 200 == response.status_code
+    check(document, response, document["paths"]["/predict"]["post"])
 
 
 def test_bounds_are_those_of_the_settings(make_app):

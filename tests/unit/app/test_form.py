@@ -1,0 +1,135 @@
+"""Forms with files: every file in order, and nothing but files."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.web.encodings.form import decode_form
+from app.web.encodings.images import Images
+from app.web.errors import BadInputError, ServiceError, TooLargeError
+
+TYPE = "multipart/form-data; boundary=edge"
+NOISE = bytes(range(256)) * 1024
+"""Longer than what is parsed at a time; has line ends of all kinds in it."""
+
+
+class Files:
+    """Keeps what it is given."""
+
+    always = False
+
+    def __call__(self, pictures, name):
+        self.contents = pictures
+        self.names = [name(index) for index in range(len(pictures))]
+        return Images(len(pictures), b"")
+
+
+def part(content: bytes, disposition: str = 'name="image"; filename="a.png"') -> bytes:
+    head = f"--edge\r\nContent-Disposition: form-data; {disposition}\r\n\r\n"
+    return head.encode() + content + b"\r\n"
+
+
+def form(*parts: bytes) -> bytes:
+    return b"".join(parts) + b"--edge--\r\n"
+
+
+def read(body: bytes, content_type: str = TYPE, most: int = 4) -> Files:
+    files = Files()
+    decode_form(body, content_type, most, files)
+    return files
+
+
+def refusal(body: bytes, content_type: str = TYPE, error: type[ServiceError] = BadInputError):
+    with pytest.raises(error) as caught:
+        read(body, content_type)
+    assert error is caught.type
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("content_type", [TYPE, 'multipart/form-data; boundary="edge"'])
+def test_files_are_read_in_order(content_type):
+    """Whatever their fields are called."""
+    names = ["first", "second", "first"]
+    parts = [part(b"%d" % n, f'name="{name}"; filename="{n}.png"') for n, name in enumerate(names)]
+
+    files = read(form(*parts), content_type)
+
+    assert [b"0", b"1", b"2"] == files.contents
+    assert ["file 0 ('0.png')", "file 1 ('1.png')", "file 2 ('2.png')"] == files.names
+
+
+@pytest.mark.parametrize("content", [b"", b"\r\n--edg", NOISE, b"\r\n" * 99_999, b"\r" * 70_000])
+def test_a_file_may_hold_anything(content):
+    """But the boundary."""
+    assert [content, b"next"] == read(form(part(content), part(b"next"))).contents
+
+
+def test_others_go_on_meanwhile():
+    """While a long form is parsed."""
+    pauses = []
+    decode_form(form(part(NOISE)), TYPE, 4, Files(), lambda: pauses.append(1))
+
+    assert 4 == len(pauses)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "found"),
+    [
+        ("multipart/form-data", "has no boundary"),
+        ("multipart/form-data; boundary=", "has no boundary"),
+        ("multipart/form-data; boundary=" + "x" * 71, f"has the boundary '{'x' * 71}'"),
+        ('multipart/form-data; boundary="édge"', "has the boundary 'édge'"),
+    ],
+)
+def test_a_form_without_a_boundary_is_refused(content_type, found):
+    """It could not be taken apart."""
+    expected = f"the Content-Type of the form {found}; 1 to 70 ASCII characters are expected"
+    assert expected == refusal(form(part(b"")), content_type)
+
+
+def test_a_field_that_is_no_file_is_refused():
+    """It might be meant to say something, and would not be listened to."""
+    expected = "the form's field 'prepare' is no file; files of pictures are expected"
+    assert expected == refusal(form(part(b"1"), part(b"always", 'name="prepare"')))
+
+
+def test_a_form_without_files_is_refused():
+    """There is nothing to classify."""
+    assert "the form has no file; give at least one picture" == refusal(form())
+
+
+def test_too_many_files_are_refused():
+    """Before the rest is parsed."""
+    expected = "the form has more than 4 files; at most so many are taken"
+    assert expected == refusal(form(*[part(b"")] * 5, b"rubbish"), error=TooLargeError)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"rubbish",
+        part(b"1")[:-2],
+        part(b"1")[:30],
+        b"--edge\r\nContent-Type: image/png\r\n\r\n1\r\n--edge--\r\n",
+        part(b"1", 'name="\xff"').replace(b"\xc3\xbf", b"\xff") + b"--edge--",
+    ],
+    ids=["empty", "no form", "no end", "half a head", "no disposition", "no UTF-8"],
+)
+def test_a_malformed_form_is_refused(body):
+    """Also one that is cut off."""
+    assert "the form is cut off, or its parts are malformed" == refusal(body)
+
+
+def test_every_cut_is_noticed():
+    """No part is taken for a whole form."""
+    whole = form(part(b"one"), part(b"two"))[:-2]
+    for length in range(len(whole)):
+        assert "the form is cut off, or its parts are malformed" == refusal(whole[:length])
+
+
+def test_headers_of_parts_are_bounded():
+    """They are held until their end is seen."""
+    body = form(part(b"", f'name="{"x" * 200_000}"; filename=""'))
+
+    assert "more than 65536 bytes of the form are outside of its files" == refusal(body)
