@@ -6,11 +6,13 @@ import click
 
 from tests.benchmarks.scenarios.bad_versions import bad_versions
 from tests.benchmarks.scenarios.canary import canary
+from tests.benchmarks.scenarios.encodings import encodings
 from tests.benchmarks.scenarios.fairness import fairness
 from tests.benchmarks.scenarios.faults import faults
 from tests.benchmarks.scenarios.invariance import invariance
 from tests.benchmarks.scenarios.object_store import object_store
 from tests.benchmarks.scenarios.overload import overload
+from tests.benchmarks.scenarios.payloads import payloads
 from tests.benchmarks.scenarios.rollback import rollback
 from tests.benchmarks.scenarios.shadow import shadow
 from tests.benchmarks.scenarios.slow_clients import slow_clients
@@ -51,6 +53,8 @@ _COMMANDS = (
     shadow,
     two_models,
     object_store,
+    encodings,
+    payloads,
 )
 for command in _COMMANDS:
     main.add_command(command)
