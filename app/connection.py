@@ -1,4 +1,4 @@
-"""One client's connection, read by the event loop as soon as something comes.
+"""One client's connection, read by the event loop as soon as something comes, in TLS or not.
 
 So a client that goes away while its request waits for the model is noticed, and the request is
 given up.
@@ -7,6 +7,7 @@ given up.
 from __future__ import annotations
 
 import os
+import ssl
 from typing import TYPE_CHECKING
 
 import gevent
@@ -71,6 +72,9 @@ class Connection:
         self._watcher.stop()
         self._watcher.close()
 
+    def _read(self) -> bytes:
+        return os.read(self._fd, _READ_BYTES)
+
     def _on_readable(self) -> None:
         """Run by the event loop, so it must not wait."""
         if self._received:
@@ -78,8 +82,8 @@ class Connection:
             self._watcher.stop()
             return
         try:
-            data = os.read(self._fd, _READ_BYTES)
-        except BlockingIOError:
+            data = self._read()
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except OSError:
             data = b""
@@ -89,3 +93,23 @@ class Connection:
             self._received = data
             if self._reading:
                 self._greenlet.switch()
+
+
+class SecureConnection(Connection):
+    """The same in TLS.
+
+    A read takes a whole record, since none is as large, and OpenSSL takes no more from the socket
+    than that. So whatever has come and was not read shows in the socket.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._sock = sock
+
+    def _read(self) -> bytes:
+        timeout = self._sock.gettimeout()
+        self._sock.settimeout(0)
+        try:
+            return self._sock.recv(_READ_BYTES)
+        finally:
+            self._sock.settimeout(timeout)

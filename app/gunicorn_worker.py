@@ -12,12 +12,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent.ssl import SSLSocket
 from gunicorn import http, util
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.ggevent import GeventWorker
 
-from app.connection import Connection
+from app.connection import Connection, SecureConnection
 from app.draining_server import DRAINING, DrainingServer
 from app.known_head import KnownHead
 from app.whole_response import WholeResponse
@@ -57,27 +58,19 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle(self, listener: Address, client: socket.socket, addr: Any) -> None:
         """Serve a connection until it ends."""
-        if isinstance(client, ssl.SSLSocket):
-            super().handle(listener, client, addr)
-            return
         client.settimeout(_WRITE_TIMEOUT_S)
-        connection = Connection(client)
+        secure = isinstance(client, SSLSocket)
+        connection = SecureConnection(client) if secure else Connection(client)
         try:
             self._converse(listener.getsockname(), client, addr, connection)
         except OSError as exc:
-            level = self.log.debug if exc.errno in _GONE else self.log.warning
+            gone = exc.errno in _GONE or isinstance(exc, ssl.SSLError)
+            level = self.log.debug if gone else self.log.warning
             level("a connection broke: %s", exc)
         finally:
             self._waiting.pop(connection, None)
             connection.close()
             util.close(client)
-
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Answer a request that came over TLS; StopIteration ends the connection."""
-        response, environ = self._prepare(listener_name, req, sock, addr)
-        self._answer(environ, response)
-        if response.closes:
-            raise StopIteration
 
     def _converse(self, name: Any, client: socket.socket, addr: Any, source: Connection) -> None:
         parser = http.get_parser(self.cfg, source, addr)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from types import SimpleNamespace
 
 import gevent
 import pytest
-from gevent import socket
+from gevent import socket, ssl
 from gevent.event import Event
 from gunicorn.config import Config
 
 from app.connection import ClientGoneError
 from app.draining_server import DRAINING
 from app.gunicorn_worker import WebWorker
+from tests.certificates import make_certificate
 
 PATIENCE_S = 10
 ASK = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
@@ -77,10 +79,30 @@ def worker(application):
     return Worker(application)
 
 
-@pytest.fixture
-def client(worker):
-    """Connect a client to a worker."""
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def sockets(request, certificate):
+    """Give two connected sockets: the client's, and the worker's."""
     ours, theirs = socket.socketpair()
+    if request.param == "plain":
+        return ours, theirs
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*certificate)
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # gevent's, which does not block
+    trusting.load_verify_locations(certificate.cert)
+    accepted = gevent.spawn(server.wrap_socket, theirs, server_side=True)
+    secure = trusting.wrap_socket(ours, server_hostname="127.0.0.1")
+    return secure, accepted.get(timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def client(worker, sockets):
+    """Connect a client to a worker."""
+    ours, theirs = sockets
     listener = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 80))
     greenlet = gevent.spawn(worker.handle, listener, theirs, ("127.0.0.1", 1))
     ours.settimeout(PATIENCE_S)
@@ -175,9 +197,10 @@ def test_a_malformed_request_is_refused_and_ends_the_connection(client, applicat
 def test_a_client_that_stops_in_between_is_let_go(client, worker, sent):
     """Nothing is answered, and the greenlet ends."""
     client.sendall(sent)
-    client.shutdown(socket.SHUT_WR)
+    socket.socket.shutdown(client, socket.SHUT_WR)  # below TLS
 
-    assert b"" == client.recv(1)
+    with contextlib.suppress(ssl.SSLError):  # an alert, since TLS would have said goodbye
+        assert b"" == client.recv(1)
     worker.served[0].get(timeout=PATIENCE_S)
 
 
