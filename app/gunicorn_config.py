@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import ssl
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from app.access.starting import check_access_files, warning_of_open_door
 from app.cores import usable_cores
 from app.key_files import check_public_keys
 from app.logs import logging_config
@@ -14,8 +16,12 @@ from app.metrics_files import join_dead
 from app.run_dir import METRICS, current_run_dir, make_run_dir, remove_run_dir
 from app.settings import load_settings, misspelt
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _settings = load_settings()
 check_public_keys(_settings)
+check_access_files(_settings)
 make_run_dir(_settings.run_dir)
 
 bind = _settings.bind
@@ -31,6 +37,11 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 limit_request_line = 4094
 limit_request_fields = 100
 limit_request_field_size = 8190
+# gunicorn would believe any program on this machine that a request came over TLS, or for which
+# script it is. The application knows the proxies that are to be believed.
+forwarded_allow_ips = ""
+certfile = str(_settings.tls_cert) if _settings.tls_cert else None
+keyfile = str(_settings.tls_key) if _settings.tls_key else None
 control_socket_disable = True  # nothing needs it, and it could stop the service
 
 dirty_apps = ["app.host.process:ModelHost"]
@@ -51,6 +62,15 @@ def on_starting(server: Any) -> None:
     _masters.append(server)
     for name, meant in misspelt(os.environ).items():
         server.log.warning("%s is no setting, and is ignored; %s is one", name, meant)
+    if warning := warning_of_open_door(_settings):
+        server.log.warning("%s", warning)
+
+
+def ssl_context(_config: Any, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """Speak TLS 1.2 and later, whatever the system's OpenSSL would do."""
+    context = make()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def on_dirty_starting(_arbiter: Any) -> None:
@@ -68,7 +88,8 @@ def when_ready(_server: Any) -> None:
     if not sys.stdout.isatty():
         return
     host, port = bind.rsplit(":", 1)
-    address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
+    scheme = "https" if certfile else "http"
+    address = f"{scheme}://{'127.0.0.1' if host in ('0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
     print(  # noqa: T201
         f"\nGlyph listens on {address}\n\n"
         f"  curl -s {address}/example |\n"

@@ -19,6 +19,8 @@ HOST_SOCKET = "host.sock"
 FRESH_SOCKET = "host.sock.new"
 """The host's socket, before it takes the name."""
 HOST_STARTS = "host-starts"
+LIMITS = "limits"
+"""How often each caller asked, for all web workers."""
 METRICS = "metrics"
 _OWNER = "_GLYPH_RUN_DIR_OWNER"
 
@@ -38,7 +40,8 @@ def make_run_dir(wanted: Path | None) -> Path:
     metrics = run_dir / METRICS
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(mode=0o700)
-    (run_dir / HOST_STARTS).unlink(missing_ok=True)
+    for name in (HOST_STARTS, LIMITS):
+        (run_dir / name).unlink(missing_ok=True)
     os.environ[RUN_DIR] = str(run_dir)
     os.environ[METRICS_DIR] = str(metrics)
     os.environ[_OWNER] = str(os.getpid())
@@ -59,7 +62,7 @@ def remove_run_dir() -> None:
         return
     run_dir = current_run_dir()
     shutil.rmtree(run_dir / METRICS, ignore_errors=True)
-    for name in (HOST_SOCKET, FRESH_SOCKET, HOST_STARTS):
+    for name in (HOST_SOCKET, FRESH_SOCKET, HOST_STARTS, LIMITS):
         (run_dir / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not empty, or not ours to remove
         run_dir.rmdir()

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.access.networks import parse_networks
+from app.access.origins import parse_origins
+from app.access.rates import Rate  # noqa: TC001 - pydantic needs it at run time
 from app.share import parse_shadow, parse_share
 from model_store.key_paths import key_paths
 from model_store.metadata import MODEL_NAME_PATTERN, ModelName
@@ -177,6 +180,28 @@ class Settings(BaseSettings):
     admin_token_file: Path | None = Field(
         default=None, description="File that holds the admin token, in place of the variable"
     )
+    api_keys_file: Path | None = Field(
+        default=None,
+        description="File of API keys, as glyph-keys makes it; whoever asks must have one then",
+    )
+    rate_limit: Rate | None = Field(
+        default=None,
+        description="How often a key, or without keys an address, may ask, as in 100/minute",
+    )
+    tls_cert: Path | None = Field(
+        default=None, description="PEM file with the certificate; the service speaks TLS then"
+    )
+    tls_key: Path | None = Field(
+        default=None, description="PEM file with the certificate's private key"
+    )
+    cors_origins: Annotated[str, _read_by(parse_origins)] | None = Field(
+        default=None,
+        description="Origins, with commas, whose pages may read answers; * is every one",
+    )
+    trusted_proxies: Annotated[str, _read_by(parse_networks)] | None = Field(
+        default=None,
+        description="Addresses and networks, with commas, whose X-Forwarded-* is believed",
+    )
     canary: Annotated[str, _read_by(parse_share)] | None = Field(
         default=None, description="A label's share of the traffic, as in canary=10:X-User"
     )
@@ -215,6 +240,10 @@ class Settings(BaseSettings):
                 f"{PREFIX}ADMIN_TOKEN and {PREFIX}ADMIN_TOKEN_FILE are both set; set one of them"
             )
         self.read_admin_token()
+        if (self.tls_cert is None) is not (self.tls_key is None):
+            raise ValueError(
+                f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together; set both or neither"
+            )
         return self
 
     def read_admin_token(self) -> str | None:

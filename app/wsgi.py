@@ -7,7 +7,7 @@ import atexit
 import gevent
 from prometheus_client import CollectorRegistry
 
-from app.run_dir import HOST_SOCKET, current_run_dir
+from app.run_dir import HOST_SOCKET, LIMITS, current_run_dir
 from app.settings import load_settings
 from app.web.channel import HostChannel
 from app.web.factory import create_app
@@ -22,7 +22,7 @@ channel = HostChannel(
     on_shed=metrics.shed,
 )
 channel.start()
-app = create_app(settings, channel, metrics)
+app = create_app(settings, channel, metrics, counts=current_run_dir() / LIMITS)
 
 
 def _write_metrics() -> None:

@@ -42,9 +42,12 @@ def wait_until(condition, what, patience_s=PATIENCE_S):
 class Service:
     """One running glyph-serve; leaving the block stops it."""
 
-    def __init__(self, store, log, command=SERVE, **settings):
+    def __init__(self, store, log, command=SERVE, certificate=None, **settings):
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        self.trusted = certificate.cert if certificate else None
+        if certificate:
+            settings |= {"tls_cert": certificate.cert, "tls_key": certificate.key}
         self.store = store
         self.log = log
         self.command = command
@@ -84,11 +87,17 @@ class Service:
 
     def get(self, path, **options):
         """GET a path."""
-        return requests.get(self.url + path, timeout=PATIENCE_S, **options)
+        url = self.url + path
+        return requests.get(url, timeout=PATIENCE_S, verify=self.trusted, **options)
 
     def predict(self, body, **options):
         """POST a document to /predict."""
-        return requests.post(f"{self.url}/predict", json=body, timeout=PATIENCE_S, **options)
+        return self.post("/predict", body, **options)
+
+    def post(self, path, body, **options):
+        """POST a document to a path."""
+        url = self.url + path
+        return requests.post(url, json=body, timeout=PATIENCE_S, verify=self.trusted, **options)
 
     def version(self):
         """Give the version that answers the example."""

@@ -2,8 +2,8 @@
 
 ServiceError
 ├── BadInputError              400  the request is malformed; the sentence says where
-├── UnauthenticatedError       401  the admin token is missing
-├── ForbiddenError             403  the admin token is wrong, or nothing may be changed over HTTP
+├── UnauthenticatedError       401  a token or key is missing, or the key is not known
+├── ForbiddenError             403  the admin token is wrong, turned off, or not for this
 ├── NotFoundError              404  there is no such model, version, label or action
 ├── NotAcceptableError         406  the answer is wanted in no form that there is
 ├── ConflictError              409  the store's state forbids the change that was asked for
@@ -11,6 +11,7 @@ ServiceError
 ├── UnsupportedMediaTypeError  415  the body is of a kind that is not read
 ├── SlowBodyError              408  the body did not arrive before the deadline
 ├── OverloadedError            429  the queue is full, or the deadline could not be met
+├── RateLimitedError           429  the caller asked more often than is allowed
 ├── ModelFailedError           500  the model raised on these images
 ├── NotReadyError              503  no version serves
 ├── HostLostError              503  the model host died twice on this request
@@ -66,7 +67,7 @@ class BadInputError(ServiceError):
 
 
 class UnauthenticatedError(ServiceError):
-    """Raised when a request that changes something does not say who may."""
+    """Raised when a request does not say, or not rightly, who asks."""
 
     status = 401
 
@@ -76,7 +77,7 @@ class UnauthenticatedError(ServiceError):
 
 
 class ForbiddenError(ServiceError):
-    """Raised when a request may not change anything."""
+    """Raised when whoever asks may not have this."""
 
     status = 403
 
@@ -124,6 +125,12 @@ class UnsupportedCodingError(UnsupportedMediaTypeError):
 
 class OverloadedError(ServiceError):
     """Raised when a request is refused at the door."""
+
+    status = 429
+
+
+class RateLimitedError(ServiceError):
+    """Raised when a caller asks more often than is allowed."""
 
     status = 429
 

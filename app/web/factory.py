@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.share import parse_share
+from app.web.access.layers import with_access
 from app.web.admin import admin_blueprint
 from app.web.errors import register_errors
 from app.web.lean_flask import LeanFlask
@@ -44,6 +45,8 @@ def create_app(
     metrics: WebMetrics,
     clock: Callable[[], float] = time.monotonic,
     reader: PictureReader | None = None,
+    *,
+    counts: Path | None = None,
 ) -> Flask:
     """Make the application.
 
@@ -53,6 +56,7 @@ def create_app(
         metrics: Counts requests.
         clock: Monotonic seconds; the channel's deadlines are readings of the same clock.
         reader: Reads pictures; by default one of this application's own.
+        counts: File that counts for rate limits are kept in, for all web workers.
     """
     app = LeanFlask(__name__, static_folder=None)
     register_errors(app)
@@ -83,5 +87,6 @@ def create_app(
     app.register_blueprint(page_blueprint(channel))
     app.register_blueprint(description_blueprint(channel, Bounds.of(settings)))
     log_all = settings.access_log == "all"
-    app.wsgi_app = Observed(app.wsgi_app, metrics, clock, log_all=log_all)  # type: ignore[method-assign]
+    inner = with_access(app.wsgi_app, settings, metrics, clock, counts)
+    app.wsgi_app = Observed(inner, metrics, clock, log_all=log_all)  # type: ignore[method-assign]
     return app

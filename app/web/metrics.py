@@ -30,6 +30,7 @@ WRITE_EVERY_S = 0.1
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 5)
 _MOST_UNWRITTEN = 10_000
 _SHED = ("full", "unsent", "held", "pictures")
+_REFUSED = ("no_key", "unknown_key", "expired_key", "no_keys", "admin_token", "limit")
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
 
 
@@ -66,6 +67,20 @@ class WebMetrics:
         )
         for reason in _SHED:
             self._sheds.labels(reason)
+        self._by_key = Counter(
+            "glyph_requests_by_key",
+            "Requests that an API key let in, by its name",
+            ["key"],
+            registry=registry,
+        )
+        self._refusals = Counter(
+            "glyph_requests_refused",
+            "Requests that were not let in, by reason",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in _REFUSED:
+            self._refusals.labels(reason)
         self._canary_requests = Counter(
             "glyph_canary_requests",
             "Requests that could have gone to a canary, by where they went",
@@ -73,6 +88,8 @@ class WebMetrics:
             registry=registry,
         )
         self._shed: Tally[str] = Tally()
+        self._let_in: Tally[str] = Tally()
+        self._refused: Tally[str] = Tally()
         self._canaries: Tally[tuple[str, str]] = Tally()
         self._open = 0
         self._ended: list[tuple[str, str, int, float]] = []
@@ -92,6 +109,14 @@ class WebMetrics:
         """Note that a request is refused without asking the model host."""
         self._shed[reason] += 1
 
+    def let_in(self, key: str) -> None:
+        """Note that an API key of this name lets a request in."""
+        self._let_in[key] += 1
+
+    def refused(self, reason: str) -> None:
+        """Note that a request is not let in."""
+        self._refused[reason] += 1
+
     def canary(self, model: str, side: str) -> None:
         """Note to which side, `canary` or `default`, a request for a model goes."""
         self._canaries[model, side] += 1
@@ -101,9 +126,14 @@ class WebMetrics:
         for split, count in self._canaries.items():
             self._canary_requests.labels(*split).inc(count)
         self._canaries.clear()
-        for reason, count in self._shed.items():
-            self._sheds.labels(reason).inc(count)
-        self._shed.clear()
+        for counter, tally in (
+            (self._sheds, self._shed),
+            (self._by_key, self._let_in),
+            (self._refusals, self._refused),
+        ):
+            for label, count in tally.items():
+                counter.labels(label).inc(count)
+            tally.clear()
         ended, self._ended = self._ended, []
         self._in_progress.set(self._open)
         for labels, count in Tally(

@@ -25,6 +25,8 @@ ROUTE = "glyph.route"
 """Key in a request's environment: the rule that its path matched; missing where none did."""
 ENDED = "glyph.ended"
 """Key in a request's environment: called with it once the answer is made; mostly missing."""
+CALLER = "glyph.caller"
+"""Key in a request's environment: the name of the API key that let it in; missing without one."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _CLIENT_ERROR = 400
@@ -100,6 +102,7 @@ class Observed:
 
 
 def _log(environ: Environ, route: str, status: int, seconds: float, left_out: int = 0) -> None:
+    caller = {"key": environ[CALLER]} if CALLER in environ else {}
     level = logging.INFO if status < _SERVER_ERROR else logging.WARNING
     path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")  # as WSGI has it
     log.log(
@@ -117,5 +120,6 @@ def _log(environ: Environ, route: str, status: int, seconds: float, left_out: in
             "status": status,
             "duration_s": round(seconds, 6),
             "left_out": left_out,
+            **caller,
         },
     )

@@ -32,6 +32,7 @@ def fill(run_dir: Path) -> None:
     (run_dir / "host.sock").touch()
     (run_dir / "host.sock.new").touch()
     (run_dir / "host-starts").write_text("...")
+    (run_dir / "limits").write_bytes(b"...")
     (run_dir / "metrics" / "counter_7.db").touch()
 
 
@@ -70,6 +71,7 @@ def test_what_a_killed_service_left_is_wiped(tmp_path):
 
     assert [] == list((wanted / "metrics").iterdir())
     assert not (wanted / "host-starts").exists()
+    assert not (wanted / "limits").exists()
 
 
 def test_reading_the_configuration_again_keeps_the_directory():

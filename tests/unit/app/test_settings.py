@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import limits
 import pytest
 from pydantic import ValidationError
 
@@ -333,3 +334,73 @@ def test_a_wrong_policy_is_refused(complaint, text, problem):
     assert f"glyph: GLYPH_VERSION_POLICY={text!r}: {problem}\n" == complaint(
         GLYPH_VERSION_POLICY=text
     )
+
+
+@pytest.mark.parametrize("rate", ["1/second", "100/minute", "5000/hour", "999999999/day"])
+def test_a_rate_is_a_number_in_a_time(monkeypatch, rate):
+    """The library that counts reads it as well."""
+    monkeypatch.setenv("GLYPH_RATE_LIMIT", rate)
+    unit = rate.partition("/")[2]
+
+    assert rate == load_settings().rate_limit
+    assert unit == limits.parse(rate).GRANULARITY.name
+
+
+@pytest.mark.parametrize("rate", ["100", "0/minute", "-1/minute", "100/fortnight", "1 per minute"])
+def test_a_wrong_rate_is_refused(complaint, rate):
+    """It says what is expected."""
+    assert (
+        f"glyph: GLYPH_RATE_LIMIT={rate!r}: a number of requests per second, minute, hour or day "
+        "is expected, such as 100/minute\n"
+    ) == complaint(GLYPH_RATE_LIMIT=rate)
+
+
+@pytest.mark.parametrize("alone", ["GLYPH_TLS_CERT", "GLYPH_TLS_KEY"])
+def test_certificate_and_key_belong_together(complaint, alone):
+    """One without the other is a slip."""
+    assert "glyph: GLYPH_TLS_CERT and GLYPH_TLS_KEY belong together; set both or neither\n" == (
+        complaint(**{alone: "file.pem"})
+    )
+
+
+@pytest.mark.parametrize(
+    "origins", ["*", "https://app.example", "https://a.example, http://[::1]:8080,HTTP://B:1"]
+)
+def test_origins_are_listed_with_commas(monkeypatch, origins):
+    """Or all of them are meant."""
+    monkeypatch.setenv("GLYPH_CORS_ORIGINS", origins)
+
+    assert origins == load_settings().cors_origins
+
+
+@pytest.mark.parametrize(
+    ("origins", "problem"),
+    [
+        ("app.example", "'app.example' is no origin; * or origins are expected, such as "),
+        ("https://app.example/", "'https://app.example/' is no origin; "),
+        ("https://*.example", "'https://*.example' is no origin; "),
+        ("https://a.example,", "'' is no origin; "),
+        ("null", "'null' is no origin; "),
+        ("*,https://a.example", "* is every origin; name it alone"),
+    ],
+)
+def test_wrong_origins_are_refused(complaint, origins, problem):
+    """The one that is wrong is quoted."""
+    text = complaint(GLYPH_CORS_ORIGINS=origins)
+
+    assert text.startswith(f"glyph: GLYPH_CORS_ORIGINS={origins!r}: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("proxies", "problem"),
+    [
+        ("proxy.example", "'proxy.example' does not appear to be an IPv4 or IPv6 network; addr"),
+        ("10.0.0.1/8", "10.0.0.1/8 has host bits set; addresses and networks are expected, such"),
+        ("*", "'*' does not appear to be"),
+    ],
+)
+def test_wrong_proxies_are_refused(complaint, proxies, problem):
+    """Nobody is believed by accident."""
+    text = complaint(GLYPH_TRUSTED_PROXIES=proxies)
+
+    assert text.startswith(f"glyph: GLYPH_TRUSTED_PROXIES={proxies!r}: {problem}")

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+from tests.certificates import make_certificate
+
 
 def test_the_defaults(gunicorn_config):
     """Workers of gevent and one model host, bounded, with no door but the address."""
@@ -22,6 +24,36 @@ def test_the_defaults(gunicorn_config):
     assert 10 == config["dirty_timeout"]
     assert 20 == config["graceful_timeout"]
     assert 5 == config["keepalive"]
+    assert (None, None) == (config["certfile"], config["keyfile"])
+
+
+def test_no_program_of_this_machine_is_believed_to_be_a_proxy(gunicorn_config):
+    """By itself, gunicorn takes scheme and script from headers that come over loopback."""
+    assert "" == gunicorn_config()["forwarded_allow_ips"]
+    assert "" == gunicorn_config(trusted_proxies="10.0.0.0/8")["forwarded_allow_ips"]
+
+
+def test_a_certificate_reaches_gunicorn(gunicorn_config, tmp_path):
+    """With its key."""
+    cert, key = make_certificate(tmp_path)
+    config = gunicorn_config(tls_cert=cert, tls_key=key)
+
+    assert (cert, key) == (config["certfile"], config["keyfile"])
+
+
+def test_old_tls_is_not_spoken(tmp_path):
+    """Whatever the system's OpenSSL would do."""
+    program = """
+import ssl
+import app.gunicorn_config as config
+context = config.ssl_context(None, lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+print(context.minimum_version.name)
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GLYPH_")}
+    environment["GLYPH_RUN_DIR"] = str(tmp_path)
+    command = [sys.executable, "-c", program]
+
+    assert "TLSv1_2" == subprocess.check_output(command, env=environment, text=True).strip()
 
 
 def test_no_worker_is_replaced_on_schedule_or_made_from_a_loaded_master(gunicorn_config):

@@ -1,0 +1,3 @@
+from app.access.cli import main
+
+main()

@@ -1,0 +1,82 @@
+"""The API keys as a web worker knows them: found at once, and read again when they change."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.access.key_file import ApiKeysError, digest, read_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 1.0
+
+
+class Caller(NamedTuple):
+    """Whom a key belongs to."""
+
+    name: str
+    limit: str | None
+    """How often it may be used; None is the service's setting."""
+    expires: float | None
+    """When it is no longer good, in seconds since 1970; None is never."""
+
+
+class KeyRing:
+    """Finds keys; at most once a second it looks whether their file was replaced."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read the file.
+
+        Args:
+            path: The file. One that is broken now is told to the log, and read when it is mended.
+            clock: Monotonic seconds.
+        """
+        self._path = path
+        self._clock = clock
+        self._callers: dict[str, Caller] = {}
+        self.readable = False
+        """There are keys to go by: those in the file, or those that were there last."""
+        self._known = self._identity()
+        self._next_look = clock() + _LOOK_EVERY_S
+        self._read()
+
+    def find(self, key: str) -> Caller | None:
+        """Give the caller that a key belongs to; None where it belongs to nobody."""
+        now = self._clock()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_EVERY_S
+            found = self._identity()
+            if found != self._known:
+                self._known = found
+                self._read()
+        # How long the look-up takes tells of the digest only, from which no key can be made.
+        return self._callers.get(digest(key))
+
+    def _identity(self) -> tuple[int, int, int] | None:
+        """Tell one content of the file from another without reading it; None if it is away."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _read(self) -> None:
+        try:
+            keys = read_keys(self._path)
+        except ApiKeysError as exc:
+            kept = "the keys known before stay good" if self.readable else "nobody gets in"
+            log.error("the API keys in %s; %s", exc, kept)  # noqa: TRY400 - no bug
+            return
+        self._callers = {
+            key.sha256: Caller(
+                key.name, key.limit, None if key.expires is None else key.expires.timestamp()
+            )
+            for key in keys
+        }
+        self.readable = True

@@ -1,0 +1,57 @@
+"""What the master looks at before it starts anything: files that are named, and an open door."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from typing import TYPE_CHECKING
+
+from app.access.key_file import ApiKeysError, read_keys
+from app.settings import PREFIX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.settings import Settings
+
+
+def check_access_files(settings: Settings) -> None:
+    """End the process with one line and exit code 2 if keys or certificate cannot be used."""
+    if settings.api_keys_file is not None:
+        try:
+            read_keys(settings.api_keys_file)
+        except ApiKeysError as exc:
+            _stop("API_KEYS_FILE", settings.api_keys_file, exc.problem)
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        from app.access.tls import TlsFileError, check_certificate  # noqa: PLC0415 - 13 MiB
+
+        try:
+            check_certificate(settings.tls_cert, settings.tls_key)
+        except TlsFileError as exc:
+            name = "TLS_KEY" if exc.path == settings.tls_key else "TLS_CERT"
+            _stop(name, exc.path, exc.problem)
+
+
+def warning_of_open_door(settings: Settings) -> str | None:
+    """Say that others reach the service, and anybody may use it; None where that is not so."""
+    if settings.api_keys_file is not None or is_loopback(settings.bind.rpartition(":")[0]):
+        return None
+    return (
+        f"{PREFIX}BIND={settings.bind} can be reached from other machines, and "
+        f"{PREFIX}API_KEYS_FILE is not set: whoever reaches it may ask for predictions"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches an address, as a bind names it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name, which may be any address
+        return False
+
+
+def _stop(name: str, path: Path, problem: str) -> None:
+    print(f"glyph: {PREFIX}{name}={str(path)!r}: {problem}", file=sys.stderr)  # noqa: T201
+    raise SystemExit(2) from None

@@ -1,0 +1,1 @@
+"""WSGI middleware around the application: proxies, other origins, keys and limits."""

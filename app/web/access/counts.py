@@ -1,0 +1,136 @@
+"""How often each caller asked, counted over all web workers.
+
+A file that every worker maps into its memory: a fixed number of places, so it cannot grow. Callers
+that come when all the places theirs may take are in use push the count out that would end first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import mmap
+import os
+import struct
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from limits.storage import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PLACES = 8192
+_WAYS = 8
+"""A caller's count lies in one of so many places, which are looked through."""
+_PLACE = struct.Struct("=16sdQ")
+"""Digest of the caller, when the count ends, the count."""
+_BYTES = PLACES * _PLACE.size
+_TRIES = 100
+"""How often a lock that another worker holds, for microseconds, is tried. One that was stopped
+while it held it must not stop the rest: a request too many is let in then."""
+
+
+class SharedCounts(Storage):
+    """Storage of the `limits` library for fixed windows."""
+
+    STORAGE_SCHEME = None  # it is not chosen by a URL
+
+    def __init__(self, path: Path | None, clock: Callable[[], float]) -> None:
+        """Open the counts, or make them.
+
+        Args:
+            path: The file, on a tmpfs; None is memory of this process alone.
+            clock: Monotonic seconds, the same ones in every process.
+        """
+        super().__init__()
+        self._clock = clock
+        if path is None:
+            self._file = os.memfd_create("glyph-limits", os.MFD_CLOEXEC)
+        else:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._file, _BYTES)
+        self._memory = mmap.mmap(self._file, _BYTES)
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """What may go wrong."""
+        return OSError
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count a caller's request; gives the count of its window, which begins with the first.
+
+        Args:
+            key: The caller.
+            expiry: Seconds that a window lasts.
+            amount: How many requests it is.
+        """
+        name, now = _digest(key), self._clock()
+        with self._locked():
+            place, ends, count = self._find(name, now)
+            if ends <= now:
+                ends, count = now + expiry, 0
+            count += amount
+            _PLACE.pack_into(self._memory, place, name, ends, count)
+        return count
+
+    def get(self, key: str) -> int:
+        """Give a caller's count."""
+        now = self._clock()
+        _, ends, count = self._find(_digest(key), now)
+        return count if ends > now else 0
+
+    def get_expiry(self, key: str) -> float:
+        """Give the clock's reading at which a caller's window ends."""
+        now = self._clock()
+        return max(now, self._find(_digest(key), now)[1])
+
+    def check(self) -> bool:
+        """Say that all is well."""
+        return True
+
+    def clear(self, key: str) -> None:
+        """Forget a caller."""
+        name = _digest(key)
+        with self._locked():
+            place, _, _ = self._find(name, self._clock())
+            _PLACE.pack_into(self._memory, place, name, 0.0, 0)
+
+    def reset(self) -> None:
+        """Forget every caller."""
+        with self._locked():
+            self._memory[:] = bytes(_BYTES)
+
+    def close(self) -> None:
+        """Give file and memory back."""
+        self._memory.close()
+        os.close(self._file)
+
+    def _find(self, name: bytes, now: float) -> tuple[int, float, int]:
+        """Give a caller's place, the end of its window and its count; else the place to take."""
+        start = int.from_bytes(name[:4], "little") % (PLACES // _WAYS) * _WAYS * _PLACE.size
+        free, soonest = start, float("inf")
+        for place in range(start, start + _WAYS * _PLACE.size, _PLACE.size):
+            found, ends, count = _PLACE.unpack_from(self._memory, place)
+            if found == name:
+                return place, ends, count
+            if ends < soonest:
+                free, soonest = place, ends
+        return free, now, 0
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                os.sched_yield()
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.blake2b(key.encode(), digest_size=16).digest()

@@ -1,0 +1,135 @@
+"""Lets requests through that carry an API key and are within the limit; refuses the others."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import TYPE_CHECKING, Any
+
+from app.web.access.clients import client_of
+from app.web.access.routes import is_change, is_free, is_looking
+from app.web.errors import (
+    ForbiddenError,
+    NotReadyError,
+    RateLimitedError,
+    ServiceError,
+    UnauthenticatedError,
+)
+from app.web.observing import CALLER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIApplication
+
+    from app.access.keyring import Caller, KeyRing
+    from app.web.access.limiting import Limiter
+    from app.web.metrics import WebMetrics
+
+_EXPECTED = "Authorization: Bearer <key>, or X-API-Key: <key>, is expected"
+
+Environ = dict[str, Any]
+
+
+class Guard:
+    """WSGI middleware."""
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        *,
+        keys: KeyRing | None,
+        limiter: Limiter | None,
+        rate: str | None,
+        admin_token: str | None,
+        metrics: WebMetrics,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Guard an application.
+
+        Args:
+            application: What is behind the door.
+            keys: Who gets in; None is everybody.
+            limiter: Counts what callers ask; None where nobody is limited.
+            rate: How often a caller may ask whose key says nothing else.
+            admin_token: Opens what changes and shows something, and no prediction.
+            metrics: Told of refusals, and of whose key opened.
+            now: Seconds since 1970.
+        """
+        self._application = application
+        self._keys = keys
+        self._limiter = limiter
+        self._rate = rate
+        self._admin_token = admin_token.encode() if admin_token else None
+        self._metrics = metrics
+        self._now = now
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, or have it answered."""
+        try:
+            if not is_free(environ["PATH_INFO"]):
+                self._check(environ)
+        except ServiceError as exc:
+            return exc.response()(environ, start_response)
+        return self._application(environ, start_response)
+
+    def _check(self, environ: Environ) -> None:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        bearer = _bearer(environ)
+        by_admin = self._is_admin(bearer)
+        changes = is_change(method, path)
+        if by_admin and (changes or is_looking(method, path)):
+            return
+        if self._keys is None:
+            self._limit(client_of(environ.get("REMOTE_ADDR", "")), self._rate)
+            return
+        if changes:
+            return  # the route itself asks for the admin token
+        key = environ.get("HTTP_X_API_KEY")
+        if by_admin and not key:
+            sentence = f"the admin token gets no predictions; {_EXPECTED}"
+            raise self._refused("admin_token", ForbiddenError(sentence))
+        caller = self._caller(key or bearer, self._keys)
+        environ[CALLER] = caller.name
+        self._limit(f"the key {caller.name}", caller.limit or self._rate)
+        self._metrics.let_in(caller.name)
+
+    def _caller(self, key: str | None, keys: KeyRing) -> Caller:
+        if not key:
+            raise self._refused(
+                "no_key", UnauthenticatedError(f"this needs an API key; {_EXPECTED}")
+            )
+        caller = keys.find(key)
+        if not keys.readable:
+            raise self._refused(
+                "no_keys",
+                NotReadyError("the API keys cannot be read; the log says why", retry_after_s=1),
+            )
+        if caller is None:
+            raise self._refused(
+                "unknown_key", UnauthenticatedError("the API key is not known, or no longer")
+            )
+        if caller.expires is not None and caller.expires <= self._now():
+            raise self._refused("expired_key", UnauthenticatedError("the API key has expired"))
+        return caller
+
+    def _limit(self, caller: str, rate: str | None) -> None:
+        if rate is None or self._limiter is None:
+            return
+        try:
+            self._limiter.check(caller, rate)
+        except RateLimitedError as exc:
+            raise self._refused("limit", exc) from None
+
+    def _is_admin(self, token: str | None) -> bool:
+        if self._admin_token is None or token is None:
+            return False
+        return hmac.compare_digest(token.encode(), self._admin_token)
+
+    def _refused(self, reason: str, error: ServiceError) -> ServiceError:
+        self._metrics.refused(reason)
+        return error
+
+
+def _bearer(environ: Environ) -> str | None:
+    scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else None

@@ -1,0 +1,111 @@
+"""How often each caller asked, counted over all web workers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+import pytest
+
+from app.web.access.counts import PLACES, SharedCounts
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "limits"
+
+
+@pytest.fixture
+def counts(path, clock):
+    with_file = SharedCounts(path, clock)
+    yield with_file
+    with_file.close()
+
+
+@pytest.fixture
+def other(path, clock):
+    """Open the counts as another worker does."""
+    with_file = SharedCounts(path, clock)
+    yield with_file
+    with_file.close()
+
+
+def test_every_worker_counts_on(counts, other):
+    """It is one count."""
+    seen = [worker.incr("anna", 60) for worker in (counts, other, other, counts)]
+
+    assert [1, 2, 3, 4] == seen
+    assert 4 == other.get("anna")
+
+
+def test_callers_have_counts_of_their_own(counts):
+    """One does not use up what is another's."""
+    counts.incr("anna", 60, amount=5)
+
+    assert (1, 5) == (counts.incr("bob", 60), counts.get("anna"))
+
+
+def test_a_window_begins_with_the_first_request(counts, clock):
+    """And ends when it is to, however many come."""
+    counts.incr("anna", 60)
+    clock.tick(59)
+    counts.incr("anna", 60)
+    before = (counts.get("anna"), counts.get_expiry("anna") - clock())
+    clock.tick(1)
+
+    assert (2, 1.0) == before
+    assert (0, 0.0) == (counts.get("anna"), counts.get_expiry("anna") - clock())
+    assert 1 == counts.incr("anna", 60)
+
+
+def test_callers_can_be_forgotten(counts):
+    """One of them, or all."""
+    for name in ("anna", "bob", "carl"):
+        counts.incr(name, 60)
+    counts.clear("anna")
+    after_one = [counts.get(name) for name in ("anna", "bob")]
+    counts.reset()
+
+    assert ([0, 1], 0) == (after_one, counts.get("bob"))
+
+
+def test_the_file_never_grows(counts, path, clock):
+    """However many callers come; those that came last are counted."""
+    before = path.stat().st_size
+    for number in range(2 * PLACES):
+        counts.incr(f"10.0.{number // 256}.{number % 256}", 60)
+        clock.tick(0.001)
+
+    assert before == path.stat().st_size == 32 * PLACES
+    last = [f"10.0.{n // 256}.{n % 256}" for n in range(2 * PLACES - 100, 2 * PLACES)]
+    assert [1] * 100 == [counts.get(name) for name in last]
+
+
+def test_counts_that_are_over_give_their_place_first(counts, clock):
+    """A caller that goes on asking is not forgotten for strangers that came once, before it."""
+    for number in range(2 * PLACES):
+        counts.incr(f"before-{number}", 1)
+    clock.tick(1)
+    counts.incr("anna", 3600, amount=7)
+    for number in range(PLACES // 4):
+        counts.incr(f"after-{number}", 60)
+
+    assert 7 == counts.get("anna")
+
+
+def test_a_worker_that_holds_the_lock_for_good_stops_nobody(counts, path):
+    """It may have been stopped; who comes is counted all the same."""
+    holder = os.open(path, os.O_RDWR)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+
+    assert [1, 2] == [counts.incr("anna", 60), counts.incr("anna", 60)]
+    os.close(holder)
+
+
+def test_a_process_of_its_own_needs_no_file(clock):
+    """It counts in memory."""
+    counts = SharedCounts(None, clock)
+    counts.incr("anna", 60)
+
+    assert (1, True) == (counts.get("anna"), counts.check())
+    counts.close()
