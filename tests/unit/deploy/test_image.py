@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import runpy
+import ssl
 
 import pytest
 
@@ -72,6 +73,10 @@ class Service:
         self.asked.append((host, port))
         return self
 
+    def secure(self, host, port, timeout, context):
+        self.context = context
+        return self(host, port, timeout)
+
     def request(self, method, path):
         if self.status is None:
             raise ConnectionRefusedError("nobody listens")
@@ -111,3 +116,14 @@ def test_the_health_check_asks_where_the_service_listens(check):
     check(service, "/readyz")
 
     assert [("127.0.0.1", 8123), ("GET", "/readyz")] == service.asked
+
+
+def test_the_health_check_speaks_tls_where_the_service_does(check, monkeypatch):
+    """Whatever name the certificate is for."""
+    service = Service(200)
+    monkeypatch.setenv("GLYPH_TLS_CERT", "/run/secrets/cert.pem")
+    monkeypatch.setattr(http.client, "HTTPSConnection", service.secure)
+    check(Service(None))
+
+    assert [("127.0.0.1", 8123), ("GET", "/healthz")] == service.asked
+    assert ssl.CERT_NONE == service.context.verify_mode
