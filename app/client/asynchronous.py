@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 import httpx
 
 from app.client.answers import Model, Prediction, Predictions, collect
-from app.client.conversations import Conversation, Pause, Send, Service
+from app.client.asking import Conversation, Pause, Send
+from app.client.conversations import Service
 from app.client.images import numbered, read_images
 from app.client.question import (
     BATCH_SIZE,

@@ -1,35 +1,15 @@
-"""What is said to the service and in which order, without sending it.
-
-A conversation is a generator. It yields what is to be done: a request to send, answered by its
-outcome, or a pause. So the client that blocks and the one that does not differ only in how they do
-these two things.
-"""
+"""What is said to the service about models and images, and in which order."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import httpx
-
-from app.client.answers import (
-    Model,
-    Prediction,
-    read_document,
-    read_error,
-    read_example,
-    read_models,
-    read_predictions,
-    strange,
-)
+from app.client.asking import Asker, Conversation, Pause
 from app.client.errors import (
     DeadlineError,
-    FailedError,
     GlyphError,
     ImageError,
     NotFoundError,
@@ -37,37 +17,27 @@ from app.client.errors import (
     UnreachableError,
 )
 from app.client.question import LONGEST_TIMEOUT_S, BatchSize, Question
-from app.client.retries import Outcome, wait_before_retry
+from app.client.reading import (
+    read_document,
+    read_error,
+    read_example,
+    read_models,
+    read_predictions,
+    strange,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.client.images import Batch
+    from app.client.answers import Model, Prediction
+    from app.client.batches import Batch
 
-T = TypeVar("T")
-
-_SHARE_OF_SERVICE = 0.95  # of the time that is left; the rest is for the way there and back
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.1, 1.0
 _OK, _TOO_LARGE = 200, 413
-
-
-@dataclass(frozen=True)
-class Send:
-    """A request to send; its outcome is to be given back."""
-
-    request: httpx.Request
-    timeout_s: float
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Seconds to wait."""
-
-    seconds: float
-
-
-Conversation = Generator[Send | Pause, Outcome | None, T]
 
 
 class Service:
@@ -90,24 +60,13 @@ class Service:
         Raises:
             ValueError: If any of it cannot be.
         """
-        address = httpx.URL(url)
-        if address.scheme not in ("http", "https") or not address.host:
-            raise ValueError(f"url is {url!r}; one such as http://127.0.0.1:8000 is expected")
-        if not 0 < timeout_s <= LONGEST_TIMEOUT_S:
-            raise ValueError(f"timeout is {timeout_s}; up to {LONGEST_TIMEOUT_S:g} s are expected")
-        if batch_size < 1 or retries < 0:
-            raise ValueError(f"batch_size is {batch_size} and retries {retries}; 1 and 0 are least")
-        self.url = url.rstrip("/")
+        self._asker = Asker(
+            url, api_key=api_key, timeout_s=timeout_s, retries=retries, clock=clock, jitter=jitter
+        )
+        self.url = self._asker.url
+        self.batch_size = BatchSize(batch_size)
         self._root = "" if model is None else _below_models(model)
         self._name = model
-        self.batch_size = BatchSize(batch_size)
-        self._timeout_s = timeout_s
-        self._retries = retries
-        self._clock = clock
-        self._jitter = jitter
-        self._headers = {"User-Agent": "glyph-client"}
-        if api_key is not None:
-            self._headers["Authorization"] = f"Bearer {api_key}"
 
     def route(self, question: Question) -> Conversation[str]:
         """Find the path that answers a question; asks for the default model's name if it must."""
@@ -144,17 +103,15 @@ class Service:
     def _predict(
         self, path: str, batch: Batch, first: int, question: Question
     ) -> Conversation[list[Prediction]]:
-        began = self._clock()
+        began = self._asker.clock()
         body = batch.body()
-        build = partial(
-            self._request,
+        response = yield from self._asker.ask(
             "POST",
             path,
             params=question.parameters,
             content=body.content,
             headers={"Content-Type": body.media_type},
         )
-        response = yield from self._ask(build)
         if response.status_code == _TOO_LARGE and len(batch) > 1:
             self.batch_size.lower(len(batch), read_error(response).details.get("limit"))
             predictions: list[Prediction] = []
@@ -162,7 +119,7 @@ class Service:
                 part = batch.part(start, start + self.batch_size.images)
                 predictions += yield from self.predict(path, part, first + start, question)
             return predictions
-        predictions = read_predictions(_good(response), self._clock() - began)
+        predictions = read_predictions(_good(response), self._asker.clock() - began)
         if len(predictions) == len(batch):
             return predictions
         if len(batch) == 1:
@@ -182,7 +139,7 @@ class Service:
 
     def ready(self) -> Conversation[bool]:
         """Ask whether the model serves."""
-        return (yield from self._trouble(self._timeout_s)) is None
+        return (yield from self._trouble()) is None
 
     def wait_until_ready(self, timeout_s: float) -> Conversation[None]:
         """Ask again and again.
@@ -190,24 +147,22 @@ class Service:
         Raises:
             DeadlineError: If it does not serve in time; the sentence says why.
         """
-        end = self._clock() + timeout_s
+        end = self._asker.clock() + timeout_s
         pause = _FIRST_LOOK_S
         while True:
-            left = max(end - self._clock(), 0.001)
-            trouble = yield from self._trouble(min(left, self._timeout_s))
+            trouble = yield from self._trouble(end - self._asker.clock())
             if trouble is None:
                 return
-            if self._clock() + pause > end:
+            if self._asker.clock() + pause > end:
                 raise DeadlineError(f"not ready within {timeout_s:g} s: {trouble}") from trouble
             yield Pause(pause)
             pause = min(pause * 1.5, _LONGEST_LOOK_S)
 
-    def _trouble(self, timeout_s: float) -> Conversation[GlyphError | None]:
+    def _trouble(self, most_s: float = LONGEST_TIMEOUT_S) -> Conversation[GlyphError | None]:
         """Say why the model does not serve; None if it does."""
-        build = partial(self._request, "GET", self._root or "/readyz")
         not_yet = (UnavailableError, UnreachableError, DeadlineError)
         try:
-            response = _good((yield from self._ask(build, retries=0, timeout_s=timeout_s)))
+            response = _good((yield from self._asker.ask_once(self._root or "/readyz", most_s)))
         except not_yet as trouble:
             return trouble
         except NotFoundError as trouble:
@@ -227,55 +182,7 @@ class Service:
         return name
 
     def _get(self, path: str) -> Conversation[httpx.Response]:
-        return _good((yield from self._ask(partial(self._request, "GET", path))))
-
-    def _request(self, method: str, path: str, left: float, **options: Any) -> httpx.Request:
-        """Build a request that says how long its caller will wait."""
-        deadline = {"X-Request-Timeout-Ms": str(max(1, int(left * 1000 * _SHARE_OF_SERVICE)))}
-        headers = self._headers | deadline | options.pop("headers", {})
-        extensions = {"timeout": httpx.Timeout(left).as_dict()}
-        return httpx.Request(
-            method, self.url + path, headers=headers, extensions=extensions, **options
-        )
-
-    def _ask(
-        self,
-        build: Callable[..., httpx.Request],
-        *,
-        retries: int | None = None,
-        timeout_s: float | None = None,
-    ) -> Conversation[httpx.Response]:
-        """Send a request until it is answered, may not be sent again, or the time is up."""
-        timeout_s = self._timeout_s if timeout_s is None else timeout_s
-        retries = self._retries if retries is None else retries
-        deadline = self._clock() + timeout_s
-        outcomes: list[Outcome] = []
-        left = timeout_s
-        while True:
-            outcome = yield Send(build(left=left), left)
-            assert outcome is not None  # noqa: S101 - for the type checker; a Send has an outcome
-            outcomes.append(outcome)
-            if isinstance(outcome, httpx.Response) and outcome.status_code == _OK:
-                return outcome
-            wait = wait_before_retry(outcomes, retries, self._jitter())
-            left = deadline - self._clock()
-            if wait is None or wait >= left:
-                if isinstance(outcome, httpx.Response):
-                    return outcome
-                raise self._no_answer(outcome, timeout_s) from outcome
-            if wait:
-                yield Pause(wait)
-            left = max(deadline - self._clock(), 0.001)
-
-    def _no_answer(self, failure: httpx.TransportError, timeout_s: float) -> GlyphError:
-        connected = not isinstance(failure, httpx.ConnectTimeout)
-        if isinstance(failure, httpx.TimeoutException) and connected:
-            return DeadlineError(f"{self.url} did not answer within {timeout_s:g} s")
-        if isinstance(failure, httpx.TimeoutException | httpx.NetworkError | httpx.ProtocolError):
-            return UnreachableError(
-                f"no connection to {self.url}: {str(failure) or type(failure).__name__}"
-            )
-        return FailedError(f"{self.url} cannot be asked: {failure}")
+        return _good((yield from self._asker.ask("GET", path)))
 
 
 def _good(response: httpx.Response) -> httpx.Response:

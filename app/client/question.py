@@ -45,6 +45,11 @@ class BatchSize:
 
     images: int
 
+    def __post_init__(self) -> None:
+        """Refuse to send none."""
+        if self.images < 1:
+            raise ValueError(f"batch_size is {self.images}; at least 1 is expected")
+
     def lower(self, refused: int, limit: object) -> None:
         """Learn that so many were too many."""
         half = max(1, refused // 2)  # where the limit is one on bytes

@@ -389,7 +389,7 @@ def test_nothing_is_no_image(ask, service):
         ({"timeout": 0}, "timeout is 0; up to 600 s are expected"),
         ({"timeout": 601}, "timeout is 601"),
         ({"batch_size": 0}, "batch_size is 0"),
-        ({"retries": -1}, "retries -1"),
+        ({"retries": -1}, "retries is -1"),
     ],
 )
 def test_settings_are_checked(ask, settings, sentence):
