@@ -51,21 +51,32 @@ def test_every_method_is_there(ask):
 
 def test_a_few_requests_are_under_way_at_once(ask, service):
     """As many as are allowed, and never more; the order is that of the images."""
-    under_way, most = 0, 0
+    under_way = []
 
-    async def slow(request):
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        for _ in range(10 - len(service.requests)):  # the first ones end last
-            await asyncio.sleep(0)
-        under_way -= 1
+    async def held(request):
+        released = asyncio.Event()
+        under_way.append(released)
+        await released.wait()
         return service(request)
 
-    predictions = asyncio.run(ask(slow, batch_size=2, concurrency=3).predict(stack(20)))
+    async def settle(count):
+        while len(under_way) < count:
+            await asyncio.to_thread(int)
+        for _ in range(20):  # time for one more, if it may come
+            await asyncio.to_thread(int)
+        assert count == len(under_way)
 
-    assert 3 == most
-    assert [n % 3 for n in range(20)] == predictions.classes.tolist()
+    async def talk():
+        asked = asyncio.create_task(ask(held, batch_size=2, concurrency=3).predict(stack(10)))
+        for left in (3, 3, 3, 2, 1):
+            await settle(left)
+            under_way.pop().set()  # the last one first
+        return await asked
+
+    predictions = asyncio.run(talk())
+
+    assert [[4, 5], [6, 7], [8, 9], [2, 3], [0, 1]] == service.images
+    assert [n % 3 for n in range(10)] == predictions.classes.tolist()
 
 
 def test_the_first_error_ends_the_others(ask):

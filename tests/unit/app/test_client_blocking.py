@@ -119,14 +119,14 @@ def test_a_version_may_change_between_requests(ask, service):
 
 def test_a_service_that_takes_fewer_is_given_fewer(ask, service):
     """Its limit is learnt, and kept."""
-    service.max_images = 3
+    service.max_images = 5
     glyph = ask()
 
-    labels = glyph.predict(stack(7)).classes.tolist()
-    again = glyph.predict(stack(4)).classes.tolist()
+    classes = glyph.predict(stack(7)).classes.tolist()
+    again = glyph.predict(stack(6)).classes.tolist()
 
-    assert ([n % 3 for n in range(7)], [0, 1, 2, 0]) == (labels, again)
-    assert [7, 3, 3, 1, 3, 1] == [len(images) for images in service.images]
+    assert ([n % 3 for n in range(7)], [n % 3 for n in range(6)]) == (classes, again)
+    assert [7, 5, 2, 5, 1] == [len(images) for images in service.images]
 
 
 def test_a_body_that_is_too_large_is_halved(ask, service):
@@ -366,12 +366,12 @@ def test_flat_images_are_to_be_reshaped(ask):
 
 def test_an_error_says_for_which_images(ask, service):
     """The service counts from the first of a request."""
-    service.script = [answer([0, 1]), refusal(400, "instances[1]: no")]
+    service.script = [answer([0, 1, 2, 0]), refusal(413, limit=2), answer([1, 2]), refusal(400)]
 
     with pytest.raises(RefusedError) as refused:
-        ask(batch_size=2).predict(stack(6))
+        ask(batch_size=4).predict(stack(8))
 
-    assert ["in the request for images 2 to 3"] == refused.value.__notes__
+    assert ["in the request for images 6 to 7"] == refused.value.__notes__
 
 
 def test_nothing_is_no_image(ask, service):
@@ -481,6 +481,8 @@ def test_waiting_ends_in_time(ask, service, time):
         ask().wait_until_ready(7)
 
     assert sum(time.pauses) <= 7
+    last = service.requests[-1].extensions["timeout"]["read"]
+    assert last == pytest.approx(7 - sum(time.pauses))
 
 
 def test_leaving_the_block_closes(service):
