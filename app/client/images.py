@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Many = Stack | Iterable[Picture | NDArray[Any]] | Sequence[Rows]
     """Many images."""
 
-_MOST_PICTURE_BYTES = 4 * 2**20  # half of what a service takes unless told otherwise
+_MOST_BYTES = 4 * 2**20  # half of what a service takes unless told otherwise
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
 _BRIGHTEST = 255
 _WITH_CHANNELS = 3
@@ -82,9 +82,9 @@ def _is_one(array: NDArray[Any]) -> bool:
 
 
 def _cut_array(array: NDArray[np.uint8], limit: Callable[[], int]) -> Iterator[Batch]:
-    start = 0
+    start, most = 0, max(1, _MOST_BYTES // array[0].nbytes)
     while start < len(array):
-        part = array[start : start + limit()]
+        part = array[start : start + min(most, limit())]
         yield Pixels(part, len(part))
         start += len(part)
 
@@ -92,20 +92,28 @@ def _cut_array(array: NDArray[np.uint8], limit: Callable[[], int]) -> Iterator[B
 def _cut_items(items: Iterable[object], limit: Callable[[], int]) -> Iterator[Batch]:
     """Put neighbours of the same kind into one batch."""
     batch: list[Any] = []
-    size, kind = 0, None
+    size, kind = 0, object()
     for item in items:
-        picture = _read_picture(item) if _is_picture(item) else None
-        array = None if picture else _as_pixels(item)
-        bytes_ = len(picture.content) if picture else 0
-        kind_of_item = array.shape if array is not None else "picture"
-        full = len(batch) >= limit() or size + bytes_ > _MOST_PICTURE_BYTES
+        if _is_picture(item):
+            image: PictureFile | NDArray[np.uint8] = _read_picture(item)
+        else:
+            image = _as_pixels(item)
+        bytes_, kind_of_item = _measure(image)
+        full = len(batch) >= limit() or size + bytes_ > _MOST_BYTES
         if batch and (full or kind != kind_of_item):
             yield _batch(batch)
             batch, size = [], 0
-        batch.append(picture or array)
+        batch.append(image)
         size, kind = size + bytes_, kind_of_item
     if batch:
         yield _batch(batch)
+
+
+def _measure(image: PictureFile | NDArray[np.uint8]) -> tuple[int, object]:
+    """Give the bytes of an image, and what is alike in all that may go with it."""
+    if isinstance(image, PictureFile):
+        return len(image.content), "picture"
+    return image.nbytes, image.shape
 
 
 def _batch(images: list[Any]) -> Batch:

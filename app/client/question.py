@@ -10,7 +10,7 @@ TIMEOUT_S = 5.0
 LONGEST_TIMEOUT_S = 600.0
 RETRIES = 3
 BATCH_SIZE = 256
-"""Large enough for the cheapest way per image, small enough for a busy service to answer in time."""
+"""As cheap per image as more, and few enough for a busy service to answer in time."""
 CONCURRENCY = 4
 
 Prepare = Literal["auto", "always", "never"]

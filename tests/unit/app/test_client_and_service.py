@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.client import (
     DeadlineError,
@@ -70,6 +71,28 @@ def test_many_images_are_cut_to_what_the_service_takes(ask, channel):
 
     assert ["circle"] * 3 + ["square"] * 3 + ["star"] * 3 == predictions.labels
     assert [4, 4, 1] == [rows for rows, *_ in channel.asked]
+
+
+def test_pictures_are_answered_like_arrays(ask, tmp_path):
+    """One as itself, several as a form; a picture of another size is prepared."""
+    images = [Image.fromarray(image) for image in stack(3)]
+    path = tmp_path / "star.png"
+    images[2].save(path)
+
+    assert "star" == ask().predict(path).label
+    assert ["circle", "square", "star", "star"] == ask().predict([*images, IMAGE]).labels
+    large = Image.fromarray(np.zeros((9, 9), np.uint8))
+    assert "blank" in ask().predict(large).notes
+    with pytest.raises(RefusedError, match="9 x 9 pixels"):
+        ask().predict(large, prepare="never")
+
+
+def test_the_top_classes_are_named(ask):
+    """As many as were asked for, the most probable one first."""
+    first, second = ask().predict(IMAGE, top_k=2).top
+
+    assert ("star", 2, 0.75) == (first.label, first.class_, first.probability)
+    assert 0.125 == second.probability
 
 
 def test_flat_images_are_to_be_reshaped(ask):

@@ -205,11 +205,16 @@ def test_pictures_are_read_when_their_turn_comes():
     assert [4, 4] == [len(batch) for batch in found]
 
 
-def test_large_pictures_go_in_fewer_at_a_time():
+def test_large_images_go_in_fewer_at_a_time():
     """A body has a bound in bytes as well."""
-    large = picture("BMP", np.zeros((1000, 1500), np.uint8))
+    large = np.zeros((1000, 1500), np.uint8)
+    file = picture("BMP", large)
+    huge = np.zeros((2, 1000, 5000), np.uint8)
 
+    assert [2, 1] == [len(batch) for batch in batches([file] * 3)]
     assert [2, 1] == [len(batch) for batch in batches([large] * 3)]
+    assert [2, 1] == [len(batch) for batch in batches(np.stack([large] * 3))]
+    assert [1, 1] == [len(batch) for batch in batches(huge)]
 
 
 def test_a_missing_file_is_an_os_error(tmp_path):
