@@ -5,7 +5,6 @@ from __future__ import annotations
 import httpx
 import numpy as np
 import pytest
-from PIL import Image
 
 from app.client import (
     DeadlineError,
@@ -19,6 +18,7 @@ from app.web.errors import OverloadedError
 from tests.unit.app.client_fakes import FakeTime, stack
 
 IMAGE = stack(3)[2]
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.fixture
@@ -73,18 +73,17 @@ def test_many_images_are_cut_to_what_the_service_takes(ask, channel):
     assert [4, 4, 1] == [rows for rows, *_ in channel.asked]
 
 
-def test_pictures_are_answered_like_arrays(ask, tmp_path):
-    """One as itself, several as a form; a picture of another size is prepared."""
-    images = [Image.fromarray(image) for image in stack(3)]
+def test_pictures_are_answered_like_arrays(ask, tmp_path, reader):
+    """One as itself, several as a form, each under its name, and what was done to them is said."""
     path = tmp_path / "star.png"
-    images[2].save(path)
+    path.write_bytes(PNG + b"2")
 
-    assert "star" == ask().predict(path).label
-    assert ["circle", "square", "star", "star"] == ask().predict([*images, IMAGE]).labels
-    large = Image.fromarray(np.zeros((9, 9), np.uint8))
-    assert "blank" in ask().predict(large).notes
-    with pytest.raises(RefusedError, match="9 x 9 pixels"):
-        ask().predict(large, prepare="never")
+    alone = ask().predict(path, prepare="always")
+    mixed = ask().predict([PNG + b"0", path, IMAGE, PNG + b"1"])
+
+    assert ("star", ("inverted",)) == (alone.label, alone.notes)
+    assert ["circle", "star", "star", "square"] == mixed.labels
+    assert ["always", "auto", "auto"] == [prepare for *_, prepare, _ in reader.asked]
 
 
 def test_the_top_classes_are_named(ask):
@@ -144,8 +143,8 @@ def test_the_example_can_be_asked_about(ask):
 
 def test_a_refusal_has_the_services_sentence(ask):
     """With the id under which its log has it."""
-    with pytest.raises(RefusedError, match="the array's shape is") as refused:
-        ask().predict(np.zeros((3, 3), np.uint8), prepare="never")
+    with pytest.raises(RefusedError, match="top_k is '9'") as refused:
+        ask().predict(IMAGE, top_k=9)
 
     assert 400 == refused.value.status
     assert 16 == len(refused.value.request_id)
