@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, request
 
 from app.web.bodies import read_body, request_timeout_s
+from app.web.event_loop import give_way
 from app.web.lookup import version_number
 from app.web.observing import STARTED
 from app.web.open_inference.inference_request import read_request
@@ -52,7 +53,7 @@ def infer_blueprint(
         asked = read_request(body, environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH"))
         deadline = environ[STARTED] + (asked.timeout_s or timeout_s)
         serving = predictor.serving(target, deadline, len(body))
-        rows, pixels = read_pixels(asked.input, serving.input_shape, max_images)
+        rows, pixels = read_pixels(asked.input, serving.input_shape, max_images, give_way)
         prediction = predictor.predict(target, rows, pixels, deadline, environ)
         return write_response(asked, prediction, predictor.name(target))
 

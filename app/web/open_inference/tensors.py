@@ -11,6 +11,8 @@ import numpy as np
 from app.web.errors import BadInputError, TooLargeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from app.status import Shape
@@ -34,6 +36,7 @@ DATATYPES: dict[str, np.dtype[Any]] = {
 }
 """What holds pixels: how its bytes are read."""
 _QUOTE_LENGTH = 40
+_SLICE_IMAGES = 32
 
 
 class Tensor(NamedTuple):
@@ -47,7 +50,9 @@ class Tensor(NamedTuple):
     """Numbers, flat or nested, or their bytes: little-endian, row-major."""
 
 
-def read_pixels(tensor: Tensor, shape: Shape, max_images: int) -> tuple[int, bytes | memoryview]:
+def read_pixels(
+    tensor: Tensor, shape: Shape, max_images: int, pause: Callable[[], object] = lambda: None
+) -> tuple[int, bytes | memoryview]:
     """Check a tensor, and give its pixels.
 
     Args:
@@ -55,6 +60,7 @@ def read_pixels(tensor: Tensor, shape: Shape, max_images: int) -> tuple[int, byt
             (n, rows, columns), and of any datatype that holds whole numbers.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
+        pause: Called now and then while many numbers are looked at, to let others go on.
 
     Returns:
         The number of images, and their uint8 pixels, row-major, image after image.
@@ -69,7 +75,7 @@ def read_pixels(tensor: Tensor, shape: Shape, max_images: int) -> tuple[int, byt
     if isinstance(tensor.data, memoryview):
         pixels = _from_bytes(tensor, datatype, dimensions)
     else:
-        pixels = _from_numbers(tensor.data, datatype, dimensions)
+        pixels = _from_numbers(tensor.data, datatype, dimensions, pause)
     return dimensions[0], pixels
 
 
@@ -106,12 +112,58 @@ def _from_bytes(
         )
     if datatype == np.uint8:
         return tensor.data
-    return _pack(np.frombuffer(tensor.data, datatype), dimensions, _INK)
+    return _pack(np.frombuffer(tensor.data, datatype), dimensions)
 
 
-def _from_numbers(data: list[Any], datatype: np.dtype[Any], dimensions: tuple[int, ...]) -> bytes:
-    values = _flatten(data, dimensions)
+def _from_numbers(
+    data: list[Any],
+    datatype: np.dtype[Any],
+    dimensions: tuple[int, ...],
+    pause: Callable[[], object],
+) -> bytes:
+    """Read what JSON holds, flat or nested as its shape says, in slices."""
+    images, each = dimensions[0], dimensions[1:]
+    size = math.prod(each)
+    nested = bool(data) and isinstance(data[0], list)
+    if nested and len(data) != images:
+        _refuse_nesting(data, images, dimensions)
+    if not nested and len(data) != images * size:
+        found = f"input {INPUT} has {len(data)} numbers"
+        raise BadInputError(f"{found}; {images * size} are expected for shape {list(dimensions)}")
     most = _INK if datatype.kind == "f" else min(_INK, np.iinfo(datatype).max)
+    pixels = []
+    for start in range(0, images, _SLICE_IMAGES):
+        if start:
+            pause()
+        stop = start + _SLICE_IMAGES
+        if nested:
+            values = _flatten(data[start:stop], dimensions)
+        else:
+            values = data[start * size : stop * size]
+        pixels.append(_narrow(values, dimensions, start * size, most))
+    return b"".join(pixels)
+
+
+def _flatten(images: list[Any], dimensions: tuple[int, ...]) -> list[Any]:
+    """Give the numbers of some images, which are nested as the shape says."""
+    level = images
+    for size in dimensions[1:]:
+        if set(map(type, level)) != {list} or set(map(len, level)) != {size}:
+            wrong = (x for x in level if not isinstance(x, list) or len(x) != size)
+            _refuse_nesting(next(wrong), size, dimensions)
+        level = list(chain.from_iterable(level))
+    return level
+
+
+def _narrow(values: list[Any], dimensions: tuple[int, ...], start: int, most: int) -> bytes:
+    """Turn numbers into bytes.
+
+    Args:
+        values: Of JSON: they may be anything.
+        dimensions: Of the whole tensor.
+        start: How many of its numbers come before these.
+        most: The largest that may be among them.
+    """
     kinds = set(map(type, values))
     if kinds == {int} and most == _INK:
         try:
@@ -119,28 +171,10 @@ def _from_numbers(data: list[Any], datatype: np.dtype[Any], dimensions: tuple[in
         except ValueError:
             pass  # one is out of range; it is looked for below
     if kinds <= {int, float}:
-        return _pack(np.array(values, np.float64), dimensions, most)
+        return _pack(np.array(values, np.float64), dimensions, start, most)
     position = next(n for n, value in enumerate(values) if type(value) not in (int, float))
-    raise BadInputError(
-        f"{_place(position, dimensions)} is {_describe(values[position])}; {_PIXELS}"
-    )
-
-
-def _flatten(data: list[Any], dimensions: tuple[int, ...]) -> list[Any]:
-    """Give the numbers of data that is flat, or nested as its shape says."""
-    count = math.prod(dimensions)
-    if not (data and isinstance(data[0], list)):
-        if len(data) != count:
-            found = f"input {INPUT} has {len(data)} numbers"
-            raise BadInputError(f"{found}; {count} are expected for shape {list(dimensions)}")
-        return data
-    level: list[Any] = [data]
-    for size in dimensions:
-        for part in level:
-            if not isinstance(part, list) or len(part) != size:
-                _refuse_nesting(part, size, dimensions)
-        level = list(chain.from_iterable(level))
-    return level
+    place = _place(start + position, dimensions)
+    raise BadInputError(f"{place} is {_describe(values[position])}; {_PIXELS}")
 
 
 def _refuse_nesting(part: Any, size: int, dimensions: tuple[int, ...]) -> NoReturn:
@@ -151,14 +185,18 @@ def _refuse_nesting(part: Any, size: int, dimensions: tuple[int, ...]) -> NoRetu
     )
 
 
-def _pack(values: NDArray[Any], dimensions: tuple[int, ...], most: int) -> bytes:
-    right = (values >= 0) & (values <= most)
-    if values.dtype.kind == "f":
-        right &= np.floor(values) == values
+def _pack(
+    values: NDArray[Any], dimensions: tuple[int, ...], start: int = 0, most: int = _INK
+) -> bytes:
+    with np.errstate(invalid="ignore"):  # what becomes of NaN is not equal to it, whatever it is
+        pixels = values.astype(np.uint8)
+    right = pixels == values
+    if most < _INK:
+        right &= pixels <= most
     if not right.all():
         position = int(right.argmin())
-        _refuse(values[position].item(), _place(position, dimensions), most)
-    return values.astype(np.uint8).tobytes()
+        _refuse(values[position].item(), _place(start + position, dimensions), most)
+    return pixels.tobytes()
 
 
 def _refuse(value: float, place: str, most: int) -> NoReturn:
