@@ -64,6 +64,7 @@ def create_app(
     share = parse_share(settings.canary) if settings.canary else None
     traffic = Traffic(share, on_choice=metrics.canary)
     predictor = Predictor(channel, traffic)
+    reader = reader or PictureReader(clock, on_shed=metrics.shed)
     bounds = {
         "timeout_ms": timeout_ms,
         "max_images": settings.max_images,
@@ -77,7 +78,7 @@ def create_app(
     app.register_blueprint(admin_blueprint(channel, token))
     app.register_blueprint(metadata_blueprint(channel))
     app.register_blueprint(readiness_blueprint(channel))
-    app.register_blueprint(infer_blueprint(predictor, **bounds))
+    app.register_blueprint(infer_blueprint(predictor, reader, **bounds))
     app.register_blueprint(statistics_blueprint(channel))
     app.register_blueprint(repository_blueprint(channel, token))
     app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
 import numpy as np
 import pytest
 import requests
 import tritonclient.http as triton
+from PIL import Image
 from tritonclient.http import aio
 
 CLASSES = 10
@@ -77,6 +79,16 @@ def test_every_encoding_gets_the_same_probabilities(client, images, expected, da
     assert np.array_equal(expected, answer.as_numpy("probabilities"))
     said = answer.get_response()
     assert ("mnist", "1", "a-7") == (said["model_name"], said["model_version"], said["id"])
+
+
+def test_pictures_get_the_same_probabilities(client, images, expected):
+    """Files behind the JSON; whatever fits is taken pixel for pixel."""
+    files = np.array([[_png(image)] for image in images[..., 0]], object)
+
+    answer = client.infer("mnist", [_input(files, "BYTES")])
+
+    assert np.array_equal(expected, answer.as_numpy("probabilities"))
+    assert "[[],[],[]]" == answer.get_response()["parameters"]["notes"]
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
@@ -151,6 +163,12 @@ def test_an_image_and_nothing_else(service, images, expected):
     probabilities = np.frombuffer(answer.content[length:], "<f4")
     assert probabilities.argmax() == expected[0].argmax()
     assert np.allclose(expected[0], probabilities)
+
+
+def _png(image):
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def _input(images, datatype="UINT8", *, binary=True):

@@ -10,6 +10,7 @@ from app.web.bodies import read_body, request_timeout_s
 from app.web.event_loop import give_way
 from app.web.lookup import version_number
 from app.web.observing import STARTED
+from app.web.open_inference.files import FILES, name_of, read_files
 from app.web.open_inference.inference_request import read_request
 from app.web.open_inference.inference_response import write_response
 from app.web.open_inference.tensors import read_pixels
@@ -18,11 +19,13 @@ from app.web.predictor import Target
 if TYPE_CHECKING:
     from flask import Response
 
+    from app.web.pictures.reading import PictureReader
     from app.web.predictor import Predictor
 
 
 def infer_blueprint(
     predictor: Predictor,
+    reader: PictureReader,
     *,
     timeout_ms: int,
     max_images: int,
@@ -32,6 +35,7 @@ def infer_blueprint(
 
     Args:
         predictor: Asks the model host.
+        reader: Reads pictures.
         timeout_ms: Deadline of a request that names none.
         max_images: Bound on the images of one request.
         max_body_bytes: Bound on its body.
@@ -53,8 +57,15 @@ def infer_blueprint(
         asked = read_request(body, environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH"))
         deadline = environ[STARTED] + (asked.timeout_s or timeout_s)
         serving = predictor.serving(target, deadline, len(body))
-        rows, pixels = read_pixels(asked.input, serving.input_shape, max_images, give_way)
+        shape = serving.input_shape
+        pixels: bytes | memoryview
+        if asked.input.datatype == FILES:
+            files = read_files(asked.input, max_images)
+            rows, pixels, notes = reader.read(files, shape, asked.prepare, deadline, name_of)
+        else:
+            rows, pixels = read_pixels(asked.input, shape, max_images, give_way)
+            notes = None
         prediction = predictor.predict(target, rows, pixels, deadline, environ)
-        return write_response(asked, prediction, predictor.name(target))
+        return write_response(asked, prediction, predictor.name(target), notes)
 
     return blueprint

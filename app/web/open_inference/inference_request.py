@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.web.bodies import LONGEST_TIMEOUT_MS
 from app.web.errors import BadInputError
 from app.web.open_inference.tensors import INPUT, Tensor
+from app.web.pictures.reading import Prepare  # noqa: TC001 - pydantic needs it at run time
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """How many bytes of the body are JSON; all of them where it is missing."""
@@ -58,6 +59,7 @@ class _Output(_Lenient):
 class _RequestParameters(_Lenient):
     binary_data_output: bool | None = None
     timeout: Annotated[int, Field(ge=0, le=_LONGEST_US)] | None = None
+    prepare: Prepare | None = None
 
 
 class _Request(_Lenient):
@@ -85,6 +87,8 @@ class InferenceRequest(NamedTuple):
     """To be given back."""
     timeout_s: float | None = None
     """How long the caller waits, if the request says so itself."""
+    prepare: Prepare = "auto"
+    """Which pictures are made like what the model has learnt from."""
 
 
 def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
@@ -108,6 +112,7 @@ def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
         _wanted(request.outputs, binary=bool(parameters.binary_data_output)),
         request.id,
         parameters.timeout / 1e6 if parameters.timeout else None,
+        parameters.prepare or "auto",
     )
 
 

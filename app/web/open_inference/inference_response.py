@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
 from app.web.lean_flask import FinalResponse
+from app.web.open_inference.files import LENGTH
 from app.web.open_inference.inference_request import HEADER_LENGTH, OUTPUT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.web.channel import Prediction
     from app.web.open_inference.inference_request import InferenceRequest
 
 _JSON = ("Content-Type", "application/json")
 _BYTES = ("Content-Type", "application/octet-stream")
-_LENGTH = struct.Struct("<I")
 
 
-def write_response(request: InferenceRequest, prediction: Prediction, model: str) -> FinalResponse:
+def write_response(
+    request: InferenceRequest,
+    prediction: Prediction,
+    model: str,
+    notes: Sequence[tuple[str, ...]] | None = None,
+) -> FinalResponse:
     """Answer a request.
 
     Args:
         request: Says how.
         prediction: What the model gave.
         model: Its name.
+        notes: On each picture, what was done to it and what looks doubtful.
     """
     answer = prediction.answer
     timing = f"queue;dur={answer.queue_s * 1e3:.3f}, inference;dur={answer.inference_s * 1e3:.3f}"
@@ -34,6 +41,8 @@ def write_response(request: InferenceRequest, prediction: Prediction, model: str
     document: dict[str, Any] = {"model_name": model, "model_version": str(answer.version)}
     if request.id is not None:
         document["id"] = request.id
+    if notes is not None:  # as text: a parameter is no list
+        document["parameters"] = {"notes": orjson.dumps(notes).decode()}
     top = request.wanted.top
     output = _classification(prediction, top) if top else _probabilities(prediction)
     if not request.wanted.binary:
@@ -74,7 +83,7 @@ def _classification(prediction: Prediction, top: int) -> dict[str, Any]:
 
 def _strings(texts: list[str]) -> bytes:
     encoded = [text.encode() for text in texts]
-    return b"".join(_LENGTH.pack(len(text)) + text for text in encoded)
+    return b"".join(LENGTH.pack(len(text)) + text for text in encoded)
 
 
 def _dump(document: dict[str, Any]) -> bytes:

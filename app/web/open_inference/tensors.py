@@ -84,7 +84,7 @@ def _datatype(tensor: Tensor) -> np.dtype[Any]:
     if datatype is None:
         raise BadInputError(
             f"input {INPUT} has the datatype {tensor.datatype[:_QUOTE_LENGTH]}, which holds no "
-            f"pixels; UINT8 is expected, or another of {', '.join(DATATYPES)}"
+            f"pixels; UINT8 is expected, or another of {', '.join(DATATYPES)}, or BYTES of pictures"
         )
     return datatype
 

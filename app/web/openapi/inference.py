@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from app.web.open_inference.files import FILES
 from app.web.open_inference.inference_request import HEADER_LENGTH, OUTPUT
 from app.web.open_inference.metadata import EXTENSIONS, PLATFORM
 from app.web.open_inference.tensors import DATATYPES, INPUT
@@ -12,6 +13,7 @@ from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.predictions import REFUSED, REQUEST_ID, TIMEOUT
 from app.web.openapi.refusals import headers
 from app.web.openapi.schemas import STRING, either, list_of, record
+from app.web.pictures.reading import Prepare
 
 if TYPE_CHECKING:
     from app.web.openapi.facts import Facts
@@ -128,20 +130,17 @@ def schemas(facts: Facts) -> dict[str, Json]:
 def _request(facts: Facts) -> Json:
     bounds = facts.bounds
     images = {"type": "integer", "minimum": 1, "maximum": bounds.max_images}
-    layouts: list[list[int]] = []
+    layouts: list[list[int]] = [[], [1]]  # of pictures
     for shape in facts.shapes:
         layouts += [[*shape], [math.prod(shape)], *([[*shape[:2]]] if shape[2] == 1 else [])]
     tensor = record(
         {
             "name": {"const": INPUT},
-            "datatype": {"enum": [*DATATYPES]},
+            "datatype": {"enum": [*DATATYPES, FILES]},
             "shape": either(*(_sizes(images, layout) for layout in layouts))
-            if layouts
+            if facts.shapes
             else list_of(images),
-            "data": {
-                "type": "array",
-                "description": "Whole numbers from 0 to 255, flat or nested.",
-            },
+            "data": {"type": "array", "description": "Whole numbers, or files in base64."},
             "parameters": record({"binary_data_size": _COUNT}, "binary_data_size"),
         },
         "data",
@@ -151,6 +150,7 @@ def _request(facts: Facts) -> Json:
     whole = {
         "binary_data_output": {"type": "boolean"},
         "timeout": _COUNT | {"description": "Deadline, in microseconds."},
+        "prepare": {"enum": [*get_args(Prepare)]},
     }
     output = record({"name": {"const": OUTPUT}, "parameters": record(how, *how)}, "parameters")
     fields = {
@@ -185,9 +185,10 @@ def _response() -> Json:
         "model_name": STRING,
         "model_version": STRING,
         "id": STRING,
+        "parameters": record({"notes": STRING | {"description": "On each picture: JSON."}}),
         "outputs": list_of(output, 1),
     }
-    return record(fields, "id")
+    return record(fields, "id", "parameters")
 
 
 def _statistics() -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 
@@ -130,6 +131,30 @@ def test_the_likeliest_classes_in_bytes(infer):
 
     assert {"binary_data_size": 17} == document["outputs"][0]["parameters"]
     assert struct.pack("<I", 13) + b"0.75:1:square" == binary
+
+
+def test_pictures_are_read_and_noted(infer, reader):
+    """What was noted on each is text in the answer's parameters."""
+    files = [base64.b64encode(b"picture 2").decode(), base64.b64encode(b"picture 1").decode()]
+    images = {"name": "images", "datatype": "BYTES", "shape": [2], "data": files}
+
+    answer = infer(inputs=[images], parameters={"prepare": "always", "timeout": 250_000}).json
+
+    assert [0.125, 0.125, 0.75, 0.125, 0.75, 0.125] == answer["outputs"][0]["data"]
+    assert [["inverted"], ["inverted"]] == json.loads(answer["parameters"]["notes"])
+    asked = ([b"picture 2", b"picture 1"], (2, 2, 1), "always", 100.25)
+    assert [asked] == reader.asked
+
+
+def test_a_picture_that_cannot_be_read_is_named(infer):
+    """By its place."""
+    images = {"name": "images", "datatype": "BYTES", "shape": [2, 1], "data": [["MQ=="]] * 2}
+    images["data"][1] = [base64.b64encode(b"broken").decode()]
+
+    response = infer(inputs=[images])
+
+    assert 400 == response.status_code
+    assert "input images, picture 1: the picture is broken" == response.json["error"]
 
 
 def test_more_classes_than_there_are(infer):

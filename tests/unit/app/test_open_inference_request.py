@@ -54,6 +54,14 @@ def test_an_id_and_a_timeout_are_taken():
     assert ("a-7", 0.0015) == (request.id, request.timeout_s)
 
 
+@pytest.mark.parametrize("prepare", ["auto", "always", "never"])
+def test_pictures_are_prepared_as_asked(prepare):
+    """By default those that do not fit."""
+    asked = read({"parameters": {"prepare": prepare}, "inputs": [IMAGE]})
+
+    assert ("auto", prepare) == (read({"inputs": [IMAGE]}).prepare, asked.prepare)
+
+
 def test_a_timeout_of_nothing_is_none():
     """As other servers have it."""
     assert read({"parameters": {"timeout": 0}, "inputs": [IMAGE]}).timeout_s is None
@@ -155,6 +163,10 @@ def test_what_is_no_request_is_refused(text, sentence):
         (
             {"inputs": [IMAGE], "parameters": {"timeout": "soon"}},
             'parameters.timeout: input should be a valid integer (found "soon")',
+        ),
+        (
+            {"inputs": [IMAGE], "parameters": {"prepare": "no"}},
+            "parameters.prepare: input should be 'auto', 'always' or 'never' (found \"no\")",
         ),
         (
             {"inputs": [IMAGE], "parameters": {"timeout": 10**9}},
