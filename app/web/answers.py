@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from app.frames import Answer
     from app.status import Shape
     from app.web.channel import Prediction
     from app.web.encodings.images import Images
@@ -138,6 +139,12 @@ def _top(
         {"label": classes[index], "class": index, "probability": probabilities[index]}
         for index in order.tolist()
     ]
+
+
+def server_timing(answer: Answer) -> str:
+    """Tell in the header of that name how long an answer took, in milliseconds."""
+    queue_ms, inference_ms = answer.queue_s * 1000, answer.inference_s * 1000
+    return f"queue;dur={queue_ms:.3f}, inference;dur={inference_ms:.3f}"
 
 
 def _document(predictions: list[dict[str, Any]], model: str, version: int) -> bytes:

@@ -64,7 +64,6 @@ def create_app(
     share = parse_share(settings.canary) if settings.canary else None
     traffic = Traffic(share, on_choice=metrics.canary)
     predictor = Predictor(channel, traffic)
-    reader = reader or PictureReader(clock, on_shed=metrics.shed)
     bounds = {
         "timeout_ms": timeout_ms,
         "max_images": settings.max_images,

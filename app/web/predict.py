@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, request
 
 from app.status import Shape
-from app.web.answers import JSON, choose_form, encode_fields, encode_numbers, encode_predictions
+from app.web.answers import (
+    JSON,
+    choose_form,
+    encode_fields,
+    encode_numbers,
+    encode_predictions,
+    server_timing,
+)
 from app.web.bodies import media_type, read_body, request_timeout_s
 from app.web.encodings.form import decode_form
 from app.web.encodings.images import Images, ReadPictures
@@ -29,7 +36,6 @@ if TYPE_CHECKING:
 
     from flask import Response
 
-    from app.frames import Answer
     from app.web.channel import Prediction
     from app.web.encodings.images import Picture
     from app.web.pictures.reading import PictureReader, Prepare
@@ -168,7 +174,7 @@ def _chosen(
 
 
 def _json(prediction: Prediction, encoded: bytes) -> Response:
-    headers = [("Content-Type", JSON), ("Server-Timing", _server_timing(prediction.answer))]
+    headers = [("Content-Type", JSON), ("Server-Timing", server_timing(prediction.answer))]
     return FinalResponse(encoded, headers)
 
 
@@ -176,13 +182,8 @@ def _numbers(prediction: Prediction, model: str, form: str) -> Response:
     answer = prediction.answer
     headers = [
         ("Content-Type", form),
-        ("Server-Timing", _server_timing(answer)),
+        ("Server-Timing", server_timing(answer)),
         ("Glyph-Model", model),
         ("Glyph-Version", str(answer.version)),
     ]
     return FinalResponse(encode_numbers(answer.probabilities, form), headers)
-
-
-def _server_timing(answer: Answer) -> str:
-    queue_ms, inference_ms = answer.queue_s * 1000, answer.inference_s * 1000
-    return f"queue;dur={queue_ms:.3f}, inference;dur={inference_ms:.3f}"

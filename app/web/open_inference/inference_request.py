@@ -141,8 +141,11 @@ def _explain(exc: ValidationError) -> str:
     first = exc.errors(include_url=False, include_context=False)[0]
     place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
     sentence = f"{place or 'the request'}: {first['msg'][0].lower()}{first['msg'][1:]}"
-    if isinstance(first["input"], str | int | float | None):
-        sentence += f" (found {orjson.dumps(first['input']).decode()[:_QUOTE_LENGTH]})"
+    found = first["input"]
+    if isinstance(found, str):
+        found = found[:_QUOTE_LENGTH]
+    if isinstance(found, str | int | float | None):
+        sentence += f" (found {orjson.dumps(found).decode()})"
     return sentence
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
+from app.web.answers import server_timing
 from app.web.lean_flask import FinalResponse
 from app.web.open_inference.files import LENGTH
 from app.web.open_inference.inference_request import HEADER_LENGTH, OUTPUT
@@ -36,8 +37,7 @@ def write_response(
         notes: On each picture, what was done to it and what looks doubtful.
     """
     answer = prediction.answer
-    timing = f"queue;dur={answer.queue_s * 1e3:.3f}, inference;dur={answer.inference_s * 1e3:.3f}"
-    headers = [("Server-Timing", timing)]
+    headers = [("Server-Timing", server_timing(answer))]
     document: dict[str, Any] = {"model_name": model, "model_version": str(answer.version)}
     if request.id is not None:
         document["id"] = request.id

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request
 
+from app.web.answers import server_timing
 from app.web.bodies import read_body, request_timeout_s
 from app.web.errors import NotFoundError
 from app.web.event_loop import give_way
@@ -105,11 +106,10 @@ def _check_examples(document: dict[str, Any]) -> None:
 
 def _response(model: str, prediction: Prediction, key: str) -> Response:
     answer = prediction.answer
-    queue_ms, inference_ms = answer.queue_s * 1000, answer.inference_s * 1000
     headers = [
         ("Content-Type", "application/json"),
         ("Glyph-Model", model),
         ("Glyph-Version", str(answer.version)),
-        ("Server-Timing", f"queue;dur={queue_ms:.3f}, inference;dur={inference_ms:.3f}"),
+        ("Server-Timing", server_timing(answer)),
     ]
     return FinalResponse(encode_outputs(answer.probabilities, key), headers)
