@@ -13,7 +13,9 @@ from app.web.errors import json_response
 from app.web.operations import ROUTES, example_pixels
 
 if TYPE_CHECKING:
-    from app.status import HostStatus, LoadedModel
+    from collections.abc import Sequence
+
+    from app.status import HostStatus, LoadedModel, ModelStatus
     from app.web.channel import HostChannel
 
 PAGE_HEADERS = {
@@ -26,6 +28,10 @@ PAGE_HEADERS = {
     "Vary": "Accept",
 }
 """Of every page: nothing of it comes from elsewhere, nothing in it is inline or goes elsewhere."""
+
+_MOST_NAMED = 5
+_MODULES = [f"{name}.js" for name in ("answer", "asking", "drawing", "key", "models", "pad")]
+"""What page.js imports; named in the page, they are fetched all at once."""
 
 
 def page_blueprint(channel: HostChannel) -> Blueprint:
@@ -57,15 +63,42 @@ def _page(status: HostStatus) -> dict[str, object]:
     picture = _picture(serving.loaded) if serving and serving.loaded else None
     return {
         "status": status,
-        "serving": serving,
+        "modules": _MODULES,
+        "choices": [_choice(model) for model in status.models],
         "picture": picture,
+        "grey": serving and serving.loaded and serving.loaded.input_shape[-1] == 1,
         "routes": ROUTES,
         "address": request.host_url.rstrip("/"),
     }
 
 
+def _choice(model: ModelStatus) -> dict[str, object]:
+    """Tell the page of a model what it has to know before the first answer."""
+    loaded = model.serving.loaded if model.serving else None
+    classes = loaded.classes if loaded else ()
+    return {
+        "name": model.name,
+        "version": model.default,
+        "classes": classes,
+        "prompt": _prompt(classes),
+    }
+
+
+def _prompt(classes: Sequence[str]) -> str:
+    """Say what to draw."""
+    if tuple(classes) == tuple("0123456789"):
+        return "Draw a digit"
+    if classes and max(map(len, classes)) == 1:
+        return "Draw a character"
+    if 1 < len(classes) <= _MOST_NAMED:
+        return f"Draw: {', '.join(classes[:-1])} or {classes[-1]}"
+    return "Draw something"
+
+
 def _picture(model: LoadedModel) -> str:
-    """Draw the example as a data URI."""
+    """Draw the example as a data URI, dark ink on white; colours as they are."""
+    pixels = example_pixels(model)
+    grey = pixels.shape[-1] == 1
     stream = io.BytesIO()
-    Image.fromarray(255 - example_pixels(model)[..., 0]).save(stream, "PNG")  # dark ink on white
+    Image.fromarray(255 - pixels[..., 0] if grey else pixels).save(stream, "PNG")
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,0 +1,132 @@
+/**
+ * Asks the service: one request at a time, not too often, and always about the newest drawing.
+ *
+ * While a request is under way, or the service has asked for patience, wishes to ask are one wish.
+ */
+
+const PAUSE_MS = 50;
+const PATIENCE_MS = 10_000;
+const LONGEST_WAIT_S = 60;
+const QUERY = "fields=label,class,probability,probabilities,notes,pixels&prepare=always";
+/** Another try may help: too busy, not ready, or not in time. */
+const TRY_AGAIN = new Set([429, 502, 503, 504]);
+
+export class Asker {
+  #options;
+  #wanted = false;
+  #asking = false;
+  #notBefore = 0;
+  #timer = null;
+  #failures = 0;
+  #abort = null;
+
+  /**
+   * @param {object} options
+   * @param {() => Promise<Blob | null>} options.file what to ask about now
+   * @param {() => string} options.address of the model's predict route
+   * @param {() => string | null} options.key the caller's API key
+   * @param {(answer: object) => void} options.onAnswer
+   * @param {(trouble: {sentence: string, waitS?: number, keyNeeded?: boolean}) => void} options.onTrouble
+   */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  /** Asks as soon as may be. */
+  ask() {
+    this.#wanted = true;
+    this.#next();
+  }
+
+  /** Wants no answer any more; one that is under way is not shown. */
+  cancel() {
+    this.#wanted = false;
+    this.#abort?.abort();
+    this.#abort = null;
+  }
+
+  #next() {
+    if (!this.#wanted || this.#asking || this.#timer !== null) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      if (this.#wanted) void this.#ask();
+    }, this.#notBefore - performance.now());
+  }
+
+  async #ask() {
+    this.#wanted = false;
+    this.#asking = true;
+    const abort = new AbortController();
+    this.#abort = abort;
+    this.#notBefore = performance.now() + PAUSE_MS;
+    try {
+      const file = await this.#options.file();
+      const outcome = file && (await this.#request(file, abort.signal));
+      if (outcome) this.#settle(outcome, abort.signal.aborted);
+    } finally {
+      this.#asking = false;
+      this.#next();
+    }
+  }
+
+  /** Gives `{answer}` or `{trouble, retryS}`. */
+  async #request(file, aborted) {
+    const headers = { "Content-Type": file.type, Accept: "application/json" };
+    const key = this.#options.key();
+    if (key) headers.Authorization = `Bearer ${key}`;
+    const signal = AbortSignal.any([aborted, AbortSignal.timeout(PATIENCE_MS)]);
+    const began = performance.now();
+    try {
+      const url = `${this.#options.address()}?${QUERY}`;
+      const response = await fetch(url, { method: "POST", headers, body: file, signal });
+      const said = await response.json().catch(() => ({}));
+      if (response.ok) return read(said, response.headers, performance.now() - began);
+      return refusal(said, response);
+    } catch (error) {
+      if (aborted.aborted) return null;
+      const late = error.name === "TimeoutError";
+      return { trouble: late ? "No answer came in time." : "The service cannot be reached.", retryS: 0 };
+    }
+  }
+
+  #settle(outcome, aborted) {
+    const { answer, trouble, retryS, keyNeeded } = outcome;
+    if (answer) {
+      this.#failures = 0;
+      if (!aborted) this.#options.onAnswer(answer);
+      return;
+    }
+    let waitS;
+    if (retryS !== undefined) {
+      waitS = Math.min(LONGEST_WAIT_S, Math.max(retryS, 2 ** Math.min(4, this.#failures)));
+      this.#failures += 1;
+      this.#notBefore = performance.now() + waitS * 1000; // holds for whatever is asked next, too
+    }
+    if (aborted) return;
+    this.#wanted ||= retryS !== undefined;
+    this.#options.onTrouble({ sentence: trouble, waitS, keyNeeded });
+  }
+}
+
+function read({ predictions, model }, headers, roundTripMs) {
+  const prediction = predictions?.[0];
+  if (!prediction || !model) return { trouble: "The service gave an answer that this page cannot read." };
+  return { answer: { prediction, model, roundTripMs, timings: timings(headers.get("Server-Timing")) } };
+}
+
+/** Reads `queue;dur=0.1, inference;dur=0.4` as pairs of a name and milliseconds. */
+function timings(header) {
+  return [...(header ?? "").matchAll(/([\w-]+)\s*;[^,]*?dur=([\d.]+)/g)].map(([, name, ms]) => [name, Number(ms)]);
+}
+
+function refusal(said, response) {
+  const trouble = sentence(said.error ?? `the service answered with status ${response.status}`);
+  if (response.status === 401) return { trouble, keyNeeded: true };
+  if (!TRY_AGAIN.has(response.status)) return { trouble };
+  return { trouble, retryS: Number(response.headers.get("Retry-After")) || 1 };
+}
+
+function sentence(text) {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}
