@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from model_store import Description, ModelStore
 from model_store.seeding import STARTER
+from tests.browsing import CHROMIUM, FLAGS, Watch
 from tests.service import Service
 
 
@@ -17,6 +19,24 @@ def service(tmp_path_factory):
     place = tmp_path_factory.mktemp("service")
     with Service(place / "models", place / "log") as running:
         yield running.ready()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Run Chromium while a module's tests want it: its driver has an event loop of its own."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser, service):
+    """Open the page, as often as asked; nothing may go wrong in it."""
+    watch = Watch(browser, service.url)
+    yield watch.open
+    watch.close()
+    assert [] == watch.wrong
 
 
 @pytest.fixture

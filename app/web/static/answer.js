@@ -1,16 +1,17 @@
-/** Shows what the service answered: the label, the bars, what the model saw, its notes, the times. */
+/** Shows what was answered: the label, the bars, what the model saw, its notes, the times. */
 
 const MOST_BARS = 10;
 const NOTES = {
-  "inverted": "Dark on light, so it was inverted.",
-  "cropped": "Cropped to the ink.",
-  "resized": "Scaled to the model’s size.",
+  "inverted": "The ink was darker than its paper, and was inverted.",
   "transparent": "What was transparent was taken for paper.",
+  "resized": "The whole picture was scaled to fit.",
+  "specks": "Small spots were left out.",
 };
 const DOUBTS = {
-  "blank": "There is nothing to be seen on it.",
-  "several shapes": "There seem to be several shapes; the model knows one at a time.",
-  "low contrast": "The ink hardly stands out from its ground.",
+  "blank": "Nothing was found on the paper.",
+  "cropped": "The ink goes on beyond the edge.",
+  "several shapes": "There is more than one shape; the model knows one at a time.",
+  "low contrast": "Ink and paper are hard to tell apart.",
 };
 
 export class AnswerView {

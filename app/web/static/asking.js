@@ -11,6 +11,8 @@ const QUERY = "fields=label,class,probability,probabilities,notes,pixels&prepare
 /** Another try may help: too busy, not ready, or not in time. */
 const TRY_AGAIN = new Set([429, 502, 503, 504]);
 
+/** @typedef {{sentence: string, waitS?: number, keyNeeded?: boolean}} Trouble */
+
 export class Asker {
   #options;
   #wanted = false;
@@ -25,8 +27,9 @@ export class Asker {
    * @param {() => Promise<Blob | null>} options.file what to ask about now
    * @param {() => string} options.address of the model's predict route
    * @param {() => string | null} options.key the caller's API key
-   * @param {(answer: object) => void} options.onAnswer
-   * @param {(trouble: {sentence: string, waitS?: number, keyNeeded?: boolean}) => void} options.onTrouble
+   * @param {(busy: boolean) => void} options.onBusy whether a newer answer is to be expected
+   * @param {(answer: object) => Promise<void>} options.onAnswer
+   * @param {(trouble: Trouble) => void} options.onTrouble
    */
   constructor(options) {
     this.#options = options;
@@ -35,6 +38,7 @@ export class Asker {
   /** Asks as soon as may be. */
   ask() {
     this.#wanted = true;
+    this.#options.onBusy(true);
     this.#next();
   }
 
@@ -43,6 +47,7 @@ export class Asker {
     this.#wanted = false;
     this.#abort?.abort();
     this.#abort = null;
+    this.#options.onBusy(false);
   }
 
   #next() {
@@ -62,8 +67,9 @@ export class Asker {
     try {
       const file = await this.#options.file();
       const outcome = file && (await this.#request(file, abort.signal));
-      if (outcome) this.#settle(outcome, abort.signal.aborted);
+      if (outcome) await this.#settle(outcome, abort.signal.aborted);
     } finally {
+      if (!this.#wanted) this.#options.onBusy(false);
       this.#asking = false;
       this.#next();
     }
@@ -84,16 +90,16 @@ export class Asker {
       return refusal(said, response);
     } catch (error) {
       if (aborted.aborted) return null;
-      const late = error.name === "TimeoutError";
-      return { trouble: late ? "No answer came in time." : "The service cannot be reached.", retryS: 0 };
+      if (error.name === "TimeoutError") return { trouble: "No answer came in time.", retryS: 0 };
+      return { trouble: "The service cannot be reached.", retryS: 0 };
     }
   }
 
-  #settle(outcome, aborted) {
+  async #settle(outcome, aborted) {
     const { answer, trouble, retryS, keyNeeded } = outcome;
     if (answer) {
       this.#failures = 0;
-      if (!aborted) this.#options.onAnswer(answer);
+      if (!aborted) await this.#options.onAnswer(answer);
       return;
     }
     let waitS;
@@ -110,13 +116,15 @@ export class Asker {
 
 function read({ predictions, model }, headers, roundTripMs) {
   const prediction = predictions?.[0];
-  if (!prediction || !model) return { trouble: "The service gave an answer that this page cannot read." };
-  return { answer: { prediction, model, roundTripMs, timings: timings(headers.get("Server-Timing")) } };
+  if (!prediction || !model) return { trouble: "This page cannot read the service's answer." };
+  const spent = timings(headers.get("Server-Timing"));
+  return { answer: { prediction, model, roundTripMs, timings: spent } };
 }
 
 /** Reads `queue;dur=0.1, inference;dur=0.4` as pairs of a name and milliseconds. */
 function timings(header) {
-  return [...(header ?? "").matchAll(/([\w-]+)\s*;[^,]*?dur=([\d.]+)/g)].map(([, name, ms]) => [name, Number(ms)]);
+  const found = (header ?? "").matchAll(/([\w-]+)\s*;[^,]*?dur=([\d.]+)/g);
+  return [...found].map(([, name, ms]) => [name, Number(ms)]);
 }
 
 function refusal(said, response) {

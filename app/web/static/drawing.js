@@ -81,7 +81,7 @@ export class Drawing extends EventTarget {
     this.#changed();
   }
 
-  /** Gives the marks that are seen: a picture alone, or the strokes since whatever hid the others. */
+  /** Gives the marks that are seen: a picture alone, or the strokes since the last other mark. */
   #shown() {
     const hiding = this.#marks.findLastIndex((mark) => !mark.points);
     const strokes = this.#marks.slice(hiding + 1);

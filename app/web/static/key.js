@@ -1,4 +1,4 @@
-/** The caller's API key: asked for where the service wants one, and kept until the tab is closed. */
+/** The caller's API key: asked for where one is needed, and kept until the tab is closed. */
 
 const PLACE = "glyph-key";
 
@@ -19,7 +19,7 @@ export class KeyForm {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const given = this.#input.value.trim();
-      if (!/^[\x21-\x7e]+$/.test(given)) return this.ask("A key is made of letters, digits and signs, without spaces.");
+      if (!/^[\x21-\x7e]+$/.test(given)) return this.ask("A key has no spaces and no accents.");
       this.#keep(given);
       this.hide();
       onKey();

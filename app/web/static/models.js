@@ -37,7 +37,7 @@ export class ModelChoice extends EventTarget {
     return JSON.parse(this.#chosen.dataset.classes);
   }
 
-  /** Gives the labels of a version, which may be newer than the page; none if they cannot be had. */
+  /** Gives the labels of a version, which may be newer than the page; none if it cannot. */
   labels({ name, version }) {
     const known = `${name} ${version}`;
     if (!this.#labels.has(known)) this.#labels.set(known, this.#fetch(name, version));

@@ -21,6 +21,7 @@ const asker = new Asker({
   file: () => drawing.file(),
   address: () => models.address,
   key: () => key.value,
+  onBusy: (busy) => { at("answer").ariaBusy = busy; },
   onAnswer: showAnswer,
   onTrouble: showTrouble,
 });

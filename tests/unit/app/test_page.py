@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from app.status import HostStatus
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -117,4 +120,60 @@ def test_the_page_tells_why_nothing_serves(client, refused):  # noqa: ARG001
 
     assert "No version of <strong>shapes</strong> serves: every version was refused" in page
     assert "shapes version 4 was refused: saved_model.pb: &lt;is missing&gt;" in page
-    assert "Try it" not in page
+    assert "curl" not in page
+    assert 'id="try"' not in page
+
+
+def test_what_the_script_imports_is_fetched_with_it(client):
+    """Not one module after the other."""
+    page = client.get("/", headers=BROWSER).text
+    named = re.findall(r'<(?:link rel="modulepreload"|script)[^>]* (?:href|src)="([^"]+)"', page)
+    scripts = {url.rpartition("/")[2]: client.get(url).text for url in named}
+    imported = {name for text in scripts.values() for name in re.findall(r'"\./(.+?\.js)"', text)}
+
+    assert imported | {"page.js"} == set(scripts)
+
+
+@pytest.mark.usefixtures("two_models")
+def test_the_page_knows_what_each_model_answers_with(client):
+    """So it shows the classes before the first answer; what does not serve has none."""
+    page = client.get("/", headers=BROWSER).text
+    options = re.findall(
+        r'<option value="(.+?)" data-version="(.*?)".+? data-classes="(.*?)"', page
+    )
+
+    classes = '["circle", "square", "star"]'
+    assert [("shapes", "3", classes), ("wide", "1", classes), ("empty", "", "[]")] == [
+        (name, version, html.unescape(labels)) for name, version, labels in options
+    ]
+
+
+@pytest.mark.parametrize(
+    ("classes", "prompt"),
+    [
+        ("0123456789", "Draw a digit"),
+        ("ABC", "Draw a character"),
+        (("circle", "square", "star"), "Draw: circle, square or star"),
+        (("<b>", "bag"), "Draw: &lt;b&gt; or bag"),
+        (("a bag", "a boot", "a coat", "a dress", "a shirt", "a shoe"), "Draw something"),
+    ],
+)
+def test_the_page_says_what_to_draw(client, channel, describe_serving, classes, prompt):
+    """As far as the classes tell."""
+    version = describe_serving(3, classes=tuple(classes))
+    versions = {"versions": (version,)}
+    channel.status = HostStatus.of(channel.model().model_copy(update=versions))
+
+    assert f">{prompt}</h1>" in client.get("/", headers=BROWSER).text
+
+
+def test_colours_are_drawn_as_they_are(client, channel, describe_serving):
+    """An example of three channels is no ink."""
+    example = base64.b64encode(bytes([255, 0, 0])).decode()
+    version = describe_serving(3, input_shape=(1, 1, 3), example=example)
+    versions = {"versions": (version,)}
+    channel.status = HostStatus.of(channel.model().model_copy(update=versions))
+
+    page = client.get("/", headers=BROWSER).text
+    (encoded,) = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert (255, 0, 0) == Image.open(io.BytesIO(base64.b64decode(encoded))).getpixel((0, 0))

@@ -1,0 +1,121 @@
+"""How the page asks: not too often, patiently, with a key, and whom it believes."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browsing import CHROMIUM, PREDICT, answer, draw, refuse, scaled
+from tests.handwriting import DIGITS
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+
+
+def test_at_most_one_request_is_under_way(opened):
+    """What is drawn meanwhile is one more; an answer to what was cleared is not shown."""
+    page = opened()
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route(PREDICT, hold)
+
+    draw(page, DIGITS["4"])
+    page.wait_for_timeout(200)
+    assert 1 == len(held)
+    answer(held[0], label="first")
+    expect(page.locator("#label")).to_have_text("first")
+    page.wait_for_timeout(200)
+    assert 2 == len(held)
+    page.keyboard.press("Delete")
+    draw(page, DIGITS["1"])
+    page.wait_for_timeout(200)
+    answer(held[2], label="third")
+
+    expect(page.locator("#label")).to_have_text("third")
+
+
+def test_a_busy_service_is_left_alone_for_as_long_as_it_says(opened):
+    """The page tells of it, and asks again by itself, about the newest drawing."""
+    page = opened(failures=True)
+    times = []
+
+    def busy_at_first(route):
+        times.append(page.evaluate("performance.now()"))
+        if len(times) == 1:
+            refuse(route, 429, "the queue is full", Retry_After="2")
+        else:
+            answer(route, label="at last")
+
+    page.route(PREDICT, busy_at_first)
+    draw(page, DIGITS["1"][:1])
+    expect(page.locator("#trouble")).to_have_text("The queue is full. It is asked again in 2 s.")
+    draw(page, DIGITS["4"])
+    expect(page.locator("#label")).to_have_text("at last")
+
+    expect(page.locator("#trouble")).to_be_hidden()
+    assert times[1] - times[0] >= 1900
+
+
+def test_a_refusal_is_shown_and_not_repeated(opened):
+    """It would be refused again: the service's own sentence says why."""
+    page = opened(failures=True)
+    routes = []
+
+    def refuse_it(route):
+        routes.append(route)
+        refuse(route, 400, "the picture has 3 frames; one is expected")
+
+    page.route(PREDICT, refuse_it)
+    page.mouse.click(*scaled(page, [(0.5, 0.5)])[0])
+
+    sentence = "The picture has 3 frames; one is expected."
+    expect(page.locator("#trouble")).to_have_text(sentence)
+    page.wait_for_timeout(300)
+    assert 1 == len(routes)
+
+
+def test_a_key_is_asked_for_sent_and_kept_for_the_tab(opened):
+    """A wrong one is asked for again; markup in a sentence is text."""
+    page = opened(failures=True)
+    sent = []
+
+    def guarded(route):
+        sent.append(route.request.headers.get("authorization"))
+        if sent[-1] == "Bearer right":
+            answer(route, label="in")
+        else:
+            refuse(route, 401, "an API key is needed: Bearer <key>")
+
+    page.route(PREDICT, guarded)
+    page.mouse.click(*scaled(page, [(0.5, 0.5)])[0])
+    form = page.locator("#key-form")
+    for key in ("wrong", "right"):
+        expect(form).to_contain_text("An API key is needed: Bearer <key>.")
+        form.get_by_label("API key").fill(key)
+        form.get_by_role("button").click()
+    expect(page.locator("#label")).to_have_text("in")
+    expect(form).to_be_hidden()
+    page.reload()
+    page.mouse.click(*scaled(page, [(0.5, 0.5)])[0])
+    expect(page.locator("#label")).to_have_text("in")
+
+    assert [None, "Bearer wrong", "Bearer right", "Bearer right"] == sent
+
+
+def test_many_classes_show_the_ten_likeliest(opened):
+    """By the labels of the version that answered, though it is newer than the page."""
+    page = opened()
+    letters = [chr(ord("A") + n) for n in range(26)]
+    page.route(PREDICT, lambda route: answer(route, label="Z", count=26, version=2))
+    page.route("**/models/mnist/versions/2", lambda route: route.fulfill(json={"classes": letters}))
+
+    page.mouse.click(*scaled(page, [(0.5, 0.5)])[0])
+    expect(page.locator("#label")).to_have_text("Z")
+
+    bars = page.locator("#bars tr:visible").all_inner_texts()
+    assert 10 == len(bars)
+    assert ["Z", "75.0 %"] == bars[0].split("\t")[0::2]
+    assert "The likeliest 10 of 26 classes." == page.inner_text("#more")
+    assert "mnist version 2" == page.inner_text("#of-model")
