@@ -58,7 +58,7 @@ ROUTES = {
     "POST /v2/repository/index": "models and versions, as the Open Inference Protocol lists them",
     "POST /v2/repository/models/<name>/load": "load a model; needs the admin token",
     "POST /v2/repository/models/<name>/unload": "unload a model; needs the admin token",
-    "GET /": "what is here, as a page or as JSON",
+    "GET /": "a page to draw on; what is here, as JSON",
     "GET /docs": "what can be asked, to read and to try",
     "GET /openapi.json": "the same for machines: OpenAPI 3.1",
     "GET /healthz": "200 while this process answers",

@@ -97,7 +97,8 @@ export class AnswerView {
 
   #tell(notes) {
     const list = this.#element("notes");
-    const items = notes.map((note) => {
+    const ordered = notes.toSorted((a, b) => (b in DOUBTS) - (a in DOUBTS));
+    const items = ordered.map((note) => {
       const item = this.#page.createElement("li");
       item.textContent = DOUBTS[note] ?? NOTES[note] ?? note;
       item.classList.toggle("doubt", note in DOUBTS);
