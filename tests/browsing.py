@@ -7,6 +7,8 @@ import shutil
 
 from playwright.sync_api import expect
 
+from tests.service import wait_until
+
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
     "--headless=new",
@@ -86,6 +88,30 @@ def read(page):
     """Read the answer to what is drawn by now."""
     expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")
     return page.locator("#label").inner_text()
+
+
+def wait_for(page, condition):
+    """Let the page go on until a condition holds."""
+
+    def holds():
+        page.wait_for_timeout(10)
+        return condition()
+
+    wait_until(holds, "what the page was to do")
+
+
+def inked(page, start, end):
+    """Count the pad's pixels that have ink, from one corner of a box to the other."""
+    return page.evaluate(
+        """([[left, top], [right, bottom]]) => {
+          const pad = document.getElementById("pad");
+          const [x, y, x1, y1] = [left, top, right, bottom].map((at) => Math.floor(at * pad.width));
+          const size = [Math.max(1, x1 - x), Math.max(1, y1 - y)];
+          const { data } = pad.getContext("2d").getImageData(x, y, ...size);
+          return data.filter((value, n) => n % 4 === 3 && value > 0).length;
+        }""",
+        [start, end],
+    )
 
 
 def answer(route, *, label="7", count=10, version=1, notes=()):

@@ -5,62 +5,93 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browsing import CHROMIUM, PREDICT, answer, draw, refuse, scaled
+from tests.browsing import CHROMIUM, PREDICT, answer, draw, read, refuse, scaled, wait_for
 from tests.handwriting import DIGITS
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 
 
 def test_at_most_one_request_is_under_way(opened):
-    """What is drawn meanwhile is one more; an answer to what was cleared is not shown."""
+    """What is drawn meanwhile is one more; an answer about what was cleared is not shown."""
     page = opened()
+    page.clock.install()
     held = []
 
     def hold(route):
         held.append(route)
 
     page.route(PREDICT, hold)
-
     draw(page, DIGITS["4"])
-    page.wait_for_timeout(200)
+    wait_for(page, lambda: len(held) == 1)
+    draw(page, DIGITS["1"])
+    page.clock.run_for(5000)
+    draw(page, DIGITS["1"])
     assert 1 == len(held)
     answer(held[0], label="first")
+    wait_for(page, lambda: len(held) == 2)
     expect(page.locator("#label")).to_have_text("first")
-    page.wait_for_timeout(200)
-    assert 2 == len(held)
     page.keyboard.press("Delete")
-    draw(page, DIGITS["1"])
-    page.wait_for_timeout(200)
+    assert "" == read(page)
+    page.mouse.click(*scaled(page, [(0.5, 0.5)])[0])
+    wait_for(page, lambda: len(held) == 3)
+    answer(held[1], label="late")
     answer(held[2], label="third")
 
     expect(page.locator("#label")).to_have_text("third")
 
 
 def test_a_busy_service_is_left_alone_for_as_long_as_it_says(opened):
-    """The page tells of it, and asks again by itself, about the newest drawing."""
+    """The page tells of it, and asks no earlier for what is drawn meanwhile."""
     page = opened(failures=True)
-    times = []
+    page.clock.install()
+    asked = []
 
     def busy_at_first(route):
-        times.append(page.evaluate("performance.now()"))
-        if len(times) == 1:
-            refuse(route, 429, "the queue is full", Retry_After="2")
+        asked.append(route)
+        if len(asked) == 1:
+            refuse(route, 429, "the queue is full", Retry_After="60")
         else:
             answer(route, label="at last")
 
     page.route(PREDICT, busy_at_first)
-    draw(page, DIGITS["1"][:1])
-    expect(page.locator("#trouble")).to_have_text("The queue is full. It is asked again in 2 s.")
+    page.mouse.click(*scaled(page, [(0.5, 0.5)])[0])
+    trouble = page.locator("#trouble")
+    expect(trouble).to_have_text("The queue is full. It is asked again in 60 s.")
     draw(page, DIGITS["4"])
-    expect(page.locator("#label")).to_have_text("at last")
+    page.clock.run_for(20_000)
+    draw(page, DIGITS["4"])
+    assert 1 == len(asked)
+    page.clock.run_for(60_000)
 
-    expect(page.locator("#trouble")).to_be_hidden()
-    assert times[1] - times[0] >= 1900
+    expect(page.locator("#label")).to_have_text("at last")
+    expect(trouble).to_be_hidden()
+
+
+def test_a_service_that_is_not_ready_is_asked_again(opened):
+    """Though nothing more is drawn."""
+    page = opened(failures=True)
+    page.clock.install()
+    ready = []
+
+    def ready_later(route):
+        if ready:
+            answer(route)
+        else:
+            refuse(route, 503, "it is being loaded", Retry_After="60")
+
+    page.route(PREDICT, ready_later)
+    page.mouse.click(*scaled(page, [(0.5, 0.5)])[0])
+    expect(page.locator("#trouble")).to_contain_text("It is being loaded.")
+    ready.append(True)
+    page.clock.run_for(61_000)
+
+    expect(page.locator("#label")).to_have_text("7")
 
 
 def test_a_refusal_is_shown_and_not_repeated(opened):
     """It would be refused again: the service's own sentence says why."""
     page = opened(failures=True)
+    page.clock.install()
     routes = []
 
     def refuse_it(route):
@@ -72,7 +103,8 @@ def test_a_refusal_is_shown_and_not_repeated(opened):
 
     sentence = "The picture has 3 frames; one is expected."
     expect(page.locator("#trouble")).to_have_text(sentence)
-    page.wait_for_timeout(300)
+    page.clock.run_for(60_000)
+    expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")
     assert 1 == len(routes)
 
 

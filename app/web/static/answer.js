@@ -84,6 +84,7 @@ export class AnswerView {
     canvas.width = pixels?.[0].length ?? 28;
     canvas.height = pixels?.length ?? 28;
     canvas.setAttribute("aria-label", "What the model saw: nothing yet");
+    this.#text("size", "");
     if (!pixels) return;
     const flat = pixels.flat().map((pixel) => [pixel].flat());
     const rgba = flat.flatMap((p) => (p.length === 3 ? [...p, 255] : [0, 0, 0, p[0]]));

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from app.status import HostStatus
+from app.web.pictures.preparation import NOTES
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -177,3 +178,12 @@ def test_colours_are_drawn_as_they_are(client, channel, describe_serving):
     page = client.get("/", headers=BROWSER).text
     (encoded,) = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     assert (255, 0, 0) == Image.open(io.BytesIO(base64.b64decode(encoded))).getpixel((0, 0))
+
+
+def test_every_note_about_a_picture_has_its_sentence(client):
+    """The page says in words what was done to a picture, and what is doubtful."""
+    page = client.get("/", headers=BROWSER).text
+    (url,) = re.findall(r'href="([^"]+/answer\.js)"', page)
+    sentences = re.findall(r'^  "(.+)": ".+\."', client.get(url).text, re.MULTILINE)
+
+    assert set(NOTES) == set(sentences)
