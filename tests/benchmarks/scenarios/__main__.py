@@ -18,6 +18,7 @@ from tests.benchmarks.scenarios.shadow import shadow
 from tests.benchmarks.scenarios.slow_clients import slow_clients
 from tests.benchmarks.scenarios.soak import soak
 from tests.benchmarks.scenarios.swaps import swaps
+from tests.benchmarks.scenarios.tensors import tensors
 from tests.benchmarks.scenarios.two_models import two_models
 
 
@@ -54,6 +55,7 @@ _COMMANDS = (
     two_models,
     object_store,
     encodings,
+    tensors,
     payloads,
 )
 for command in _COMMANDS:
