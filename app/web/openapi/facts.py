@@ -44,7 +44,8 @@ class Facts(NamedTuple):
     """Its default version; None while none serves."""
     label: str | None
     """A label on a version of it that serves."""
-    classes: tuple[str, ...]
+    most_classes: int
+    """Of any version here; 0 while none is loaded."""
     image: Any
     """A golden image of it, as rows of whole numbers; None while none serves."""
     shapes: tuple[Shape, ...]
@@ -62,7 +63,7 @@ class Facts(NamedTuple):
             model=default.name,
             version=default.default,
             label=min(default.labels, default=None),
-            classes=loaded.classes if loaded is not None else (),
+            most_classes=max((len(about.classes) for about in every), default=0),
             image=_image(loaded) if loaded is not None else None,
             shapes=tuple(dict.fromkeys(about.input_shape for about in mine + every)),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, get_args
 
+from app.web.bodies import LONGEST_TIMEOUT_MS
 from app.web.open_inference.files import FILES
 from app.web.open_inference.inference_request import HEADER_LENGTH, OUTPUT
 from app.web.open_inference.metadata import EXTENSIONS, PLATFORM
@@ -12,7 +13,7 @@ from app.web.open_inference.tensors import DATATYPES, INPUT
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.predictions import REFUSED, REQUEST_ID, TIMEOUT
 from app.web.openapi.refusals import headers
-from app.web.openapi.schemas import STRING, either, list_of, record
+from app.web.openapi.schemas import NULL, STRING, either, list_of, record
 from app.web.pictures.reading import Prepare
 
 if TYPE_CHECKING:
@@ -141,25 +142,32 @@ def _request(facts: Facts) -> Json:
             if facts.shapes
             else list_of(images),
             "data": {"type": "array", "description": "Whole numbers, or files in base64."},
-            "parameters": record({"binary_data_size": _COUNT}, "binary_data_size"),
+            "parameters": _options({"binary_data_size": _COUNT}),
         },
         "data",
         "parameters",
     )
     how = {"binary_data": {"type": "boolean"}, "classification": _COUNT}
+    deadline = {"description": "Deadline, in microseconds.", "maximum": LONGEST_TIMEOUT_MS * 1000}
     whole = {
         "binary_data_output": {"type": "boolean"},
-        "timeout": _COUNT | {"description": "Deadline, in microseconds."},
+        "timeout": _COUNT | deadline,
         "prepare": {"enum": [*get_args(Prepare)]},
     }
-    output = record({"name": {"const": OUTPUT}, "parameters": record(how, *how)}, "parameters")
+    output = record({"name": {"const": OUTPUT}, "parameters": _options(how)}, "parameters")
     fields = {
-        "id": STRING,
-        "parameters": record(whole, *whole),
+        "id": either(STRING, NULL),
+        "parameters": _options(whole),
         "inputs": list_of(tensor, 1),
-        "outputs": list_of(output, maxItems=1),
+        "outputs": either(list_of(output, maxItems=1), NULL),
     }
     return record(fields, "id", "parameters", "outputs")
+
+
+def _options(fields: dict[str, Json]) -> Json:
+    """Describe what may be left out, or null, each and all."""
+    nullable = {name: either(schema, NULL) for name, schema in fields.items()}
+    return either(record(nullable, *nullable), NULL)
 
 
 def _sizes(images: Json, layout: list[int]) -> Json:

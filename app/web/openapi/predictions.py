@@ -32,34 +32,6 @@ REQUEST_ID: Json = {
     "description": "Echoed and logged, if it is up to 128 letters, digits and any of `._:-`.",
     "schema": STRING,
 }
-_QUERY: tuple[Json, ...] = (
-    {
-        "name": "prepare",
-        "in": "query",
-        "description": "What is done to pictures: `auto` prepares those of another size than the "
-        "model's, `never` refuses them, `always` prepares all. Numbers are taken as they are.",
-        "schema": {"type": "string", "enum": list(get_args(Prepare)), "default": "auto"},
-    },
-    {
-        "name": "top_k",
-        "in": "query",
-        "description": "Adds `top`: so many of the likeliest classes.",
-        "schema": {"type": "integer", "minimum": 1},
-    },
-    {
-        "name": "fields",
-        "in": "query",
-        "description": "What each prediction has; by default "
-        f"`{','.join(USUAL_FIELDS)}`, and `notes` on pictures.",
-        "style": "form",
-        "explode": False,
-        "schema": {
-            "type": "array",
-            "items": {"type": "string", "enum": list(FIELDS)},
-            "minItems": 1,
-        },
-    },
-)
 _FILE: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
 _PIXEL: Json = {"type": "integer", "minimum": 0, "maximum": 255}
 _ROUTES = {
@@ -112,7 +84,12 @@ def _image(shapes: tuple[Shape, ...]) -> Json:
     about = {"description": "Whole numbers: 0 is background, 255 is ink."}
     if not shapes:
         return {"type": "array", **about}
-    return either(*(form for shape in shapes for form in _forms(shape))) | about
+    return either(*layouts(shapes)) | about
+
+
+def layouts(shapes: tuple[Shape, ...]) -> list[Json]:
+    """Describe every layout that an image of these shapes may have in JSON."""
+    return [form for shape in shapes for form in _forms(shape)]
 
 
 def _forms(shape: Shape) -> list[Json]:
@@ -139,10 +116,45 @@ def _predict(route: str, facts: Facts) -> Operation:
         tag=TAG,
         about=f"At most {bounds.max_images} images and {bounds.max_body_bytes} bytes; "
         f"within {bounds.timeout_ms} ms, unless the caller says otherwise.",
-        parameters=(*_QUERY, TIMEOUT, REQUEST_ID),
+        parameters=(*_query(facts), TIMEOUT, REQUEST_ID),
         body={"required": True, "content": _content(facts)},
         answers={200: given},
         refusals=REFUSED,
+    )
+
+
+def _query(facts: Facts) -> tuple[Json, ...]:
+    count: Json = {"type": "integer", "minimum": 1}
+    if facts.most_classes:
+        count["maximum"] = facts.most_classes
+    return (
+        {
+            "name": "prepare",
+            "in": "query",
+            "description": "What is done to pictures: `auto` prepares those of another size than "
+            "the model's, `never` refuses them, `always` prepares all. Numbers are taken as they "
+            "are.",
+            "schema": {"type": "string", "enum": list(get_args(Prepare)), "default": "auto"},
+        },
+        {
+            "name": "top_k",
+            "in": "query",
+            "description": "Adds `top`: so many of the likeliest classes.",
+            "schema": count,
+        },
+        {
+            "name": "fields",
+            "in": "query",
+            "description": "What each prediction has; by default "
+            f"`{','.join(USUAL_FIELDS)}`, and `notes` on pictures.",
+            "style": "form",
+            "explode": False,
+            "schema": {
+                "type": "array",
+                "items": {"type": "string", "enum": list(FIELDS)},
+                "minItems": 1,
+            },
+        },
     )
 
 

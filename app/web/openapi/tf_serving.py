@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.web.openapi.operation import Operation, answer, component, json_of
-from app.web.openapi.predictions import REFUSED, REQUEST_ID, TIMEOUT, example_of
+from app.web.openapi.predictions import REFUSED, REQUEST_ID, TIMEOUT, example_of, layouts
 from app.web.openapi.refusals import headers
 from app.web.openapi.schemas import NUMBER, STRING, either, list_of, record
 from app.web.tf_serving.answers import OUTPUT, STATES
@@ -72,8 +72,10 @@ def _predict(which: str, facts: Facts) -> Operation:
 
 def schemas(facts: Facts) -> dict[str, Json]:
     """Describe what goes in and what comes out."""
-    images = list_of(component("Image"), minItems=1, maxItems=facts.bounds.max_images)
-    named = list_of(record({INPUT: component("Image")}), **_counts(images))
+    forms = layouts(facts.shapes) or [component("Image")]  # all of a request in the same one
+    count = {"minItems": 1, "maxItems": facts.bounds.max_images}
+    images = either(*(list_of(form, **count) for form in forms))
+    named = either(*(list_of(record({INPUT: form}), **count) for form in forms))
     rows = record({"instances": either(images, named)})
     columns = record({"inputs": either(images, record({INPUT: images}))})
     signature = {"signature_name": {"enum": [SIGNATURE, ""]}}
@@ -86,10 +88,6 @@ def schemas(facts: Facts) -> dict[str, Json]:
         "TfServingStatus": record({"model_version_status": list_of(_state())}),
         "TfServingMetadata": _metadata(),
     }
-
-
-def _counts(images: Json) -> Json:
-    return {bound: images[bound] for bound in ("minItems", "maxItems")}
 
 
 def _state() -> Json:

@@ -232,6 +232,14 @@ def test_images_are_of_the_sizes_that_serve(client):
     assert {"instances": [[[2, 0], [255, 7]]]} == body["example"]
 
 
+def test_no_more_classes_can_be_asked_for_than_there_are(document):
+    """Of the version with the most."""
+    parameters = document["paths"]["/predict"]["post"]["parameters"]
+    bounds = {p["name"]: p["schema"].get("maximum") for p in parameters}
+
+    assert 3 == bounds["top_k"]
+
+
 def test_it_follows_what_serves(client, channel, refused):  # noqa: ARG001
     """Without a version there is no size and no example, and it is valid all the same."""
     document = client.get("/openapi.json").json
