@@ -6,6 +6,7 @@ import click
 
 from tests.benchmarks.scenarios.bad_versions import bad_versions
 from tests.benchmarks.scenarios.canary import canary
+from tests.benchmarks.scenarios.contract import contract
 from tests.benchmarks.scenarios.encodings import encodings
 from tests.benchmarks.scenarios.fairness import fairness
 from tests.benchmarks.scenarios.faults import faults
@@ -41,6 +42,7 @@ def main() -> None:
 
 
 _COMMANDS = (
+    contract,
     invariance,
     overload,
     fairness,
