@@ -13,6 +13,7 @@ from app.web.openapi import (
     service_states,
     tf_serving,
 )
+from app.web.openapi.access import SCHEMES, with_access
 from app.web.openapi.refusals import HEADERS, REFUSALS
 from app.web.openapi.schemas import STRING, VERSION, record
 from app.web.operations import ROUTES
@@ -48,7 +49,7 @@ def describe(facts: Facts) -> Json:
     names = _names(facts)
     paths: dict[str, Json] = {}
     for operation in operations(facts):
-        written = operation.render(ROUTES, names)
+        written = with_access(operation, operation.render(ROUTES, names), facts.bounds)
         paths.setdefault(operation.template, {})[operation.method] = written
     schemas = {"Error": record({"error": STRING})}
     for front in _FRONTS:
@@ -88,5 +89,6 @@ def _security(facts: Facts) -> Json:
             "type": "http",
             "scheme": "bearer",
             "description": f"The admin token of the service.{state}",
-        }
+        },
+        **(SCHEMES if facts.bounds.keys else {}),
     }

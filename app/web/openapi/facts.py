@@ -22,6 +22,10 @@ class Bounds(NamedTuple):
     """Deadline of a request that names none."""
     changes: bool
     """Whether anything may be changed over HTTP."""
+    keys: bool
+    """Whether callers must have an API key."""
+    limits: bool
+    """Whether callers are refused who ask too often."""
 
     @classmethod
     def of(cls, settings: Settings) -> Bounds:
@@ -31,6 +35,8 @@ class Bounds(NamedTuple):
             max_body_bytes=settings.max_body_bytes,
             timeout_ms=settings.request_timeout_ms,
             changes=settings.read_admin_token() is not None,
+            keys=settings.api_keys_file is not None,
+            limits=settings.api_keys_file is not None or settings.rate_limit is not None,
         )
 
 

@@ -34,7 +34,7 @@ def headers(*names: str) -> Json:
 REFUSALS = {
     400: Refusal("BadInput", "The request is malformed; the sentence says where."),
     401: Refusal("Unauthenticated", "The caller has not said who asks.", ("WWW-Authenticate",)),
-    403: Refusal("Forbidden", "The caller may not do this, or nothing may be changed over HTTP."),
+    403: Refusal("Forbidden", "This is not for the caller, or nothing may be changed over HTTP."),
     404: Refusal("NotFound", "There is no such model, version, label or action."),
     406: Refusal("NotAcceptable", "The answer is wanted in no form that there is."),
     408: Refusal("SlowBody", "The body did not arrive before the deadline."),
@@ -43,7 +43,9 @@ REFUSALS = {
     415: Refusal(
         "UnsupportedMediaType", "The body is of a kind that is not read here.", ("Accept-Encoding",)
     ),
-    429: Refusal("Overloaded", "Too much is waiting already; try again later.", ("Retry-After",)),
+    429: Refusal(
+        "Overloaded", "Too much is waiting, or the caller is over a limit.", ("Retry-After",)
+    ),
     500: Refusal("Failed", "The model failed on these images, or something unexpected happened."),
     503: Refusal(
         "NotReady", "Nothing here can answer now; the sentence says why.", ("Retry-After",)

@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
+from app.access.key_file import create_key
 from app.status import CanaryStatus, HostStatus
 from app.web import errors
 from app.web.errors import ServiceError
@@ -271,3 +272,36 @@ def test_the_pages_take_everything_from_here(client):
     links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert 5 <= len(links)
     assert [200] * len(links) == [client.get(link).status_code for link in links]
+
+
+@pytest.fixture
+def keys(tmp_path):
+    create_key(tmp_path / "keys.json", "anna", limit=None, days=None)
+    return tmp_path / "keys.json"
+
+
+def test_it_says_what_needs_a_key(make_app, keys):
+    """As the door does: a key in either header, or for looking, the admin token."""
+    client = make_app(api_keys_file=keys, admin_token=TOKEN).test_client()
+    document = client.get("/openapi.json").json
+
+    assert {"adminToken", "apiKey", "bearerKey"} == set(document["components"]["securitySchemes"])
+    for method, path, operation in operations(document):
+        asked = {name for scheme in operation.get("security", ()) for name in scheme}
+        refused = client.open(re.sub(r"{[a-z]+}", "x", path), method=method).status_code == 401
+        assert refused is bool(asked), (method, path)
+        if "apiKey" in asked:
+            assert {"401", "403", "429", "503"} <= set(operation["responses"])
+            assert ("adminToken" in asked) is (method == "GET" or path == "/v2/repository/index")
+        elif asked:
+            assert {"adminToken"} == asked
+
+
+def test_it_says_what_is_limited(make_app, client):
+    """And of keys nothing, where there are none."""
+    limited = make_app(rate_limit="1/minute").test_client().get("/openapi.json").json
+    models = [d["paths"]["/models"]["get"] for d in (limited, client.get("/openapi.json").json)]
+
+    assert [True, False] == ["429" in operation["responses"] for operation in models]
+    assert not any("security" in operation for operation in models)
+    assert {"adminToken"} == set(limited["components"]["securitySchemes"])
