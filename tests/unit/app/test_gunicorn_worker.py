@@ -285,3 +285,37 @@ def test_a_failure_before_the_first_byte_is_answered(client, application):
     client.sendall(ask())
 
     assert receive(client)[0].startswith(b"HTTP/1.1 500 ")
+
+
+def test_a_record_of_tls_may_come_in_pieces(worker, application, certificate):
+    """Nothing of it can be read before all is there, and that is not the end."""
+    ours, theirs = socket.socketpair()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*certificate)
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.load_verify_locations(certificate.cert)
+    come, go = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = trusting.wrap_bio(come, go, server_hostname="127.0.0.1")
+    accepted = gevent.spawn(server.wrap_socket, theirs, server_side=True)
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            ours.sendall(go.read())
+            come.write(ours.recv(65536))
+    ours.sendall(go.read())
+    served = accepted.get(timeout=PATIENCE_S)
+    listener = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 80))
+    greenlet = gevent.spawn(worker.handle, listener, served, ("127.0.0.1", 1))
+    tls.write(ask(b"seven"))
+    record = go.read()
+    for piece in (record[:3], record[3:40], record[40:]):
+        ours.sendall(piece)
+        gevent.sleep(0)
+        gevent.idle()
+    application.waits.wait(PATIENCE_S)
+    ours.close()
+    greenlet.join(PATIENCE_S)
+
+    assert [b"seven"] == application.bodies
