@@ -15,6 +15,10 @@ import gevent
 if TYPE_CHECKING:
     from gevent import socket
 
+BROKEN_BODY = "glyph.broken_body"
+"""Set in the WSGI environment of a request whose body could not be read: nobody knows any more
+where it ends, and its rest must not be taken for the next request."""
+
 _READ_BYTES = 64 * 1024
 
 

@@ -18,7 +18,7 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.ggevent import GeventWorker
 
-from app.connection import Connection, SecureConnection
+from app.connection import BROKEN_BODY, Connection, SecureConnection
 from app.draining_server import DRAINING, DrainingServer
 from app.known_head import KnownHead
 from app.whole_response import WholeResponse
@@ -121,6 +121,8 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             response.force_close()
             environ[DRAINING] = True
         parts: Iterable[bytes] = self.wsgi(environ, response.start_response)
+        if BROKEN_BODY in environ:
+            response.force_close()
         try:
             for part in parts:
                 response.write(part)

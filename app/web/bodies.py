@@ -13,6 +13,7 @@ from typing import Any
 import gevent
 from gunicorn.http.errors import ParseException
 
+from app.connection import BROKEN_BODY
 from app.web.encodings.compression import CODINGS, inflate
 from app.web.errors import (
     BadInputError,
@@ -88,20 +89,22 @@ def read_body(
         raise _too_large(max_bytes, advice)
     stream = environ["wsgi.input"]
     whole = type(stream) is io.BytesIO  # it came together with the head
-    body: bytes = stream.getvalue() if whole else _receive(stream, timeout_s, max_bytes + 1)
+    body: bytes = stream.getvalue() if whole else _receive(environ, timeout_s, max_bytes + 1)
     if len(body) > max_bytes:
         raise _too_large(max_bytes, advice)
     return _inflate(environ, body, coding, max_bytes, advice) if coding else body
 
 
-def _receive(stream: Any, timeout_s: float, max_bytes: int) -> bytes:
+def _receive(environ: Environ, timeout_s: float, max_bytes: int) -> bytes:
     try:
         with gevent.Timeout(timeout_s):
             # Not by werkzeug, which cuts a chunked body at the bound and says nothing.
-            body: bytes = stream.read(max_bytes)
+            body: bytes = environ["wsgi.input"].read(max_bytes)
     except gevent.Timeout:
+        environ[BROKEN_BODY] = True
         raise SlowBodyError(f"the body did not arrive within {timeout_s:g} s") from None
     except (OSError, ParseException):
+        environ[BROKEN_BODY] = True
         raise BadInputError("the body broke off, or its chunks are malformed") from None
     return body
 

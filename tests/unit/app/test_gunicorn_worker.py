@@ -16,6 +16,8 @@ from gunicorn.config import Config
 from app.connection import ClientGoneError
 from app.draining_server import DRAINING
 from app.gunicorn_worker import WebWorker
+from app.web.bodies import read_body
+from app.web.errors import ServiceError
 from tests.certificates import make_certificate
 
 PATIENCE_S = 10
@@ -180,6 +182,38 @@ def test_a_body_left_unread_is_no_request(client, application):
 
     assert b"after" == receive(client)[1]
     assert [b"after"] == application.bodies
+
+
+@pytest.mark.parametrize(
+    ("head", "first", "rest"),
+    [
+        (b"Transfer-Encoding: chunked", b"5\r\nsev", ask(b"inner")),
+        (b"Transfer-Encoding: chunked", b"5\r\nseven\r\n", b"0\r\n\r\n" + ask(b"inner")),
+        (b"Transfer-Encoding: chunked", b"zz\r\n", ask(b"inner")),
+        (b"Content-Length: 500", b"sev", ask(b"inner")),
+    ],
+)
+def test_a_body_that_could_not_be_read_ends_the_connection(client, worker, head, first, rest):
+    """Where it ends is not known any more, and its rest must not be taken for a request."""
+    bodies = []
+
+    def read(environ, start_response):
+        try:
+            bodies.append(read_body(environ, 0.01, 1000))
+        except ServiceError as exc:
+            bodies.append(exc.status)
+        start_response("400 Bad Request", [("Content-Length", "0")])
+        return [b""]
+
+    worker.wsgi = read
+    client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n%b" % (head, first))
+    answer, _ = receive(client)
+
+    assert b"\r\nConnection: close\r\n" in answer
+    with contextlib.suppress(OSError):  # it may have gone already
+        client.sendall(rest)
+        assert b"" == client.recv(1000)
+    assert bodies in ([400], [408])
 
 
 def test_a_malformed_request_is_refused_and_ends_the_connection(client, application):
