@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import logging
 import math
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 import orjson
@@ -50,7 +49,7 @@ class ServiceError(Exception):
     def response(self) -> Response:
         """Render as JSON. Under overload this is the way of most requests, so it is a short one."""
         body = _encode({"error": str(self), **self.details})
-        return FinalResponse(body, self.headers(), HTTPStatus(self.status))
+        return FinalResponse(body, self.headers(), self.status)
 
     def headers(self) -> list[tuple[str, str]]:
         """Give the answer's headers; Retry-After, in whole seconds, where another try may help."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Environ = dict[str, Any]
 
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _MOST_MATCHES = 256
 """Paths have names in them, which callers may make up."""
 
@@ -118,11 +119,11 @@ class FinalResponse(Response):
     """An answer whose body and headers are final: no hook changes them, and nothing is parsed."""
 
     def __init__(  # not Flask's, which takes 20 µs
-        self, body: bytes, headers: list[tuple[str, str]], status: HTTPStatus = HTTPStatus.OK
+        self, body: bytes, headers: list[tuple[str, str]], status: int = 200
     ) -> None:
         self._body = body
         self._final_headers = headers
-        self._status, self._status_code = f"{status.value} {status.phrase}", status.value
+        self._status, self._status_code = _STATUS_LINES[status], status
 
     def get_wsgi_response(
         self,

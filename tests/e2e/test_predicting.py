@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,8 @@ import pytest
 import requests
 
 from training.data import idx
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_example_is_answered_right(service):
@@ -96,6 +101,25 @@ def test_100_000_brackets_are_refused_and_the_service_lives(service):
     assert 400 == refused.status_code
     assert "the JSON is nested too deep; an image has 3 levels" == refused.json()["error"]
     assert 200 == service.get("/healthz").status_code
+
+
+def test_the_readmes_requests_run_as_written(service, tmp_path):
+    """Pictures by curl: alone, in a form, compressed, and answered in numbers."""
+    section = README.partition("## Asking\n")[2].partition("\n## ")[0]
+    script = re.search(r"```sh\n(.*?)```", section, re.DOTALL)[1]
+    script = script.replace("http://127.0.0.1:8000", service.url)
+    script = script.replace(".venv/bin/python", sys.executable)
+
+    ran = subprocess.run(
+        ["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    alone, form, zipped = [json.loads(line)["predictions"] for line in ran.stdout.splitlines()]
+    assert ["7"] == [one["label"] for one in alone]
+    assert [{"label", "notes"}] * 2 == [set(one) for one in form]
+    assert ["7", 3] == [zipped[0]["top"][0]["label"], len(zipped[0]["top"])]
+    numbers = np.load(tmp_path / "probabilities.npy")
+    assert np.array_equal(np.array([alone[0]["probabilities"]], np.float32), numbers)
 
 
 @pytest.mark.skipif("GLYPH_DATA_DIR" not in os.environ, reason="GLYPH_DATA_DIR names no MNIST")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from app.web.errors import ServiceError
@@ -19,7 +18,7 @@ class TfServingError(ServiceError):
     def response(self) -> Response:
         """Render over several lines, as there."""
         body = json.dumps({"error": str(self)}, indent=4, ensure_ascii=False)
-        return FinalResponse(body.encode(errors="replace"), self.headers(), HTTPStatus(self.status))
+        return FinalResponse(body.encode(errors="replace"), self.headers(), self.status)
 
 
 class InvalidArgumentError(TfServingError):
