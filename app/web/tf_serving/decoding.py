@@ -54,8 +54,7 @@ def decode_images(
     name = signature_of(document)
     if name != SIGNATURE:
         raise InvalidArgumentError(f'Serving signature name: "{name}" not found in signature def')
-    booleans = b"true" in body or b"false" in body
-    return images_of(document, shape, max_images, booleans=booleans)
+    return images_of(document, shape, max_images, pause)
 
 
 def signature_of(document: dict[str, Any]) -> str:

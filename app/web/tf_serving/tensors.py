@@ -1,33 +1,35 @@
 """Turns the `instances` or `inputs` of a request into pixels, or says what TensorFlow Serving does.
 
-numpy takes what is right. Only what it does not take is walked through, in the order and with the
-complaints of TensorFlow Serving, which names the element and the level.
+What is right is taken list by list. Only what is not is walked through, in the order and with the
+complaints of TensorFlow Serving, which names the element and the level. numpy takes no part: it
+would turn all into strings for the sake of one.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-import numpy as np
-import orjson
-
-from app.web.errors import BadInputError, TooLargeError
+from app.web.encodings.pixels import INK, check_count
+from app.web.errors import BadInputError
 from app.web.tf_serving.documents import quote, type_name
 from app.web.tf_serving.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
     from app.status import Shape
 
 INPUT = "images"
 _DTYPE = "uint8"
-_INK = 255
 _INT32 = range(-(2**31), 2**31)
 """What counts as an integer there, for any input of at most 32 bits."""
 _MOST_DIMENSIONS = 8
 """Deeper lists than any image has are not walked through."""
+_PAUSE_EVERY = 32
+
+Dimensions = tuple[int, ...]
 
 
 class Images(NamedTuple):
@@ -40,7 +42,7 @@ class Images(NamedTuple):
 
 
 def images_of(
-    document: dict[str, Any], shape: Shape, max_images: int, *, booleans: bool
+    document: dict[str, Any], shape: Shape, max_images: int, pause: Callable[[], object]
 ) -> tuple[str, Images]:
     """Read the images of a request.
 
@@ -48,14 +50,14 @@ def images_of(
         document: The request.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
-        booleans: There are some somewhere in it, which numpy would take for numbers.
+        pause: Called now and then, to let others go on.
 
     Returns:
         The key that they stand at, `instances` or `inputs`, and the images.
 
     Raises:
         InvalidArgumentError: If they are malformed.
-        BadInputError: If they have another shape, or are out of range.
+        BadInputError: If they have another shape.
         TooLargeError: If there are too many.
     """
     if "instances" in document:
@@ -64,16 +66,19 @@ def images_of(
         key, values = "inputs", _columns(document["inputs"])
     else:
         raise InvalidArgumentError("Missing 'inputs' or 'instances' key")
-    if isinstance(values, list):
-        _bound(len(values), max_images)
-    array = None if booleans and _may_hold_booleans(values) else _convert(values)
-    if array is None:
+    many = len(values) if isinstance(values, list) else 0
+    check_count(many, max_images)
+    joined = _join(values, math.prod(shape), pause) if many else None
+    if joined is None:
         if key == "instances":
-            _check_rows(document["instances"])
+            _check_rows(document["instances"], shape, pause)
         else:
-            _check(values)
-        array = np.array(values, np.uint8)
-    return key, _images(array, shape, max_images)
+            _check_columns(values, shape)
+        _refuse_shape(_dimensions(values), shape)  # an empty one
+    dimensions, pixels = joined
+    if dimensions not in _layouts(shape):
+        _refuse_shape((many, *dimensions), shape)
+    return key, Images(many, pixels)
 
 
 def _rows(document: dict[str, Any]) -> list[Any]:
@@ -108,47 +113,76 @@ def _is_named(value: Any) -> bool:
     return isinstance(value, dict) and not ([*value] == ["b64"] and isinstance(value["b64"], str))
 
 
-def _may_hold_booleans(values: Any) -> bool:
-    try:
-        text = orjson.dumps(values)
-    except TypeError:  # an integer of more than 64 bits, for example
-        return True
-    return b"true" in text or b"false" in text
+def _join(
+    values: list[Any], size: int, pause: Callable[[], object]
+) -> tuple[Dimensions, bytes] | None:
+    """Give the dimensions that all have, and their pixels; None where something is wrong.
+
+    Args:
+        values: One for each image.
+        size: How many pixels it may have.
+        pause: Called now and then.
+    """
+    pixels: list[bytes] = []
+    common: Dimensions | None = None
+    for index, value in enumerate(values, start=1):
+        read = _read(value, size)
+        if read is None:
+            return None
+        dimensions, own = read
+        if common is not None and dimensions != common:
+            return None
+        common = dimensions
+        pixels.append(own)
+        if index % _PAUSE_EVERY == 0:
+            pause()
+    return (common, b"".join(pixels)) if common is not None else None
 
 
-def _convert(values: Any) -> NDArray[np.uint8] | None:
-    """Take what is right; None where something is wrong."""
-    try:
-        array = np.array(values)
-    except (ValueError, OverflowError):  # ragged, or nested too deep for an array
+def _read(value: Any, most: int) -> tuple[Dimensions, bytes] | None:
+    """Give the dimensions of a tensor and its pixels; None where something is wrong or too much."""
+    dimensions: list[int] = []
+    level = [value]
+    while (kinds := set(map(type, level))) == {list}:
+        sizes = set(map(len, level))
+        large = len(level) * max(sizes) > most or len(dimensions) == _MOST_DIMENSIONS
+        if len(sizes) > 1 or large:
+            return None
+        dimensions += sizes
+        level = list(chain.from_iterable(level))
+    if kinds != {int} or min(level) < 0 or max(level) > INK:
         return None
-    right = array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() <= _INK
-    return array.astype(np.uint8) if right else None
+    return tuple(dimensions), bytes(level)
 
 
-def _images(array: NDArray[np.uint8], shape: Shape, max_images: int) -> Images:
-    """Take an array for images: in the model's shape, or flat, or one channel without its axis."""
-    layouts = (shape, *([shape[:2]] if shape[2] == 1 else []), (math.prod(shape),))
-    if array.shape[1:] not in layouts or not array.size:
-        expected = " or ".join(_form((-1, *layout)) for layout in layouts)
-        found = f"input {INPUT!r} has shape {_form(array.shape)}"
-        raise BadInputError(f"{found}; {expected} is expected")
-    _bound(len(array), max_images)
-    return Images(len(array), array.tobytes())
+def _layouts(shape: Shape) -> tuple[Dimensions, ...]:
+    """Give what an image may look like: as the model has it, without its one channel, or flat."""
+    return (shape, *([shape[:2]] if shape[2] == 1 else []), (math.prod(shape),))
 
 
-def _form(dimensions: tuple[int, ...]) -> str:
+def _refuse_shape(dimensions: Dimensions, shape: Shape) -> NoReturn:
+    expected = " or ".join(_form((-1, *layout)) for layout in _layouts(shape))
+    found = f"input {INPUT!r} has shape {_form(dimensions)}"
+    raise BadInputError(f"{found}; {expected} is expected")
+
+
+def _form(dimensions: Dimensions) -> str:
     return f"[{','.join(map(str, dimensions))}]"
 
 
-def _bound(images: int, max_images: int) -> None:
-    if images > max_images:
-        sentence = f"{images} images in one request; at most {max_images} are taken"
-        raise TooLargeError(sentence, found=images, limit=max_images)
+def _dimensions(value: Any) -> Dimensions:
+    """Give the dimensions of a tensor, which its first elements set."""
+    dimensions: list[int] = []
+    while isinstance(value, list):
+        dimensions.append(len(value))
+        value = value[0] if value else None
+    if len(dimensions) > _MOST_DIMENSIONS:
+        raise InvalidArgumentError(f"a list of {len(dimensions)} levels is no image")
+    return tuple(dimensions)
 
 
-def _check_rows(instances: list[Any]) -> None:
-    first: tuple[int, ...] | None = None
+def _check_rows(instances: list[Any], shape: Shape, pause: Callable[[], object]) -> None:
+    first: Dimensions | None = None
     named = _is_named(instances[0])
     for index, element in enumerate(instances):
         where = f"Failed to process element: {index}"
@@ -159,27 +193,37 @@ def _check_rows(instances: list[Any]) -> None:
             )
         for name, value in element.items() if named else ((INPUT, element),):
             try:
-                first = _check_item(name, value, first)
+                first = _check_item(name, value, first, shape)
             except InvalidArgumentError as exc:
                 key = f" key: {name}" if named else ""
                 raise InvalidArgumentError(
                     f"{where}{key} of 'instances' list. Error: INVALID_ARGUMENT: {exc}"
                 ) from None
-        if not element and named:
+        if named and not element:
             raise InvalidArgumentError(
                 f"{where} of 'instances' list. JSON object: {quote(element)} "
                 f"keys must be equal to: {INPUT}"
             )
+        if index % _PAUSE_EVERY == _PAUSE_EVERY - 1:
+            pause()
 
 
-def _check_item(name: str, value: Any, first: tuple[int, ...] | None) -> tuple[int, ...]:
+def _check_columns(values: Any, shape: Shape) -> None:
+    dimensions = _dimensions(values)
+    if math.prod(dimensions[1:]) <= math.prod(shape):  # else it is not worth a look
+        _check(values, 0, dimensions)
+
+
+def _check_item(name: str, value: Any, first: Dimensions | None, shape: Shape) -> Dimensions:
     """Check one input of an element; gives the dimensions that all must have."""
     if name != INPUT:
         raise InvalidArgumentError(f"JSON object: does not have named input: {name}")
-    dimensions = _check(value)
+    dimensions = _dimensions(value)
     if first is None:
-        return dimensions
+        first = dimensions
     expected, found = math.prod(first), math.prod(dimensions)
+    if max(expected, found) <= math.prod(shape):  # else it is not worth a look
+        _check(value, 0, dimensions)
     if expected != found:
         raise InvalidArgumentError(f"Expecting tensor size: {expected} but got: {found}")
     if first != dimensions:
@@ -188,20 +232,8 @@ def _check_item(name: str, value: Any, first: tuple[int, ...] | None) -> tuple[i
     return first
 
 
-def _check(value: Any) -> tuple[int, ...]:
-    """Check every number and every list; gives the dimensions, which its first elements set."""
-    dimensions: list[int] = []
-    inner = value
-    while isinstance(inner, list):
-        dimensions.append(len(inner))
-        inner = inner[0] if inner else None
-    if len(dimensions) > _MOST_DIMENSIONS:
-        raise InvalidArgumentError(f"a list of {len(dimensions)} levels is no image")
-    _check_level(value, 0, dimensions)
-    return tuple(dimensions)
-
-
-def _check_level(value: Any, level: int, dimensions: list[int]) -> None:
+def _check(value: Any, level: int, dimensions: Dimensions) -> None:
+    """Check every number and every list of a tensor, or of a part of one."""
     rank = len(dimensions)
     if not isinstance(value, list):
         if level != rank:
@@ -220,16 +252,17 @@ def _check_level(value: Any, level: int, dimensions: list[int]) -> None:
             f"Encountered list at unexpected size: {len(value)} at level: {level} "
             f"expected size: {dimensions[level]}"
         )
-    plain = level == rank - 1 and set(map(type, value)) == {int}
-    if plain and min(value) >= 0 and max(value) <= _INK:
-        return  # as nearly every list of numbers is
+    read = _read(value, math.prod(dimensions[level:]))
+    if read is not None and read[0] == dimensions[level:]:
+        return  # as nearly every part is
     for inner in value:
-        _check_level(inner, level + 1, dimensions)
+        _check(inner, level + 1, dimensions)
 
 
 def _check_number(value: Any) -> None:
+    if type(value) is int and 0 <= value <= INK:
+        return
     found = f"JSON Value: {quote(value)} Type: {type_name(value)}"
     if type(value) is not int or value not in _INT32:
         raise InvalidArgumentError(f"{found} is not of expected type: {_DTYPE}")
-    if not 0 <= value <= _INK:
-        raise InvalidArgumentError(f"{found} is out of the range of type: {_DTYPE}")
+    raise InvalidArgumentError(f"{found} is out of the range of type: {_DTYPE}")

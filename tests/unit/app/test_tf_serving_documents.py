@@ -66,6 +66,17 @@ def test_an_empty_body_has_no_offset():
     assert "JSON Parse error: The document is empty" == refusal(b"")
 
 
+def test_large_bodies_are_not_parsed_with_the_same_care():
+    """Python's own parser takes its time; what is wrong is then an invalid value in any case."""
+    space = b" " * 256 * 1024
+
+    assert f"JSON Parse error: {INVALID} at offset: 7" == refusal(b'{"a":1 "b":2}' + space)
+    assert f"JSON Parse error: {INVALID} at offset: 11" == refusal(
+        b'{"a":["\xc3\xa9",NaN]}' + space
+    )
+    assert {"a": 1} == parse_object(b'{"a":1} and more' + space)
+
+
 def test_nesting_beyond_reason_is_refused():
     """In place of the end of the process."""
     assert "JSON Parse error: nested too deep" == refusal(b"[" * 100_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -279,3 +280,43 @@ def test_the_images_of_one_request_are_bounded(key, element):
     sentence = "5 images in one request; at most 4 are taken"
 
     assert sentence == refusal({key: [element] * 5}, TooLargeError)
+
+
+def test_one_string_does_not_cost_what_as_many_strings_as_pixels_would():
+    """An array of strings gives each the room of the longest."""
+    document = {"instances": [[0] * 783 + ["x" * 100_000]]}
+    tracemalloc.start()
+    try:
+        assert of_element(document).endswith(f" Type: String {OF_TYPE}")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("key", ["instances", "inputs"])
+def test_what_is_larger_than_an_image_is_not_looked_at(key):
+    """Its shape is said to be wrong, not what is in it."""
+    sentence = f"input 'images' has shape [1,785]; {EXPECTED}"
+    if key == "inputs":
+        assert sentence == refusal({key: [[0] * 784 + ["a"]]}, BadInputError)
+    assert sentence == refusal({key: [[0] * 785]}, BadInputError)
+    larger = of_element({"instances": [PIXELS[0].tolist(), [0] * 784 + ["a"]]}, 1)
+    assert "Error: INVALID_ARGUMENT: Expecting tensor size: 784 but got: 785" == larger
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_many_images_are_read_with_pauses(wrong):
+    """Be they right or not."""
+    made = []
+    images = [{"images": [[n]]} for n in range(99)]
+    if wrong:
+        images.append({"images": [["a"]]})
+    body = json.dumps({"instances": images}).encode()
+    try:
+        _, (rows, pixels) = decode_images(body, (1, 1, 1), 100, lambda: made.append("pause"))
+    except InvalidArgumentError:
+        assert (wrong, 6) == (True, len(made))
+    else:
+        assert (False, 99, bytes(range(99)), 3) == (wrong, rows, pixels, len(made))
