@@ -169,12 +169,14 @@ def _pack(instance: Any, shape: Shape) -> bytes | None:
 def _convert(instance: Any, shape: Shape) -> bytes | None:
     """Take the way through numpy; None where something is wrong."""
     try:
-        pixels = np.array(instance)
-    except (ValueError, OverflowError):
+        # Of objects: for the sake of one string, numpy would make as long ones of all the others.
+        objects = np.array(instance, np.object_)
+    except ValueError:
         return None
     layouts = (shape, (math.prod(shape),), *([shape[:2]] if shape[2] == 1 else []))
-    if pixels.dtype.kind not in "iuf" or pixels.shape not in layouts:
+    if objects.shape not in layouts or not {*map(type, objects.flat)} <= {int, float}:
         return None
+    pixels = objects.astype(np.float64)
     if (pixels % 1).any() or pixels.min() < 0 or pixels.max() > INK:
         return None
     return pixels.astype(np.uint8).tobytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -135,6 +136,19 @@ def test_a_wrong_pixel_is_named_with_its_place(layout, place, value, found):
     content = body(rows(), layout(value=value))
 
     assert f"instance 1, {place}{found}; {RANGE}" == refusal(content)
+
+
+def test_one_string_does_not_cost_what_as_many_strings_as_pixels_would():
+    """An array of strings gives each the room of the longest."""
+    content = body(flat(value="x" * 100_000))
+    tracemalloc.start()
+    try:
+        assert refusal(content).startswith("instance 0, pixel 59 is the string 'xxx")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 5_000_000
 
 
 @pytest.mark.parametrize("layout", [rows, flat, channels])
