@@ -80,6 +80,5 @@ def tf_serving_blueprint(
             answer,
             methods=methods,
             provide_automatic_options=False,
-            merge_slashes=False,
         )
     return blueprint

@@ -81,16 +81,18 @@ def test_one_version_may_be_asked(client, which, version, state, ready):
     assert expected == glyph(response)
 
 
-def test_a_model_without_a_default_version_is_not_ready(client, channel):
-    """Be there versions or not."""
-    versions = channel.status.versions
-    channel.status = HostStatus.of(
-        ModelStatus(name="shapes", ready=False, reason="the host is silent", versions=versions)
-    )
+@pytest.mark.parametrize(
+    ("changes", "version"),
+    [({"ready": False}, {"Glyph-Version": "3"}), ({"default": None}, {})],
+    ids=["the host is silent", "no default version"],
+)
+def test_what_cannot_be_asked_now_is_not_ready(client, channel, changes, version):
+    """Though a version is available."""
+    channel.status = HostStatus.of(channel.status.default.model_copy(update=changes))
     response = client.get(SHAPES)
 
     assert 200 == response.status_code
-    assert {"Glyph-Model": "shapes", "Glyph-Ready": "false"} == glyph(response)
+    assert {"Glyph-Model": "shapes", "Glyph-Ready": "false", **version} == glyph(response)
 
 
 @pytest.mark.usefixtures("two_models")
