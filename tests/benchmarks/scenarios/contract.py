@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import requests
 
+from app.access.key_file import create_key
 from tests.benchmarks.scenarios.contract_terms import ANSWERS
 from tests.benchmarks.scenarios.report import Report
 from tests.benchmarks.scenarios.stage import json_option, served
@@ -32,6 +33,17 @@ SETTINGS = {
     "host_timeout_s": 120,
 }
 _CHANGES = ("--include-tag", "Changes", "--include-path-regex", "^/v2/repository/models/")
+_OTHERS = ("--exclude-tag", "Changes", "--exclude-path-regex", "^/v2/repository/models/")
+_AS_ADMIN = f"""
+[auth.openapi.adminToken]
+bearer = "{TOKEN}"
+"""
+_AS_CALLER = """
+[auth.openapi.apiKey]
+api_key = "%s"
+[auth.openapi.bearerKey]
+bearer = "%s"
+"""
 _CONFIG = """\
 hooks = "tests.benchmarks.scenarios.contract_hooks"
 suppress-health-check = ["all"]
@@ -51,12 +63,6 @@ database = "none"
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 429]
 """
-_AUTH = f"""
-[auth.openapi]
-adminToken = {{ bearer = "{TOKEN}" }}
-"""
-
-
 _OK = 200
 TITLES = (
     "Server error",
@@ -82,7 +88,7 @@ class Found(NamedTuple):
     output: str
 
 
-def run(service: Service, cases: int, seed: int, *options: str, token: bool = False) -> Found:
+def run(service: Service, cases: int, seed: int, *options: str, credentials: str = "") -> Found:
     """Have Schemathesis ask a service.
 
     Args:
@@ -90,13 +96,13 @@ def run(service: Service, cases: int, seed: int, *options: str, token: bool = Fa
         cases: About how many made-up requests; those that follow from the description are more.
         seed: Of chance.
         options: For Schemathesis.
-        token: Whether the admin token is known.
+        credentials: Part of the configuration that names them.
     """
     description = service.get("/openapi.json").json()
     operations = sum(len(item) for item in description["paths"].values())
     with tempfile.TemporaryDirectory() as place:
         config, found, answers = (Path(place, name) for name in ("c.toml", "found", "answers"))
-        config.write_text(_CONFIG + (_AUTH if token else ""))
+        config.write_text(_CONFIG + credentials)
         answers.touch()
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", config, "run"]
         command += [f"{service.url}/openapi.json", "--no-color", "--continue-on-failure"]
@@ -133,34 +139,40 @@ def _read(found: dict[str, Any], answers: str, output: str) -> Found:
 def contract(*, cases: int, seed: int, verbose: bool, json_path: Path | None) -> None:
     """Ask what /openapi.json describes, and more, and check every answer against it.
 
-    First as anybody, everything; then with the admin token, the changes alone, on a service of
-    their own. Schemathesis checks statuses, schemas, headers and kinds of the answers, that wrong
-    requests are refused and right ones taken, and that nothing changes without the token.
+    As anybody, everything; with the admin token, the changes; and with an API key, everything else,
+    each on a service of its own. Schemathesis checks statuses, schemas, headers and kinds of the
+    answers, that wrong requests are refused and right ones taken, and that nothing is had or
+    changed without the key or the token.
     """
     report = Report("Made-up requests by the description")
-    runs = {"anybody": ((), cases, False), "with the admin token": (_CHANGES, cases // 4, True)}
-    for who, (options, count, token) in runs.items():
-        with served(**SETTINGS) as service:
-            prepare(service)
-            found = run(service, count, seed, *options, token=token)
-            if verbose or found.failures:
-                click.echo(found.output)
-            _report(report, who, found)
-            alive = service.get("/healthz").status_code
-        report.add(f"{who}: the service afterwards", str(alive), "200", holds=alive == _OK)
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place, "keys.json")
+        key = create_key(path, "made-up", limit="1000000/second", days=None)
+        runs = (
+            ("anybody", {}, cases, "", ()),
+            ("with the admin token", {}, cases // 4, _AS_ADMIN, _CHANGES),
+            ("with a key", {"api_keys_file": path}, cases // 4, _AS_CALLER % (key, key), _OTHERS),
+        )
+        for who, settings, count, credentials, options in runs:
+            with served(**SETTINGS | settings) as service:
+                prepare(service)
+                found = run(service, count, seed, *options, credentials=credentials)
+                if verbose or found.failures:
+                    click.echo(found.output)
+                _report(report, who, found)
+                alive = service.get("/healthz").status_code
+            report.add(f"{who}: the service afterwards", str(alive), "200", holds=alive == _OK)
     report.finish(json_path)
 
 
 def prepare(service: Service) -> None:
     """Give the version that serves a label, so that it can be asked for by one."""
+    admin = {"Authorization": f"Bearer {TOKEN}"}
     promoted = requests.post(
-        f"{service.url}/models/mnist/promote",
-        json={"version": 1},
-        headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=60,
+        f"{service.url}/models/mnist/promote", json={"version": 1}, headers=admin, timeout=60
     )
     promoted.raise_for_status()
-    wait_until(lambda: service.get("/models/mnist").json()["labels"], "a label")
+    wait_until(lambda: service.get("/models/mnist", headers=admin).json()["labels"], "a label")
 
 
 def _report(report: Report, who: str, found: Found) -> None:
