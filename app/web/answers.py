@@ -25,36 +25,34 @@ if TYPE_CHECKING:
     from app.web.encodings.images import Images
 
 JSON, NPY, RAW = "application/json", "application/x-npy", "application/octet-stream"
-_ANYTHING = (None, "", "*/*", JSON)
-"""What an Accept header mostly is, if there is one."""
+ANYTHING = ("*/*", "", JSON)
+"""What an Accept header mostly is, if there is one: JSON will do."""
 _LONGEST_ACCEPT = 1024
 """Browsers' have some 200 letters; each takes a µs or two to read."""
 _SHORT_Q = re.compile(r"\bq=\.")  # Java's own client writes q=.2
 
 
-def choose_form(accept: str | None, *, needs_json: bool) -> str:
+def choose_form(accept: str, *, needs_json: bool) -> str:
     """Choose the media type of an answer.
 
     Args:
-        accept: The request's header; None where there is none.
+        accept: The request's header; whoever asks knows `ANYTHING` already.
         needs_json: Whether no other form can hold what was asked for.
 
     Raises:
         NotAcceptableError: If none of those that there are is wanted.
     """
-    if accept in _ANYTHING:
-        return JSON
     forms = (JSON,) if needs_json else (JSON, NPY, RAW)
-    if len(str(accept)) > _LONGEST_ACCEPT:
+    if len(accept) > _LONGEST_ACCEPT:
         raise NotAcceptableError(
             f"Accept is longer than the {_LONGEST_ACCEPT} letters that are read"
         )
-    wanted = parse_accept_header(_SHORT_Q.sub("q=0.", str(accept)), MIMEAccept)
+    wanted = parse_accept_header(_SHORT_Q.sub("q=0.", accept), MIMEAccept)
     plain = MIMEAccept([(media_type.partition(";")[0], q) for media_type, q in wanted])
     found = plain.best_match(forms)
     if found is None:
         there = " or ".join(forms) + (", with top_k or fields," if needs_json else "")
-        raise NotAcceptableError(f"Accept is {str(accept)[:80]!r}; there is {there} to be had")
+        raise NotAcceptableError(f"Accept is {accept[:80]!r}; there is {there} to be had")
     return found
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
 
 from app.status import Shape
 from app.web.answers import (
+    ANYTHING,
     JSON,
     choose_form,
     encode_fields,
@@ -45,25 +46,15 @@ if TYPE_CHECKING:
 Environ = dict[str, Any]
 
 
-@dataclass(slots=True)  # not frozen: that would treble the time to make one
-class Pictures:
-    """Reads the pictures of one request."""
-
-    reader: PictureReader
-    shape: Shape
-    prepare: Prepare
-    deadline: float
-
-    @property
-    def always(self) -> bool:
-        """Whether also pictures that fit are to be prepared."""
-        return self.prepare == "always"
-
-    def __call__(
-        self, pictures: Sequence[Picture], name: Callable[[int], str] | None = None
-    ) -> Images:
-        """Read pictures."""
-        return Images(*self.reader.read(pictures, self.shape, self.prepare, self.deadline, name))
+def _read_pictures(  # noqa: PLR0917 - the first four are known before it is called
+    reader: PictureReader,
+    shape: Shape,
+    prepare: Prepare,
+    deadline: float,
+    pictures: Sequence[Picture],
+    name: Callable[[int], str] | None = None,
+) -> Images:
+    return Images(*reader.read(pictures, shape, prepare, deadline, name))
 
 
 _Decoder = Callable[[bytes, Shape, int, ReadPictures], Images]
@@ -79,9 +70,7 @@ def _decode_picture(body: bytes, _shape: Shape, _most: int, pictures: ReadPictur
 
 
 DECODERS: dict[str, _Decoder] = {
-    "application/json": lambda body, shape, most, pictures: decode_instances(
-        body, shape, most, pictures, give_way
-    ),
+    "application/json": partial(decode_instances, pause=give_way),
     "application/octet-stream": lambda body, shape, most, _: decode_raw_pixels(body, shape, most),
     "application/x-npy": decode_npy,
     "image/png": _decode_picture,
@@ -91,6 +80,7 @@ DECODERS: dict[str, _Decoder] = {
     "multipart/form-data": _decode_form,
 }
 """Media type -> what reads a body of it."""
+_JSON = ("Content-Type", JSON)
 
 
 def predict_blueprint(
@@ -134,21 +124,26 @@ def predict_blueprint(
         deadline = environ[STARTED] + timeout_s
         decode = DECODERS.get(environ.get("CONTENT_TYPE", "")) or _decoder(environ)
         asked = read_query(request.args) if environ.get("QUERY_STRING") else USUAL
-        form = choose_form(environ.get("HTTP_ACCEPT"), needs_json=asked.needs_json)
+        accept = environ.get("HTTP_ACCEPT", "")
+        form = JSON if accept in ANYTHING else choose_form(accept, needs_json=asked.needs_json)
         body = read_body(environ, timeout_s, max_body_bytes)
         model = predictor.serving(target, deadline, len(body))
         if asked.top_k:
             asked.check_classes(len(model.classes))
         shape = model.input_shape
-        pictures = Pictures(reader, shape, asked.prepare, deadline)
+        pictures = partial(_read_pictures, reader, shape, asked.prepare, deadline)
+        if asked.prepare == "always" and decode is decode_npy:
+            decode = partial(decode_npy, always=True)
         images = decode(body, shape, max_images, pictures)
         prediction = predictor.predict(target, images.rows, images.pixels, deadline, environ)
         name = predictor.name(target)
         if form != JSON:
             return _numbers(prediction, name, form)
-        if asked.fields is None and not asked.top_k and images.notes is None:
-            return _json(prediction, encode_predictions(prediction, name))
-        return _json(prediction, _chosen(prediction, name, asked, images, shape))
+        if asked is USUAL and images.notes is None:
+            encoded = encode_predictions(prediction, name)
+        else:
+            encoded = _chosen(prediction, name, asked, images, shape)
+        return FinalResponse(encoded, [_JSON, ("Server-Timing", server_timing(prediction.answer))])
 
     return blueprint
 
@@ -171,11 +166,6 @@ def _chosen(
     return encode_fields(
         prediction, model, fields=fields, top_k=asked.top_k, images=images, shape=shape
     )
-
-
-def _json(prediction: Prediction, encoded: bytes) -> Response:
-    headers = [("Content-Type", JSON), ("Server-Timing", server_timing(prediction.answer))]
-    return FinalResponse(encoded, headers)
 
 
 def _numbers(prediction: Prediction, model: str, form: str) -> Response:

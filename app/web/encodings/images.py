@@ -30,11 +30,6 @@ class Images(NamedTuple):
 class ReadPictures(Protocol):
     """Makes pictures into what the model takes, as the request wants it."""
 
-    @property
-    def always(self) -> bool:
-        """Whether also pictures that fit are to be prepared."""
-        ...
-
     def __call__(
         self, pictures: Sequence[Picture], name: Callable[[int], str] | None = None
     ) -> Images:
@@ -50,23 +45,14 @@ class ReadPictures(Protocol):
         ...
 
 
-class NoPictures:
-    """Reads none, where there cannot be any."""
+def no_pictures(
+    pictures: Sequence[Picture],  # noqa: ARG001
+    name: Callable[[int], str] | None = None,
+) -> NoReturn:
+    """Read none, where there cannot be any.
 
-    always = False
-
-    def __call__(
-        self,
-        pictures: Sequence[Picture],  # noqa: ARG002
-        name: Callable[[int], str] | None = None,
-    ) -> NoReturn:
-        """Refuse.
-
-        Raises:
-            BadInputError: Always.
-        """
-        what = name(0) if name is not None else "the body"
-        raise BadInputError(f"{what} is a picture; pixels are expected")
-
-
-NO_PICTURES = NoPictures()
+    Raises:
+        BadInputError: Always.
+    """
+    what = name(0) if name is not None else "the body"
+    raise BadInputError(f"{what} is a picture; pixels are expected")

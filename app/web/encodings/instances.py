@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 
 from app.web.encodings.base64_instances import decode_base64, is_raw
-from app.web.encodings.images import NO_PICTURES, Images
+from app.web.encodings.images import Images, no_pictures
 from app.web.encodings.pixels import INK, RANGE, check_count, refuse_number
 from app.web.encodings.plain_instances import read_plain
 from app.web.errors import BadInputError
@@ -38,7 +38,7 @@ def decode_instances(
     body: bytes,
     shape: Shape,
     max_images: int,
-    pictures: ReadPictures = NO_PICTURES,
+    pictures: ReadPictures = no_pictures,
     pause: Callable[[], object] = lambda: None,
 ) -> Images:
     """Decode a JSON body.

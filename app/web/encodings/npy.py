@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.lib import format as npy_format
 
-from app.web.encodings.images import NO_PICTURES, Images
+from app.web.encodings.images import Images, no_pictures
 from app.web.encodings.pixels import INK, check_count, refuse_number
 from app.web.errors import BadInputError
 
@@ -47,7 +47,12 @@ class Header(NamedTuple):
 
 
 def decode_npy(
-    body: bytes, shape: Shape, max_images: int, pictures: ReadPictures = NO_PICTURES
+    body: bytes,
+    shape: Shape,
+    max_images: int,
+    pictures: ReadPictures = no_pictures,
+    *,
+    always: bool = False,
 ) -> Images:
     """Decode an array of images, or of one.
 
@@ -58,6 +63,7 @@ def decode_npy(
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
         pictures: Reads pictures.
+        always: Whether bytes are pictures even if they fit.
 
     Raises:
         BadInputError: If it is no such array, or holds anything but whole numbers from 0 to 255.
@@ -66,7 +72,7 @@ def decode_npy(
     """
     array = read_array(body)
     images = arrange(array, shape)
-    if array.dtype == np.uint8 and (images is None or pictures.always):
+    if array.dtype == np.uint8 and (images is None or always):
         stack = _stack(array if images is None else images)
         if stack is not None:
             check_count(len(stack), max_images)

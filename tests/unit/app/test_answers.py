@@ -33,8 +33,6 @@ NOTES = (("inverted", "blank"), ())
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
-        (None, JSON),
-        ("", JSON),
         ("*/*", JSON),
         ("application/*", JSON),
         ("application/json", JSON),

@@ -81,8 +81,6 @@ def test_pixels_are_told_from_pictures(content, raw):
 class Files:
     """Reads each file as four times its last digit."""
 
-    always = False
-
     def __call__(self, pictures, name):
         self.names = [name(index) for index in range(len(pictures))]
         pixels = b"".join(bytes([int(picture[-1:])] * 4) for picture in pictures)

@@ -16,8 +16,6 @@ NOISE = bytes(range(256)) * 1024
 class Files:
     """Keeps what it is given."""
 
-    always = False
-
     def __call__(self, pictures, name):
         self.contents = pictures
         self.names = [name(index) for index in range(len(pictures))]

@@ -357,3 +357,32 @@ def test_colour_images_need_their_channels():
         decode_instances(body([[0, 0], [0, 0]]), (2, 2, 3), 4)
 
     assert Images(1, bytes(12)) == decode_instances(body([0] * 12), (2, 2, 3), 4)
+
+
+@pytest.mark.parametrize(
+    "again", [b',"instances":[]}', b', "instances" : 7}', b',"a":{"instances":1},"instances":[]}']
+)
+def test_instances_given_twice_are_refused(again):
+    """Nobody knows which are meant."""
+    content = body(flat())[:-1] + again
+
+    assert 'the body has the key "instances" twice; give it once' == refusal(content)
+
+
+@pytest.mark.parametrize(
+    "remark", [{"comment": "instances"}, {"more": {"instances": 1}}, {"more": '"instances":'}]
+)
+def test_the_word_may_stand_elsewhere(remark):
+    """As a value, or further inside."""
+    content = json.dumps({**remark, "instances": [flat()]}).encode()
+
+    assert Images(1, bytes(784)) == decode_instances(content, SHAPE, 4)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_other_unicode_is_told_apart(encoding):
+    """It is not called malformed JSON."""
+    content = body(flat()).decode().encode(encoding)
+
+    expected = "the body is not plain UTF-8: JSON has no byte order mark and no NUL"
+    assert expected == refusal(content)

@@ -204,6 +204,15 @@ def test_what_cannot_be_asked_for_is_refused(ask, channel, query, sentence):
     assert [] == channel.asked
 
 
+@pytest.mark.parametrize("accept", [None, "", "*/*", "application/json", "text/*, */*;q=0.1"])
+def test_the_usual_answer_is_json(ask, accept):
+    """Where nothing else is wanted."""
+    response = ask(accept=accept)
+
+    assert [STARS] == response.json["predictions"]
+    assert "application/json" == response.headers["Content-Type"]
+
+
 @pytest.mark.parametrize("kind", ["application/x-npy", "application/octet-stream"])
 def test_probabilities_are_answered_as_numbers(ask, kind):
     """Alone; headers say which version of which model gave them."""
