@@ -20,8 +20,8 @@ _TAKES = (
     f"X-Request-Timeout-Ms, {_KEY_HEADERS}"
 )
 _SHOWS = (
-    "Glyph-Model, Glyph-Version, Inference-Header-Content-Length, Retry-After, Server-Timing, "
-    "X-Request-Id"
+    "Glyph-Model, Glyph-Ready, Glyph-Version, Inference-Header-Content-Length, Retry-After, "
+    "Server-Timing, X-Request-Id"
 )
 _REMEMBER_S = "600"
 
