@@ -12,6 +12,7 @@ from app.settings import load_settings
 from app.web.channel import HostChannel
 from app.web.factory import create_app
 from app.web.metrics import WRITE_EVERY_S, WebMetrics
+from app.web.pictures.reading import PictureReader
 
 settings = load_settings()
 metrics = WebMetrics(CollectorRegistry())
@@ -22,7 +23,8 @@ channel = HostChannel(
     on_shed=metrics.shed,
 )
 channel.start()
-app = create_app(settings, channel, metrics, counts=current_run_dir() / LIMITS)
+reader = PictureReader(on_shed=metrics.shed)
+app = create_app(settings, channel, metrics, reader=reader, counts=current_run_dir() / LIMITS)
 
 
 def _write_metrics() -> None:
@@ -33,3 +35,4 @@ def _write_metrics() -> None:
 
 gevent.spawn(_write_metrics)
 atexit.register(metrics.write)
+atexit.register(reader.close)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from app.web.pictures.ink import find_ink
+from app.web.pictures.ink import edges_of, find_ink
+from app.web.pictures.morphology import dilate
 from app.web.pictures.shapes import find_shapes
 
 if TYPE_CHECKING:
@@ -15,21 +16,27 @@ if TYPE_CHECKING:
     from app.web.pictures.ink import Ink
     from app.web.pictures.shapes import Shapes
 
-_INKED = 0.4
-"""Share of full ink that makes a pixel part of a shape."""
-_EDGE = 0.5
-"""The same that makes it part of the drawing's box."""
-_SPECK = 0.04
+_SMALL = 64
+"""Pixels to a side; in a picture no larger, faint ones are the edges of strokes, and no dust."""
+_EDGE = 0.25
+"""Share of what makes a pixel ink that makes it an edge there."""
+_SPECK, _SPECK_OF_SMALL = 0.04, 0.01
 """A shape with less than this share of the largest's pixels is no part of the drawing."""
 _NOTED_SPECK = 0.003
+"""One with more than this share is worth a note when it is left out."""
 _OTHER = 0.2
 """One with more than this share is another one, and no detached stroke."""
 _FRAME = 0.1
 """A shape along more than this share of the picture's edges is a shadow or the table."""
+_PASSE_PARTOUT = 0.5
+"""One along more than this is never a drawing, though there be no other."""
+_CUT = 0.5
+"""One at the edge with no more than this share of the pixels of one that is whole is no part."""
 _SMALLEST = 1 / 40
 """Of the picture's longer side, what a drawing extends over at least."""
-_LOW_CONTRAST = 40.0
-_LOW_SIGMAS = 7.0
+_LOW_CONTRAST, _LOW_SIGMAS = 40.0, 7.0
+"""Less contrast than this, in levels or in standard deviations of the paper, is doubtful."""
+_NOISE_SIGMAS = 3.0
 
 
 class Drawing(NamedTuple):
@@ -49,16 +56,24 @@ def find_drawing(pixels: NDArray[np.float32]) -> Drawing | None:
     Args:
         pixels: Shape (h, w, 3), 0 to 255; some hundred pixels to a side.
     """
-    ink = find_ink(pixels)
+    return (
+        _drawn(find_ink(pixels))
+        or _drawn(find_ink(pixels, opposite=True))  # a light in half of the picture was ink
+        or _drawn(find_ink(pixels, framed=True))  # more is ink than paper
+    )
+
+
+def _drawn(ink: Ink) -> Drawing | None:
     if not ink.contrast:
         return None
-    shapes = find_shapes(ink.amount > _INKED)
+    shapes = find_shapes(ink.amount > ink.enough)
     kept = _choose(shapes)
     largest = int(shapes.areas[kept].max(initial=0))
     if not largest:
         return None
-    soft = _soften(ink, kept[shapes.labels])
-    inked = soft >= _EDGE
+    drawn = kept[shapes.labels]
+    soft = _soften(ink, drawn)
+    inked = drawn if max(drawn.shape) > _SMALL else soft >= _EDGE * ink.enough
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     if max(np.ptp(rows), np.ptp(columns)) + 1 <= _SMALLEST * max(inked.shape):
         return None
@@ -69,44 +84,41 @@ def find_drawing(pixels: NDArray[np.float32]) -> Drawing | None:
 
 def _choose(shapes: Shapes) -> NDArray[np.bool_]:
     """Say which of the shapes are the drawing; that numbered 0 is the paper."""
-    labels = shapes.labels
-    edges = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
-    along = np.bincount(edges, minlength=len(shapes.areas)) / len(edges)
+    labels, areas = shapes.labels, shapes.areas
+    edges = edges_of(labels)
+    along = np.bincount(edges, minlength=len(areas)) / len(edges)
     extent = (shapes.boxes[:, 2:] - shapes.boxes[:, :2]).max(axis=1)
-    inside = (along <= _FRAME) & (extent > _SMALLEST * max(labels.shape))
-    inside[0] = False
-    kept = inside if inside.any() else np.arange(len(along)) > 0
-    large: NDArray[np.bool_] = shapes.areas >= _SPECK * shapes.areas[kept].max(initial=0)
-    return kept & large
+    kept: NDArray[np.bool_] = (along <= _FRAME) & (extent > _SMALLEST * max(labels.shape))
+    kept[0] = False
+    if not kept.any():
+        kept = (along <= _PASSE_PARTOUT) & (areas > 0)
+    whole = areas[kept & (along == 0)].max(initial=0)
+    kept &= (along == 0) | (areas > _CUT * whole)
+    speck = _SPECK if max(labels.shape) > _SMALL else _SPECK_OF_SMALL
+    kept &= areas >= speck * areas[kept].max(initial=0)
+    return kept
 
 
-def _soften(ink: Ink, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _soften(ink: Ink, drawn: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Keep the shapes with their soft edges, and take the paper's noise away."""
-    floor = 3 * ink.noise / ink.contrast
-    near = _grown(kept, 1 + max(kept.shape) // 100)
-    soft = np.clip((ink.amount - floor) / (1 - floor), 0, 1)
-    return np.where(near, soft, 0).astype(np.float32)
+    floor = _NOISE_SIGMAS * ink.noise / ink.contrast
+    soft: NDArray[np.float32] = np.clip((ink.amount - floor) / (1 - floor), 0, 1)
+    side = max(drawn.shape)
+    if side > _SMALL:
+        soft[~_grown(drawn, 1 + side // 100)] = 0
+    return soft
 
 
-def _grown(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
-    for axis in (0, 1):
-        cells = np.moveaxis(mask, axis, 0)
-        grown = cells.copy()
-        for step in range(1, min(by + 1, len(cells))):
-            grown[step:] |= cells[:-step]
-            grown[:-step] |= cells[step:]
-        mask = np.moveaxis(grown, 0, axis)
-    return mask
+def _grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    return dilate(mask.astype(np.float32), reach) > 0
 
 
 def _notes(ink: Ink, shapes: Shapes, kept: NDArray[np.bool_], largest: int) -> tuple[str, ...]:
-    labels = shapes.labels
-    edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     areas = shapes.areas / largest
     said = {
         "inverted": ink.darker,
         "specks": bool((areas[~kept] > _NOTED_SPECK).any()),
-        "cropped": bool(kept[edges].any()),
+        "cropped": bool(kept[edges_of(shapes.labels)].any()),
         "several shapes": int((areas[kept] > _OTHER).sum()) > 1,
         "low contrast": ink.contrast < max(_LOW_CONTRAST, _LOW_SIGMAS * ink.noise),
     }

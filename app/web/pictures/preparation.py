@@ -14,6 +14,7 @@ from PIL import Image
 from app.web.errors import BadInputError
 from app.web.pictures.drawing import find_drawing
 from app.web.pictures.opacity import without_opacity
+from app.web.pictures.strokes import thickened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,8 +128,9 @@ def _reduced(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
 def _centred(ink: NDArray[np.float32], shape: Shape) -> bytes:
     """Scale ink to its box, and put its centre of mass into the middle."""
     rows, columns, _ = shape
+    ink = thickened(ink, _scale(ink, shape))
+    scale = _scale(ink, shape)
     high, wide = ink.shape
-    scale = min(rows * _INK_BOX / high, columns * _INK_BOX / wide)
     size = max(1, round(high * scale)), max(1, round(wide * scale))
     scaled = np.asarray(Image.fromarray(ink).resize(size[::-1], Image.Resampling.BOX))
     scaled = np.clip(scaled / scaled.max(), 0, 1)
@@ -137,6 +139,12 @@ def _centred(ink: NDArray[np.float32], shape: Shape) -> bytes:
     sheet = np.zeros((rows, columns), np.uint8)
     sheet[top : top + size[0], left : left + size[1]] = (255 * scaled).round()
     return sheet.tobytes()
+
+
+def _scale(ink: NDArray[np.float32], shape: Shape) -> float:
+    """Give how much larger ink is to be so that it just fits in its box."""
+    rows, columns = ink.shape
+    return float(_INK_BOX * min(shape[0] / rows, shape[1] / columns))
 
 
 def _offset(mass: NDArray[np.float32], side: int) -> int:

@@ -129,6 +129,54 @@ def test_a_shadow_along_the_edge_is_left_out():
     np.testing.assert_array_equal(UPRIGHT, seen(picture))
 
 
+@pytest.mark.parametrize("top", [15, 70])
+def test_a_shadow_over_half_the_sheet_is_no_ink(top):
+    """The stroke is beside it, or across its edge."""
+    picture = stroke(sheet(), top=top)
+    picture[120:, :, :3] = picture[120:, :, :3] * 0.6
+    assert_upright(seen(picture), within=110)
+
+
+def test_a_shadow_is_no_ink_where_the_stroke_is_light():
+    picture = stroke(sheet(colour=90), colour=250)
+    picture[:, 100:, :3] = picture[:, 100:, :3] * 0.5
+    assert_upright(seen(picture), within=30)
+
+
+def test_faint_lines_of_the_paper_are_left_out():
+    picture = sheet()
+    picture[10::20, :, :3] = picture[:, 10::20, :3] = 170
+    assert_upright(seen(stroke(picture)), within=30)
+
+
+def test_strokes_of_a_thin_pen_are_made_broader():
+    """A hair of 1 in 100 would be a fifth of a pixel wide."""
+    picture = stroke(sheet(), width=1)
+    assert [2.0] * 20 == pytest.approx((seen(picture) / 255).sum(axis=1)[4:24], abs=0.6)
+
+
+def test_a_picture_may_be_more_ink_than_paper():
+    picture = stroke(sheet(104, 24), top=2, left=2)
+    np.testing.assert_array_equal(UPRIGHT, seen(picture))
+
+
+def test_a_blob_is_ink_through_and_through():
+    """Wider than any stroke, but not from outside as a shadow is."""
+    picture = sheet(28, 28, 0)
+    picture[4:24, 5:24, :3] = 255
+    assert (4, 23) == tuple(np.flatnonzero(seen(picture).any(axis=1))[[0, -1]])
+    assert (seen(picture)[4:24, 5:24] == 255).all()
+
+
+def test_what_mnist_is_made_of_stays_as_it_is():
+    """Faint edges too, if it is where its mass wants it."""
+    picture = sheet(28, 28, 0)
+    picture[4:24, 12:17, :3] = 255
+    picture[4:24, 11, :3] = picture[4:24, 17, :3] = 40
+    picture[22:24, 10:19, :3] = 255
+    assert picture[..., 0].tolist() == seen(picture).tolist()
+
+
 def test_a_detached_stroke_is_part_of_the_drawing():
     picture = stroke(stroke(sheet(), 50, 60, 80, 20), 140, 60, 10, 20)
     assert 0 < seen(picture)[23, 13]
