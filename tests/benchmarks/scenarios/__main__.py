@@ -11,9 +11,11 @@ from tests.benchmarks.scenarios.encodings import encodings
 from tests.benchmarks.scenarios.fairness import fairness
 from tests.benchmarks.scenarios.faults import faults
 from tests.benchmarks.scenarios.invariance import invariance
+from tests.benchmarks.scenarios.large_pictures import large_pictures
 from tests.benchmarks.scenarios.object_store import object_store
 from tests.benchmarks.scenarios.overload import overload
 from tests.benchmarks.scenarios.payloads import payloads
+from tests.benchmarks.scenarios.photographs import photographs
 from tests.benchmarks.scenarios.rollback import rollback
 from tests.benchmarks.scenarios.shadow import shadow
 from tests.benchmarks.scenarios.slow_clients import slow_clients
@@ -59,6 +61,8 @@ _COMMANDS = (
     encodings,
     tensors,
     payloads,
+    photographs,
+    large_pictures,
 )
 for command in _COMMANDS:
     main.add_command(command)

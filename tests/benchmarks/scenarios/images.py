@@ -28,6 +28,15 @@ def real_images() -> NDArray[np.uint8]:
     return Golden.read(STARTER / "mnist" / "1").images[..., 0]
 
 
+def real_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Give the same with what each shows: (n, 28, 28) and (n,)."""
+    if directory := os.environ.get("GLYPH_DATA_DIR"):
+        test = idx.read_directory(Path(directory))[1]
+        return test.images[..., 0], test.labels
+    golden = Golden.read(STARTER / "mnist" / "1")
+    return golden.images[..., 0], golden.probabilities.argmax(axis=1)
+
+
 def as_json(images: NDArray[np.uint8], path: str = "/predict", **headers: object) -> bytes:
     """Ask about images in JSON."""
     body = orjson.dumps({"instances": images}, option=orjson.OPT_SERIALIZE_NUMPY)

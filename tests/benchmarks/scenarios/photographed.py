@@ -56,6 +56,22 @@ def photograph(digit: NDArray[np.uint8], turn: int, rng: np.random.Generator) ->
     return Photograph(_file(pixels, kind, rng), kind, ground)
 
 
+def on_paper(ink: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Put ink on paper as a camera sees it.
+
+    Args:
+        ink: Shape (h, w), 0 to 1.
+        rng: Chooses colours, light and grain.
+
+    Returns:
+        Shape (h, w, 3).
+    """
+    paper_colour, ink_colour = _colours("noisy", rng)
+    pixels = paper_colour + (ink_colour - paper_colour) * ink[..., np.newaxis]
+    lit = pixels * _light(ink.shape, rng)[..., np.newaxis] + _grain(pixels.shape, rng)
+    return np.clip(lit, 0, 255).astype(np.uint8)
+
+
 def _enlarged(digit: NDArray[np.uint8], rng: np.random.Generator) -> Image.Image:
     side = int(rng.integers(*_SIDES)) | 1
     kernel = _KERNELS[rng.integers(len(_KERNELS))]
