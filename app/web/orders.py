@@ -7,11 +7,12 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.web.errors import BadInputError
+from app.web.whole import WHOLE
 from model_store.control import HeaderName  # noqa: TC001 - pydantic needs it at run time
 from model_store.labels import Label  # noqa: TC001 - likewise
 from model_store.policy import PolicyText  # noqa: TC001 - likewise
 
-Version = Annotated[int, Field(ge=1, lt=10**18)]
+Version = Annotated[int, Field(ge=1, lt=10**18), WHOLE]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Who = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._+@-]{1,64}$")]
 Why = Annotated[str, StringConstraints(min_length=1, max_length=500)]

@@ -12,6 +12,7 @@ from app.web.bodies import LONGEST_TIMEOUT_MS
 from app.web.errors import BadInputError
 from app.web.open_inference.tensors import INPUT, Tensor
 from app.web.pictures.reading import Prepare  # noqa: TC001 - pydantic needs it at run time
+from app.web.whole import WHOLE
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """How many bytes of the body are JSON; all of them where it is missing."""
@@ -33,21 +34,21 @@ class _Lenient(BaseModel):
 
 
 class _InputParameters(_Lenient):
-    binary_data_size: Annotated[int, Field(ge=0)] | None = None
+    binary_data_size: Annotated[int, Field(ge=0), WHOLE] | None = None
     shared_memory_region: Any = None
 
 
 class _Input(_Lenient):
     name: str
     datatype: str
-    shape: Annotated[list[int], Field(max_length=_MOST_DIMENSIONS)]
+    shape: Annotated[list[Annotated[int, WHOLE]], Field(max_length=_MOST_DIMENSIONS)]
     parameters: _InputParameters | None = None
     data: Any = None  # not a list of anything: to look at each number takes longer than all else
 
 
 class _OutputParameters(_Lenient):
     binary_data: bool | None = None
-    classification: Annotated[int, Field(ge=0)] | None = None
+    classification: Annotated[int, Field(ge=0), WHOLE] | None = None
     shared_memory_region: Any = None
 
 
@@ -58,7 +59,7 @@ class _Output(_Lenient):
 
 class _RequestParameters(_Lenient):
     binary_data_output: bool | None = None
-    timeout: Annotated[int, Field(ge=0, le=_LONGEST_US)] | None = None
+    timeout: Annotated[int, Field(ge=0, le=_LONGEST_US), WHOLE] | None = None
     prepare: Prepare | None = None
 
 

@@ -33,6 +33,13 @@ _LOOKS = 40
 """How often a model that is to be loaded may be found neither loaded nor loading."""
 
 
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    "load": (),
+    "unload": ("unload_dependents",),  # no model has any
+}
+"""What each action takes."""
+
+
 class Index(BaseModel):
     """What of the repository is asked for."""
 
@@ -72,21 +79,21 @@ def repository_blueprint(
 
     @blueprint.post("/models/<name>/load")
     def load(name: str) -> Response:
-        _change(name, "load", known=())
+        _change(name, "load")
         deadline = request.environ[STARTED] + request_timeout_s(request.environ, TIMEOUT_MS)
         _wait_for(name, deadline)
         return Response(status=200)
 
     @blueprint.post("/models/<name>/unload")
     def unload(name: str) -> Response:
-        _change(name, "unload", known=("unload_dependents",))  # no model has any
+        _change(name, "unload")
         return Response(status=200)
 
-    def _change(name: str, action: str, known: tuple[str, ...]) -> None:
+    def _change(name: str, action: str) -> None:
         check_token(request.environ, token)
         find_model(channel.status, name)
         for parameter in read_body_of(Parameters).parameters:
-            if parameter not in known:
+            if parameter not in PARAMETERS[action]:
                 raise BadInputError(f"parameter {parameter[:80]!r} is not one that {action} takes")
         carry_out(channel, name, action, Order(reason="asked for by the repository API"))
 

@@ -95,7 +95,9 @@ def operations(_facts: Facts) -> list[Operation]:
 
 def _change(action: str) -> Operation:
     summary, example = _ACTIONS[action]
-    body = json_of(component(_name(action)), example=example)
+    kind = ORDERS[action]
+    body: Json = {"content": json_of(component(_name(action)), example=example)}
+    body["required"] = any(field.is_required() for field in kind.model_fields.values())
     made = answer("The change's audit line.", json_of(component("Change")))
     return Operation(
         route=_CHANGE,
@@ -103,7 +105,7 @@ def _change(action: str) -> Operation:
         name=f"{action}Model",
         tag=CHANGES,
         summary=summary,
-        body={"content": body},
+        body=body,
         answers={200: made},
         refusals=(400, 401, 403, 404, 408, 409, 413, 503, 504),
         security=TOKEN,

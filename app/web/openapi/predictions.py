@@ -9,7 +9,7 @@ from app.web.answers import NPY, RAW
 from app.web.bodies import LONGEST_TIMEOUT_MS, TIMEOUT_HEADER
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.refusals import headers
-from app.web.openapi.schemas import NUMBER, STRING, VERSION, either, list_of, record
+from app.web.openapi.schemas import NUMBER, STRING, VERSION, either, list_of, nothing_else, record
 from app.web.pictures.reading import Prepare
 from app.web.query import FIELDS, USUAL_FIELDS
 
@@ -64,7 +64,8 @@ def schemas(facts: Facts) -> dict[str, Json]:
         },
         *FIELDS,
     )
-    instance = either(component("Image"), record({"b64": _FILE | {"contentEncoding": "base64"}}))
+    in_text = record({"b64": _FILE | {"contentEncoding": "base64"}})
+    instance = either(component("Image"), nothing_else(in_text))
     images = list_of(instance, minItems=1, maxItems=facts.bounds.max_images)
     return {
         "Image": _image(facts.shapes),

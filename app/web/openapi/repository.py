@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.web.open_inference.repository import STATES, Index, Parameters
+from app.web.open_inference.repository import PARAMETERS, STATES, Index
 from app.web.openapi.inference import TAG
 from app.web.openapi.model_states import TOKEN
 from app.web.openapi.operation import Operation, answer, component, json_of
-from app.web.openapi.schemas import STRING, list_of, of_model, record
+from app.web.openapi.schemas import STRING, list_of, nothing_else, of_model, record
 
 if TYPE_CHECKING:
     from app.web.openapi.facts import Facts
@@ -37,11 +37,22 @@ def _order(action: str, done: str) -> Operation:
         route=f"POST /v2/repository/models/<name>/{action}",
         name=f"repository{action.capitalize()}",
         tag=TAG,
-        body={"content": json_of(component("RepositoryOrder"), example={})},
+        body={"content": json_of(component(_name(action)), example={})},
         answers={200: {"description": done}},
         refusals=(400, 401, 403, 404, 408, 409, 413, 429, 503, 504),
         security=TOKEN,
     )
+
+
+def _name(action: str) -> str:
+    return f"Repository{action.capitalize()}"
+
+
+def _parameters(known: tuple[str, ...]) -> Json:
+    """Describe what an order has, all of which may be left out."""
+    fields: dict[str, Json] = {name: {} for name in known}
+    parameters = nothing_else(record(fields, *known))
+    return record({"parameters": parameters}, "parameters")
 
 
 def schemas(_facts: Facts) -> dict[str, Json]:
@@ -49,6 +60,6 @@ def schemas(_facts: Facts) -> dict[str, Json]:
     entry = {"name": STRING, "version": STRING, "state": {"enum": sorted(set(STATES.values()))}}
     return {
         "RepositoryIndex": of_model(Index),
-        "RepositoryOrder": of_model(Parameters),
+        **{_name(action): _parameters(known) for action, known in PARAMETERS.items()},
         "Repository": list_of(record({**entry, "reason": STRING}, "version")),
     }

@@ -73,6 +73,11 @@ def record(properties: Json, *optional: str) -> Json:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def nothing_else(schema: Json) -> Json:
+    """Let an object have no other fields."""
+    return schema | {"additionalProperties": False}
+
+
 def either(*schemas: Json) -> Json:
     """Describe what may be one thing or another."""
     return {"anyOf": list(schemas)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.predictions import REFUSED, REQUEST_ID, TIMEOUT, example_of, layouts
 from app.web.openapi.refusals import headers
-from app.web.openapi.schemas import NUMBER, STRING, either, list_of, record
+from app.web.openapi.schemas import NUMBER, STRING, either, list_of, nothing_else, record
 from app.web.tf_serving.answers import OUTPUT, STATES
 from app.web.tf_serving.decoding import SIGNATURE
 from app.web.tf_serving.tensors import INPUT
@@ -75,7 +75,7 @@ def schemas(facts: Facts) -> dict[str, Json]:
     forms = layouts(facts.shapes) or [component("Image")]  # all of a request in the same one
     count = {"minItems": 1, "maxItems": facts.bounds.max_images}
     images = either(*(list_of(form, **count) for form in forms))
-    named = either(*(list_of(record({INPUT: form}), **count) for form in forms))
+    named = either(*(list_of(nothing_else(record({INPUT: form})), **count) for form in forms))
     rows = record({"instances": either(images, named)})
     columns = record({"inputs": either(images, record({INPUT: images}))})
     signature = {"signature_name": {"enum": [SIGNATURE, ""]}}

@@ -104,11 +104,13 @@ def before_call(_context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     timeout = str(headers.get("X-Request-Timeout-Ms", ""))
     if timeout.isdecimal() and 1 <= int(timeout) <= int(_PATIENCE_MS) * 10:
         case.headers["X-Request-Timeout-Ms"] = _PATIENCE_MS
-    if case.media_type == "multipart/form-data" and isinstance(case.body, dict):
+    form = case.media_type == "multipart/form-data" and isinstance(case.body, dict)
+    if form and all(isinstance(part, str | bytes) for part in case.body.values()):
         files = {name or "picture": (name, picture("PNG"), "image/png") for name in case.body}
         kwargs["files"] = files
     if case.media_type == "application/octet-stream" and case.operation.path.endswith("/infer"):
         case.headers[_LENGTH] = "0"
+        kwargs["data"] = bytes(784)  # an image alone
 
 
 @schemathesis.hook

@@ -19,7 +19,10 @@ class Accepted(NamedTuple):
     why: str
 
 
+_LONG = "gunicorn itself refuses lines that are longer than it reads"
 ACCEPTED = (
+    Accepted("", "/", "Undocumented status code", 414, _LONG),
+    Accepted("", "/", "Schema-violating request accepted", 414, _LONG),
     Accepted(
         "",
         "/v1/",

@@ -148,7 +148,7 @@ def test_what_is_no_request_is_refused(text, sentence):
         (image(shape=None), "inputs[0].shape: field required"),
         (image(datatype=None), "inputs[0].datatype: field required"),
         (image(name=None), "inputs[0].name: field required"),
-        (image(shape=[1, 4.0]), "inputs[0].shape[1]: input should be a valid integer (found 4.0)"),
+        (image(shape=[1, 4.5]), "inputs[0].shape[1]: input should be a valid integer (found 4.5)"),
         (
             image(shape=[True, 4]),
             "inputs[0].shape[0]: input should be a valid integer (found true)",
