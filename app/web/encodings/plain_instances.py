@@ -96,17 +96,17 @@ def _read_slice(body: bytes, shape: Shape, max_images: int, key: str) -> tuple[i
     for image in _image_frames(shape):
         images = (len(frame) - len(opening) - len(_CLOSING) + 1) // (len(image) + 1)
         if 0 < images <= max_images and frame == _frame(opening, image, images):
-            return _numbers(body, images, key)
+            return _numbers(body, images, math.prod(shape), key)
     return None
 
 
-def _numbers(body: bytes, images: int, key: str) -> tuple[int, bytes] | None:
+def _numbers(body: bytes, images: int, size: int, key: str) -> tuple[int, bytes] | None:
     try:
         document: Any = _parser.parse(body)
         numbers = np.frombuffer(document[key].as_buffer(of_type="u"), np.uint64)
     except (ValueError, KeyError, RuntimeError):  # no JSON, digits in the key, beyond 64 bits
         return None
-    if numbers.max() > _INK:
+    if len(numbers) != images * size or numbers.max() > _INK:  # a list of one may be empty
         return None
     return images, numbers.astype(np.uint8).tobytes()
 

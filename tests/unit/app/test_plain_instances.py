@@ -53,6 +53,8 @@ def test_the_usual_json_is_read(layout, shape, image, count):
         body(),
         body(*[ROWS] * 5),
         body(ROWS, PIXELS),
+        body([CHANNELS[0], [[0], [], [0]]]),
+        body([[[[]] * 3] * 2][0]),
         body([PIXELS[:2], PIXELS[2:]]),
         body([[*PIXELS[:3], 256], PIXELS[3:]]),
         body([[0, 1, 256], PIXELS[3:]]),
