@@ -123,7 +123,8 @@ def predict_blueprint(
         timeout_s = request_timeout_s(environ, timeout_ms)
         deadline = environ[STARTED] + timeout_s
         decode = DECODERS.get(environ.get("CONTENT_TYPE", "")) or _decoder(environ)
-        asked = read_query(request.args) if environ.get("QUERY_STRING") else USUAL
+        query = environ.get("QUERY_STRING")
+        asked = read_query(query) if query else USUAL
         accept = environ.get("HTTP_ACCEPT", "")
         form = JSON if accept in ANYTHING else choose_form(accept, needs_json=asked.needs_json)
         body = read_body(environ, timeout_s, max_body_bytes)

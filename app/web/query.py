@@ -6,14 +6,13 @@ import difflib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
+from urllib.parse import parse_qs
 
 from app.web.errors import BadInputError
 from app.web.pictures.reading import Prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from werkzeug.datastructures import MultiDict
 
 FIELDS = ("label", "class", "probability", "probabilities", "top", "notes", "pixels")
 """What a prediction may have, in the order in which it has it."""
@@ -64,21 +63,26 @@ class Asked:
 USUAL = Asked()
 
 
-def read_query(arguments: MultiDict[str, str]) -> Asked:
+def read_query(text: str) -> Asked:
     """Read a query.
+
+    Args:
+        text: As WSGI has it: a character is a byte, of UTF-8 or not.
 
     Raises:
         BadInputError: If a parameter or its value is not known, or stands twice.
     """
-    for name, values in arguments.lists():
+    arguments = parse_qs(text.encode("latin-1").decode(errors="replace"), keep_blank_values=True)
+    for name, values in arguments.items():
         if name not in _PARAMETERS:
             raise _unknown("query parameter", name, _PARAMETERS)
         if len(values) > 1:
             raise BadInputError(f"query parameter {name} stands {len(values)} times; give it once")
-    return Asked(_read_prepare(arguments), _read_top_k(arguments), _read_fields(arguments))
+    one = {name: value for name, (value,) in arguments.items()}
+    return Asked(_read_prepare(one), _read_top_k(one), _read_fields(one))
 
 
-def _read_prepare(arguments: MultiDict[str, str]) -> Prepare:
+def _read_prepare(arguments: dict[str, str]) -> Prepare:
     text = arguments.get("prepare", "auto")
     prepare: Prepare | None = next((known for known in _PREPARE if known == text), None)
     if prepare is None:
@@ -86,7 +90,7 @@ def _read_prepare(arguments: MultiDict[str, str]) -> Prepare:
     return prepare
 
 
-def _read_top_k(arguments: MultiDict[str, str]) -> int:
+def _read_top_k(arguments: dict[str, str]) -> int:
     text = arguments.get("top_k")
     if text is None:
         return 0
@@ -95,7 +99,7 @@ def _read_top_k(arguments: MultiDict[str, str]) -> int:
     return int(text)
 
 
-def _read_fields(arguments: MultiDict[str, str]) -> frozenset[str] | None:
+def _read_fields(arguments: dict[str, str]) -> frozenset[str] | None:
     text = arguments.get("fields")
     if text is None:
         return None

@@ -192,7 +192,7 @@ def test_what_is_answered_can_be_asked_for(ask, query, expected):
     [
         ("?top_k=4", "top_k is '4'; a whole number from 1 to 3 is expected"),
         ("?top-k=1", "unknown query parameter 'top-k'; there are prepare, top_k, fields; did you"),
-        ("?fields=%ff", "unknown name in fields: '%FF'; there are label"),
+        ("?fields=%ff", "unknown name in fields: '\ufffd'; there are label"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(ask, channel, query, sentence):
