@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 
 import gevent
 from prometheus_client import CollectorRegistry
@@ -14,6 +15,10 @@ from app.web.factory import create_app
 from app.web.metrics import WRITE_EVERY_S, WebMetrics
 from app.web.pictures.reading import PictureReader
 
+_SWITCH_S = 0.0005
+"""How long the event loop may wait for a thread that reads a picture; Python's usual is ten times
+as long."""
+
 settings = load_settings()
 metrics = WebMetrics(CollectorRegistry())
 channel = HostChannel(
@@ -23,6 +28,7 @@ channel = HostChannel(
     on_shed=metrics.shed,
 )
 channel.start()
+sys.setswitchinterval(_SWITCH_S)
 reader = PictureReader(on_shed=metrics.shed)
 app = create_app(settings, channel, metrics, reader=reader, counts=current_run_dir() / LIMITS)
 

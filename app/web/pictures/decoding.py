@@ -160,10 +160,13 @@ def _webp_size(body: bytes) -> tuple[int, int] | None:
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
-    """Convert to RGBA, each pixel the mean of factor x factor, without a copy as large."""
-    if factor == 1:
-        return _rgba(image)
+    """Convert to RGBA, each pixel the mean of factor x factor, in strips.
+
+    There is no copy as large as the image, and other threads get their turn.
+    """
     width, height = image.size
+    if factor == 1 and height <= _STRIP_ROWS:
+        return _rgba(image)
     small = Image.new("RGBA", (-(-width // factor), -(-height // factor)))
     rows = max(1, _STRIP_ROWS // factor) * factor
     for top in range(0, height, rows):

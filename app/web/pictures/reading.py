@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,9 @@ Prepare = Literal["auto", "always", "never"]
 """auto prepares what is not of the model's size; never refuses it."""
 
 _THREADS = 2
+_LARGE_BYTES = 256 * 2**10
+"""One picture of more is read at a time: two would leave the event loop little of a core, and
+small ones would wait for both."""
 _MOST_WAITING = 128
 """Requests that may wait for a thread."""
 _HELD_LIMIT = 64 * 2**20
@@ -32,7 +36,7 @@ _HELD_LIMIT = 64 * 2**20
 
 
 class PictureReader:
-    """Decodes and prepares pictures; at most 2 at a time, and one of a request at a time."""
+    """Decodes and prepares pictures: 2 at a time, of which 1 large one, and 1 of any request."""
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class PictureReader:
         self._on_shed = on_shed
         self._threads = gevent.threadpool.ThreadPool(_THREADS)
         self._turns = Semaphore(_THREADS)
+        self._large_turn = Semaphore(1)
         self._requests = 0
         self._held = 0
 
@@ -84,7 +89,7 @@ class PictureReader:
             OverloadedError: If too many requests wait with theirs.
             DeadlineError: If it takes too long.
         """
-        size = sum(len(p) if isinstance(p, bytes) else p.nbytes for p in pictures)
+        size = sum(map(_size, pictures))
         full = self._requests >= _MOST_WAITING or self._held + size > _HELD_LIMIT
         if self._requests and full:
             self._on_shed("pictures")
@@ -115,10 +120,17 @@ class PictureReader:
         deadline: float,
     ) -> Prepared:
         """Have one picture read in a thread; nobody waits for it past the deadline."""
-        if not self._turns.acquire(timeout=max(0.0, deadline - self._clock())):
-            raise DeadlineError("no thread was free to decode the picture before the deadline")
-        running = self._threads.spawn(_outcome, picture, shape, prepare)
-        running.rawlink(lambda _running: self._turns.release())
+        turns = [self._turns]
+        if _size(picture) > _LARGE_BYTES:
+            turns.insert(0, self._large_turn)
+        with contextlib.ExitStack() as held:
+            for turn in turns:
+                if not turn.acquire(timeout=max(0.0, deadline - self._clock())):
+                    raise DeadlineError("no thread was free to decode the picture in time")
+                held.callback(turn.release)
+            running = self._threads.spawn(_outcome, picture, shape, prepare)
+            taken = held.pop_all()
+        running.rawlink(lambda _running: taken.close())
         if not running.wait(max(0.0, deadline - self._clock())):
             raise DeadlineError("the picture was not decoded before the deadline")
         outcome: Any = running.get()
@@ -126,6 +138,10 @@ class PictureReader:
             raise outcome
         prepared: Prepared = outcome
         return prepared
+
+
+def _size(picture: bytes | NDArray[np.uint8]) -> int:
+    return len(picture) if isinstance(picture, bytes) else picture.nbytes
 
 
 def _outcome(

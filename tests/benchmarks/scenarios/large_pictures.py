@@ -37,7 +37,8 @@ def large_pictures(seconds: float, json_path: Path | None) -> None:
     """
     single = [as_json(real_images()[:1])]
     photograph = request("/predict", _photograph(), "image/jpeg")
-    with served() as service, Generators(service.port, 2) as generators:
+    # In one web worker, or chance decides whether they meet at all.
+    with served(web_workers=1) as service, Generators(service.port, 2) as generators:
         one = Closed(requests=single, clients=1, seconds=seconds)
         many = Closed(requests=[photograph], clients=_CLIENTS, seconds=seconds + 2 * _LEAD_S)
         alone = generators.run("alone", [one]).records

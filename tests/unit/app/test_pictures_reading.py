@@ -17,6 +17,7 @@ from app.web.pictures.reading import PictureReader
 pytestmark = pytest.mark.unit
 
 SHAPE = (4, 4, 1)
+READ = reading.read_picture
 
 
 def png(pixels):
@@ -40,11 +41,10 @@ def reader(clock):
 def stuck(monkeypatch):
     """Let a picture take until it is let go; gives what lets it."""
     go = threading.Event()
-    read = reading.read_picture
 
     def wait(*args):
         go.wait(60)
-        return read(*args)
+        return READ(*args)
 
     monkeypatch.setattr(reading, "read_picture", wait)
     yield go
@@ -102,6 +102,16 @@ def test_an_expired_picture_is_not_decoded(reader, clock, monkeypatch):
     monkeypatch.setattr(reading, "read_picture", lambda *_args: pytest.fail("it was decoded"))
     with pytest.raises(DeadlineError):
         reader.read([SMALL], SHAPE, "auto", clock())
+
+
+def test_a_small_picture_does_not_wait_for_large_ones(reader, clock, stuck, monkeypatch):
+    monkeypatch.setattr(reading, "_LARGE_BYTES", len(SMALL))
+    large = [gevent.spawn(reader.read, [LARGE], SHAPE, "auto", clock() + 60) for _ in range(3)]
+    gevent.idle()
+    monkeypatch.setattr(reading, "read_picture", READ)
+    assert 1 == reader.read([SMALL], SHAPE, "auto", clock() + 60)[0]
+    stuck.set()
+    assert [1] * 3 == [one.get()[0] for one in large]
 
 
 @pytest.mark.parametrize("bound", ["_MOST_WAITING", "_HELD_LIMIT"])
