@@ -171,7 +171,12 @@ def _content(facts: Facts) -> Json:
     body = json_of(component("Images"), **example_of(facts))
     body |= {RAW: {"schema": raw}, NPY: {"schema": array}}
     body |= {f"image/{kind}": {"schema": picture} for kind in ("png", "jpeg", "webp", "bmp")}
-    files = {"type": "object", "additionalProperties": _FILE, "minProperties": 1}
+    files = {
+        "type": "object",
+        "properties": {"image": _FILE | {"format": "binary"}},  # by which pages know to ask for one
+        "additionalProperties": _FILE,
+        "minProperties": 1,
+    }
     return body | {"multipart/form-data": {"schema": files}}
 
 
