@@ -6,9 +6,13 @@ from typing import Any
 
 from pydantic import BeforeValidator
 
+_EXACT = 2.0**53
+"""Beyond, every float is whole, and stands for many numbers that may have been written."""
+
 
 def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    whole = isinstance(value, float) and abs(value) <= _EXACT and value.is_integer()
+    return int(value) if whole else value
 
 
 WHOLE = BeforeValidator(_whole)

@@ -161,6 +161,10 @@ def test_what_is_no_request_is_refused(text, sentence):
             ),
         ),
         (
+            image(shape=[1e300, 4]),
+            "inputs[0].shape[0]: input should be a valid integer (found 1e+300)",
+        ),
+        (
             {"inputs": [IMAGE], "parameters": {"timeout": "soon"}},
             'parameters.timeout: input should be a valid integer (found "soon")',
         ),

@@ -22,8 +22,8 @@ def test_a_whole_number_is_taken(text):
     assert 2 == Model.model_validate_json(f'{{"count": {text}}}').count
 
 
-@pytest.mark.parametrize("text", ["2.5", '"2"', "true", "null", "[2]", "1e400"])
+@pytest.mark.parametrize("text", ["2.5", '"2"', "true", "null", "[2]", "1e300", "1e400"])
 def test_nothing_else_is_taken_for_one(text):
-    """No fraction, text, boolean, or number beyond all bounds."""
+    """No fraction, text, boolean, or number so large that it may be any."""
     with pytest.raises(ValidationError):
         Model.model_validate_json(f'{{"count": {text}}}')
