@@ -187,6 +187,8 @@ def _fuzz_guided(
         "timeout": 10_000,  # whoever started this process watches over it
         "rss_limit_mb": 0,
         "verbosity": 0,
+        "artifact_prefix": f"{room}/",
+        **{f"handle_{name}": 0 for name in ("abrt", "bus", "fpe", "ill", "segv")},  # faulthandler's
     }
     arguments = [sys.argv[0], *(f"-{name}={value}" for name, value in options.items())]
     atheris.Setup([*arguments, str(corpus)], lambda data: void(trial(data)), custom_mutator=change)
