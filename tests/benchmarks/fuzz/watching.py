@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LOOK_EVERY_S = 0.1
+_LONGEST_LOOK_S = 1.0
+"""More time between two looks was no one's: all processes were stopped, or had to wait."""
 _STARTED_WITHIN_S = 60.0
 _ENDED_WITHIN_S = 30.0
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
@@ -103,7 +105,7 @@ class _Life:
                 stdout=file,
                 stderr=file,
             )
-        self._started = self._begun = time.monotonic()
+        self._starting_s = self._in_hand_s = 0.0
         self._inputs = 0
 
     def watch(self, left: float, limit_s: float, tick: Callable[[float], object]) -> str | None:
@@ -116,10 +118,7 @@ class _Life:
         while self._process.poll() is None:
             time.sleep(_LOOK_EVERY_S)
             passed, looked = time.monotonic() - looked, time.monotonic()
-            if self._fields.inputs:
-                tick(passed)
-                self.seconds += passed
-            ending = self._overdue(left, limit_s)
+            ending = self._passed(min(passed, _LONGEST_LOOK_S), left, limit_s, tick)
             if ending is not None:
                 self._process.send_signal(signal.SIGABRT)  # faulthandler tells where it was
                 self._process.wait()
@@ -131,13 +130,20 @@ class _Life:
             return "memory"
         return f"exit{status}" if status else None
 
-    def _overdue(self, left: float, limit_s: float) -> str | None:
-        now = time.monotonic()
-        if self._fields.inputs != self._inputs or not self._fields.busy:
-            self._inputs, self._begun = self._fields.inputs, now
-        if not self._inputs:
-            return "start" if now - self._started > _STARTED_WITHIN_S else None
-        if now - self._begun > limit_s:
+    def _passed(
+        self, seconds: float, left: float, limit_s: float, tick: Callable[[float], object]
+    ) -> str | None:
+        """Count time, and look whether too much of it was taken, or of memory."""
+        fields = self._fields
+        if not fields.inputs:
+            self._starting_s += seconds
+            return "start" if self._starting_s > _STARTED_WITHIN_S else None
+        self.seconds += seconds
+        tick(seconds)
+        self._in_hand_s += seconds
+        if fields.inputs != self._inputs or not fields.busy:
+            self._inputs, self._in_hand_s = fields.inputs, 0.0
+        if self._in_hand_s > limit_s:
             return "hang"
         if _rss_kib(self._process.pid) > _MOST_KIB:
             return "memory"
