@@ -20,6 +20,8 @@ OVER_MEMORY = 71
 
 
 class _Fields(ctypes.Structure):
+    """Memory: at rest, when it was looked at last, and the most that one input took."""
+
     _fields_ = (
         ("inputs", ctypes.c_uint64),
         ("accepted", ctypes.c_uint64),
@@ -27,7 +29,8 @@ class _Fields(ctypes.Structure):
         ("length", ctypes.c_uint64),
         ("longest_s", ctypes.c_double),
         ("resting_kib", ctypes.c_uint64),
-        ("peak_kib", ctypes.c_uint64),
+        ("last_kib", ctypes.c_uint64),
+        ("largest_kib", ctypes.c_uint64),
     )
 
 

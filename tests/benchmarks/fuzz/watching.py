@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 _LOOK_EVERY_S = 0.1
 _LONGEST_LOOK_S = 1.0
 """More time between two looks was no one's: all processes were stopped, or had to wait."""
-_STARTED_WITHIN_S = 60.0
+_STARTED_WITHIN_S = 300.0
+"""Instrumented, with little of a busy machine, it takes a minute."""
 _ENDED_WITHIN_S = 30.0
+_PATIENCE = 10
+"""How much longer than its CPU time an input may be in hand: others use the machine."""
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 _MOST_KIB = 2 * 2**20
 """Of any process, in the middle of an input."""
@@ -41,7 +44,10 @@ class Run:
     seconds: float = 0.0
     longest_s: float = 0.0
     """CPU time: others may use the machine."""
+    largest_kib: int = 0
+    """The most memory that one input took."""
     growth_kib: int = 0
+    """How much more a process held at its end than at its beginning."""
     findings: list[str] = field(default_factory=list)
 
 
@@ -64,14 +70,14 @@ def watch(
         findings: Folder; in one of the target's name, inputs that did what they should not are put.
         seconds: How long.
         seed: Of the random numbers.
-        limit_s: How long one input may take.
+        limit_s: CPU time that one input may take; in a hang, ten times as long is waited.
         guided: Whether atheris is to keep what reaches new code.
         tick: Told how many seconds have passed since it was last.
     """
     run = Run(name)
     findings = findings / name
     findings.mkdir(parents=True, exist_ok=True)
-    before = {*findings.iterdir()}
+    before = _written(findings)
     with tempfile.TemporaryDirectory() as folder:
         room = Path(folder)
         for turn in range(_MOST_ENDS):
@@ -79,16 +85,21 @@ def watch(
             if turn and left < 1:
                 break
             state = State(room / "state", new=True)
-            command = (registry, name, room / "state", findings, left, seed + turn, guided)
+            command = (registry, name, room / "state", findings, left, seed + turn, limit_s, guided)
             life = _Life(list(map(str, command)), room / "errors", state)
             ending = life.watch(left, limit_s, tick)
             run.seconds += life.seconds
             _count(run, state)
             if ending is not None:
                 _save(findings, ending, state.in_hand, life.errors.read_bytes())
-    new = {*findings.iterdir()} - before
-    run.findings = sorted(path.name for path in new if path.suffix != ".txt")
+    new = {path.name for path, _ in _written(findings) - before if path.suffix != ".txt"}
+    run.findings = sorted(new)
     return run
+
+
+def _written(findings: Path) -> set[tuple[Path, int]]:
+    """Give files and when they were written: the same may be found again."""
+    return {(path, path.stat().st_mtime_ns) for path in findings.iterdir()}
 
 
 class _Life:
@@ -143,7 +154,7 @@ class _Life:
         self._in_hand_s += seconds
         if fields.inputs != self._inputs or not fields.busy:
             self._inputs, self._in_hand_s = fields.inputs, 0.0
-        if self._in_hand_s > limit_s:
+        if self._in_hand_s > _PATIENCE * limit_s:
             return "hang"
         if _rss_kib(self._process.pid) > _MOST_KIB:
             return "memory"
@@ -161,7 +172,8 @@ def _count(run: Run, state: State) -> None:
     run.inputs += fields.inputs
     run.accepted += fields.accepted
     run.longest_s = max(run.longest_s, fields.longest_s)
-    run.growth_kib = max(run.growth_kib, fields.peak_kib - fields.resting_kib)
+    run.largest_kib = max(run.largest_kib, fields.largest_kib)
+    run.growth_kib = max(run.growth_kib, fields.last_kib - fields.resting_kib)
 
 
 def _save(findings: Path, ending: str, data: bytes, words: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 from app.web.errors import BadInputError
 from tests.benchmarks.fuzz.target import Target
@@ -24,6 +25,12 @@ def _hang(data: bytes) -> None:
         pass
 
 
+def _dawdle(data: bytes) -> None:
+    end = time.process_time() + 0.2
+    while data != _SEED and time.process_time() < end:
+        pass
+
+
 def _eat(data: bytes) -> None:
     if data != _SEED:
         bytearray(os.urandom(1)) * (64 * 2**20)
@@ -41,6 +48,7 @@ TARGETS = {
         "refuses": _refuse,
         "raises": _raise,
         "hangs": _hang,
+        "dawdles": _dawdle,
         "eats": _eat,
         "crashes": _crash,
     }.items()

@@ -22,14 +22,20 @@ def fuzz(name, findings):
         findings,
         seconds=0.5,
         seed=1,
-        limit_s=0.3,
+        limit_s=0.1,
         guided=False,
     )
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("raises", "KeyError"), ("hangs", "hang"), ("eats", "memory"), ("crashes", "exit-11")],
+    [
+        ("raises", "KeyError"),
+        ("hangs", "hang"),
+        ("eats", "memory"),
+        ("crashes", "exit-11"),
+        ("dawdles", "slow"),
+    ],
 )
 def test_what_no_decoder_should_do_is_found(tmp_path, name, kind):
     """The input is saved, and beside it what is known."""
@@ -39,6 +45,11 @@ def test_what_no_decoder_should_do_is_found(tmp_path, name, kind):
     saved = tmp_path / name / run.findings[0]
     assert b"right" != saved.read_bytes()
     assert saved.with_suffix(".txt").exists()
+
+
+def test_what_is_found_again_is_told_again(tmp_path):
+    """Its input is there from the first time."""
+    assert fuzz("raises", tmp_path).findings == fuzz("raises", tmp_path).findings
 
 
 def test_refusing_is_right(tmp_path):
