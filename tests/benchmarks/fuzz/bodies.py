@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+_MOST_HEADER_BYTES = 8190
+"""gunicorn refuses longer ones."""
 _MOST_INFLATED = 128 * 2**10
 
 
@@ -92,9 +94,15 @@ def _another_array(rng: Random, _data: bytes) -> bytes:
 
 def _form(data: bytes, shape: tuple[int, int, int]) -> None:
     """Decode a form behind a line that stands for the header Content-Type."""
-    content_type, _, body = data.partition(b"\n")
-    images = decode_form(body, content_type.decode("latin-1"), MOST_IMAGES, AnyPictures(shape))
+    content_type, body = _headed(data)
+    images = decode_form(body, content_type, MOST_IMAGES, AnyPictures(shape))
     check_pixels(images.rows, images.pixels, shape)
+
+
+def _headed(data: bytes) -> tuple[str, bytes]:
+    """Tell the first line, which stands for a header, from the body."""
+    header, _, body = data.partition(b"\n")
+    return header[:_MOST_HEADER_BYTES].decode("latin-1"), body
 
 
 _PART = b'--%b\r\nContent-Disposition: form-data; name="f"; filename="%b"\r\n%b\r\n%b\r\n'
@@ -137,16 +145,16 @@ def _files_of_form(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
 
 def _compressed(data: bytes) -> None:
     """Read a body behind a line that stands for the header Content-Encoding."""
-    coding, _, body = data.partition(b"\n")
+    coding, body = _headed(data)
     environ = {
-        "HTTP_CONTENT_ENCODING": coding.decode("latin-1"),
+        "HTTP_CONTENT_ENCODING": coding,
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.input": io.BytesIO(body),
     }
     try:
         content = read_body(environ, 1.0, _MOST_INFLATED)
         assert len(content) <= _MOST_INFLATED
-        name = coding.decode("latin-1").strip().lower()
+        name = coding.strip().lower()
         if name in CODINGS:
             assert content == _inflated(body, name)
     finally:
