@@ -7,13 +7,15 @@ import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from app.web.errors import BadInputError, UnsupportedMediaTypeError
 from app.web.pictures.bounds import check_cost, check_size
+from app.web.pictures.containers import TAKEN_APART, Contents, orientation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,7 @@ ENOUGH = 1024
 
 _WEBP, _WEBP_HEADER_BYTES = slice(8, 12), 30
 _PLUGINS: dict[bytes, type[ImageFile]] = {
-    b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
+    b"\x89PNG\r\n\x1a\n": PngImageFile,
     b"\xff\xd8\xff": JpegImageFile,
     b"RIFF": WebPImageFile,
     b"BM": BmpImageFile,
@@ -40,7 +42,6 @@ _STRANGERS = {
     b"<": "SVG or XML",
 }
 _BMP_PLAIN = (0, 3)  # the others are decoded byte by byte, in Python
-_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -52,15 +53,13 @@ _UPRIGHT = {
 }
 _STRIP_ROWS = 256
 
-PngImagePlugin.MAX_TEXT_MEMORY = 4 * 2**20  # inflated text is kept for nobody
-
 
 def decode_picture(body: bytes, enough: int = ENOUGH) -> NDArray[np.uint8]:
     """Decode a PNG, JPEG, WebP or BMP file, told by its content.
 
-    One that is more than twice as large as is enough comes out smaller. What is decoded takes at
-    most 128 MiB, and a JPEG with coefficients of several scans no more than that in all; text
-    inside a PNG takes 4 MiB more. A JPEG is decoded small from the start.
+    One that is more than twice as large as is enough comes out smaller; a JPEG is decoded small
+    from the start. To decode it takes 128 MiB at most, beside two copies of the file and the
+    picture that comes out.
 
     Args:
         body: The file.
@@ -74,10 +73,14 @@ def decode_picture(body: bytes, enough: int = ENOUGH) -> NDArray[np.uint8]:
         TooLargeError: If it has too many pixels, or would take too much to decode.
         UnsupportedMediaTypeError: If it is of another kind.
     """
-    image = _open(body)
+    plugin = _plugin(body)
+    take_apart = TAKEN_APART.get(plugin.format or "", Contents)
+    contents = take_apart(body)
+    with _damaged(plugin.format):
+        image = plugin(io.BytesIO(contents.body))
     stated = image.size
     check_size(*stated)
-    frames = getattr(image, "n_frames", 1)
+    frames = max(contents.frames, getattr(image, "n_frames", 1))
     if frames != 1:
         raise BadInputError(f"the picture is an animation of {frames} frames; one is expected")
     if image.info.get("compression", 0) not in _BMP_PLAIN and isinstance(image, BmpImageFile):
@@ -85,12 +88,12 @@ def decode_picture(body: bytes, enough: int = ENOUGH) -> NDArray[np.uint8]:
     factor = max(1, max(stated) // enough)
     if factor > 1:
         image.draft(None, (stated[0] // factor or 1, stated[1] // factor or 1))
-    check_cost(image, body, stated)
-    with _damaged(image.format):
+    check_cost(image, contents.scans, stated)
+    with _damaged(plugin.format):
         image.load()
         small = _reduced(image, max(1, max(image.size) // enough))
-        turn = _UPRIGHT.get(_orientation(image))
-        return np.asarray(small if turn is None else small.transpose(turn))
+    turn = _UPRIGHT.get(orientation(contents.exif or image.info.get("exif", b"")))
+    return np.asarray(small if turn is None else small.transpose(turn))
 
 
 def fit_array(pixels: NDArray[np.uint8], enough: int = ENOUGH) -> NDArray[np.uint8]:
@@ -112,18 +115,17 @@ def fit_array(pixels: NDArray[np.uint8], enough: int = ENOUGH) -> NDArray[np.uin
     return np.asarray(_reduced(image, max(1, max(rows, columns) // enough)))
 
 
-def _open(body: bytes) -> ImageFile:
-    """Read the header."""
+def _plugin(body: bytes) -> type[ImageFile]:
+    """Tell what decodes a file, and how large a WebP is: its decoder takes memory when made."""
     plugin = next((p for magic, p in _PLUGINS.items() if body.startswith(magic)), None)
     if plugin is WebPImageFile:
         if body[_WEBP] != b"WEBP":
             plugin = None
         elif size := _webp_size(body):
-            check_size(*size)  # its decoder takes memory as soon as it is made
+            check_size(*size)
     if plugin is None:
         raise _stranger(body)
-    with _damaged(plugin.format):
-        return plugin(io.BytesIO(body))
+    return plugin
 
 
 @contextlib.contextmanager
@@ -179,10 +181,3 @@ def _rgba(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image if image.mode == "RGBA" else image.convert("RGBA")
-
-
-def _orientation(image: ImageFile) -> int:
-    """Give how the camera was held; damaged EXIF data say nothing."""
-    with contextlib.suppress(Exception):
-        return int(image.getexif().get(_ORIENTATION, 1))
-    return 1
