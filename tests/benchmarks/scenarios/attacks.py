@@ -274,6 +274,19 @@ def _pictures() -> list[Attack]:
         ("a WebP of 12 bytes", b"RIFF\0\0\0\0WEBP", "image/webp", ()),
         ("a BMP of 2 bytes", b"BM", "image/bmp", ()),
         ("a BMP that claims 2^31 rows", _claiming_bmp(), "image/bmp", ()),
+        ("8 MB of fill bytes in a JPEG", b"\xff\xd8" + b"\xff" * 8_000_000, "image/jpeg", ()),
+        (
+            "2 million comments in a JPEG",
+            b"\xff\xd8" + b"\xff\xfe\0\2" * 2_000_000,
+            "image/jpeg",
+            (),
+        ),
+        (
+            "600,000 chunks in a PNG",
+            _header_only(28, 28, *[_chunk(b"teSt", b"")] * 600_000),
+            _PNG,
+            (),
+        ),
         ("nothing", b"", _PNG, ()),
         ("8 MB of zeros", bytes(8_000_000), _PNG, ()),
     ]
