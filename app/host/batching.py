@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _RATE_MEMORY = 0.95
 """Weight of the past in the measured service rate: about the last twenty batches count."""
+_PROMISED = 0.75
+"""Share of the time to its deadline in which a job must be expected to end, to be let in. The rate
+is that of the moment before, and what is computed too late is computed for nobody."""
 _CONSIDERATION_S = 0.1
 """So long after a small job came beside bulk work, this is computed in one stream: a core that the
 rest of the way of small jobs finds taken makes them wait longer than any batch."""
@@ -98,22 +101,24 @@ class Batch:
 class Lane:
     """The waiting jobs that share batches."""
 
-    new: deque[Job] = field(default_factory=deque)
-    """Those that no batch has taken of."""
-    begun: deque[Job] = field(default_factory=deque)
-    """Larger ones that have given a piece and take turns with the rest."""
+    small: deque[Job] = field(default_factory=deque)
+    """Those that ask for no more than their share of a batch."""
+    bulk: deque[Job] = field(default_factory=deque)
+    """The others, and small ones that are begun; the oldest one first."""
     waiting: int = 0
     """Images."""
     passed_over: bool = False
-    """The last batch took of no job that was begun, though some waited."""
+    """The last batch took of no bulk work, though some waited."""
 
 
 class BatchQueue:
     """Waiting jobs, in lanes that take turns; bounded in images.
 
-    Within a lane, a job larger than its share of a batch gives a piece, and takes turns for the
-    rest. New jobs go before it: a few of them alone, more into half of a batch. So a single image
-    waits for no bulk work, and bulk work goes on, in every other batch at least.
+    Within a lane, a job larger than its share of a batch is bulk work, computed in pieces. Small
+    jobs go before it: a few of them alone, more into half of a batch. So a single image waits for
+    no bulk work, and bulk work goes on, in every other batch at least. Bulk jobs go in the order in
+    which they came, two at a time: were all to take turns, those that come later would make them
+    later than they were promised.
 
     What is admitted to the background has lanes of its own, which get a turn when no other lane
     waits; and after a batch none for a while, unless callers stay away. Every figure is of the
@@ -126,8 +131,8 @@ class BatchQueue:
         self.waiting = 0
         self._jobs: dict[Any, Job] = {}
         """The unfinished jobs, by origin."""
-        self._bulk: set[Job] = set()
-        """Those that were larger than their share of a batch when they came."""
+        self._bulk: dict[Job, None] = {}
+        """Those that were larger than their share of a batch when they came, in that order."""
         self._lanes: dict[Hashable, Lane] = {}
         self._background: dict[Hashable, Lane] = {}
         self.waiting_in_background = 0
@@ -157,11 +162,11 @@ class BatchQueue:
             sentence = f"{self.waiting} images are waiting; the limit is {self.capacity}"
             raise OverloadedError(sentence, self.wait_s())
         answer_s, left_s = self.answer_s(job.lane, len(job.images)), job.deadline - now
-        if answer_s > left_s:
+        if answer_s > _PROMISED * left_s:
             sentence = f"an answer takes about {answer_s:.2f} s; the deadline is in {left_s:.2f} s"
             raise OverloadedError(sentence, self.wait_s())
         if len(job.images) > self._share(job.lane):
-            self._bulk.add(job)
+            self._bulk[job] = None
         elif self._bulk:
             self._considerate_until = now + _CONSIDERATION_S
         self._quiet_from = now + _QUIET_S
@@ -215,7 +220,7 @@ class BatchQueue:
     def discard(self, job: Job) -> None:
         """Never take the rest of a job; its lane lets go of it when its turn comes."""
         self._leave(job, job.remaining)
-        self._bulk.discard(job)
+        self._bulk.pop(job, None)
         job.dropped = True
 
     def cancel(self, origin: Any) -> Job | None:
@@ -233,7 +238,7 @@ class BatchQueue:
     def finish(self, job: Job) -> None:
         """Note that a job has got its answer or refusal, or is not to get one."""
         self._jobs.pop(job.origin, None)
-        self._bulk.discard(job)
+        self._bulk.pop(job, None)
         self._unfinished[job.lane] -= 1
 
     def idle(self, lane: Hashable) -> bool:
@@ -261,20 +266,21 @@ class BatchQueue:
     def answer_s(self, lane: Hashable, images: int) -> float:
         """Estimate how long a job of so many images, if it came now, waits for its last one.
 
-        It needs some turns. Until the first one, all new jobs before it get theirs, and those that
-        have begun at most as much; until the last, these get one turn less than it, if that is
-        more. Another lane's work counts as if it were in the same.
+        A small job waits for those before it, and for at most as much of bulk work. Bulk work waits
+        for all small jobs, and until one of the two halves of a batch is free, in which it goes on
+        beside what is in the other. Another lane's work counts as if it were in the same.
         """
-        share, limit = self._share(lane), self.limit(lane)
-        more = -(-images // share) * share - share  # of a job after its first turn
-        first, later, turns = self.waiting, 0, 0
+        limit = self.limit(lane)
+        halves = [0, 0]
         for job in self._bulk:
-            rest = job.remaining if job.taken else job.remaining - share
-            first -= rest
-            later += rest
-            turns += min(rest, more)
-        before = first + min(later, max(first + min(images, share), turns))
-        batches = -(-(before + images) // limit)
+            halves[halves[1] < halves[0]] += job.remaining
+        small = self.waiting - sum(halves)
+        if images <= self._share(lane):
+            until = small + images + min(sum(halves), small + images)
+        else:
+            end = min(halves) + images
+            until = small + end + min(max(halves), end)
+        batches = -(-until // limit)
         return self._seconds(min(batches * limit, self.waiting + images))
 
     def _seconds(self, images: int) -> float:
@@ -286,7 +292,8 @@ class BatchQueue:
 
     def _enter(self, job: Job, lanes: dict[Hashable, Lane]) -> None:
         lane = lanes.setdefault(job.lane, Lane())
-        lane.new.append(job)
+        bulk = len(job.images) > self._share(job.lane)
+        (lane.bulk if bulk else lane.small).append(job)
         lane.waiting += len(job.images)
         self._jobs[job.origin] = job
         self._unfinished[job.lane] = self._unfinished.get(job.lane, 0) + 1
@@ -310,31 +317,32 @@ class BatchQueue:
         """Share a batch out: at most half of it to each job, what is left to the first."""
         shares: dict[Job, int] = {}
         free, share = space, max(1, space // 2)
-        kept = (space // 2 or lane.passed_over) if lane.begun else 0
-        turns = ((lane.new, kept), (lane.begun, 0), (lane.new, 0))
-        for queue, spared in turns[:1] if self._hurries(lane, share) else turns:
+        kept = (space // 2 or lane.passed_over) if lane.bulk else 0
+        turns = ((lane.small, kept), (lane.bulk, 0), (lane.small, 0))
+        hurries, lane.passed_over = self._hurries(lane, share), bool(lane.bulk)
+        for queue, spared in turns[:1] if hurries else turns:
             while free > spared and (job := self._pop(queue, now, expired)):
                 shares[job] = min(job.remaining, free - spared, share)
                 free -= shares[job]
-        lane.passed_over = bool(lane.begun) and not any(job.taken for job in shares)
+                lane.passed_over &= queue is not lane.bulk
         pieces = []
         for job, part in shares.items():
             more = min(job.remaining - part, free)
             pieces.append(self._cut(job, part + more))
             free -= more
-        lane.begun.extend(job for job in shares if job.remaining)
+        lane.bulk.extendleft([job for job in shares if job.remaining][::-1])
         return pieces
 
     def _hurries(self, lane: Lane, share: int) -> bool:
-        """Say whether the new jobs go alone: they are few, and bulk would make them wait longer."""
-        if not lane.begun or lane.passed_over:
+        """Say whether small jobs go alone: they are few, and bulk would make them wait longer."""
+        if not lane.bulk or lane.passed_over:
             return False
-        new = 0
-        for job in lane.new:
-            new += job.remaining
-            if new >= share:
+        small = 0
+        for job in lane.small:
+            small += job.remaining
+            if small >= share:
                 return False
-        return new > 0
+        return small > 0
 
     def _pop(self, queue: deque[Job], now: float, expired: list[Job]) -> Job | None:
         """Give the first job of a queue that somebody waits for."""

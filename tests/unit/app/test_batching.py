@@ -45,10 +45,10 @@ def batches(queue: BatchQueue) -> list[str]:
         ({"a": 10}, ["a0-4", "a4-8", "a8-10"]),
         ({"a": 2, "b": 2}, ["a0-2 b0-2"]),
         ({"a": 1, "b": 2, "c": 2}, ["a0-1 b0-2 c0-1", "c1-2"]),
-        ({"a": 6, "b": 1}, ["a0-3 b0-1", "a3-6"]),
-        ({"a": 1, "b": 6}, ["a0-1 b0-3", "b3-6"]),
+        ({"a": 6, "b": 1}, ["b0-1", "a0-4", "a4-6"]),
+        ({"a": 1, "b": 6}, ["a0-1", "b0-4", "b4-6"]),
         ({"a": 6, "b": 6}, ["a0-2 b0-2", "a2-4 b2-4", "a4-6 b4-6"]),
-        ({"a": 3, "b": 3, "c": 3}, ["a0-2 b0-2", "c0-2 a2-3 b2-3", "c2-3"]),
+        ({"a": 3, "b": 3, "c": 3}, ["a0-2 b0-2", "a2-3 b2-3 c0-2", "c2-3"]),
     ],
     ids=lambda value: ", ".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
@@ -191,7 +191,7 @@ def test_versions_take_turns_and_never_meet():
     ]
     queue = make_queue(*jobs)
 
-    assert ["old0-4", "new0-3 newer0-1", "old4-8", "new3-6", "old8-12"] == batches(queue)
+    assert ["old0-4", "newer0-1", "old4-8", "new0-4", "old8-12", "new4-6"] == batches(queue)
 
 
 def test_a_batch_says_its_version_and_size():
@@ -256,11 +256,24 @@ def test_a_deadline_that_cannot_be_met_is_refused():
     queue.record(images=10, seconds=0.2)
 
     with pytest.raises(
-        OverloadedError, match=r"^an answer takes about 2\.02 s; the deadline is in 1\.50 s$"
+        OverloadedError, match=r"^an answer takes about 2\.02 s; the deadline is in 2\.60 s$"
     ) as caught:
-        queue.admit(make_job(deadline=11.5), now=10.0)
+        queue.admit(make_job(deadline=12.6), now=10.0)
     assert pytest.approx(2.0) == caught.value.retry_after_s
-    queue.admit(make_job(deadline=12.5), now=10.0)
+    queue.admit(make_job(deadline=12.8), now=10.0)
+
+
+def test_bulk_jobs_end_in_the_order_in_which_they_came():
+    """Those that come later make none of them later, however many they are."""
+    jobs = (make_job(40, name=str(n)) for n in range(3))
+    queue = make_queue(*jobs, capacity=5000, max_batch=8)
+    ended = []
+    for later in range(30):
+        queue.admit(make_job(40, name=str(3 + later)), now=0.0)
+        batch, _ = queue.take(now=0.0)
+        ended += [p.job.origin for p in batch.pieces if p.stop == 40]
+
+    assert ["0", "1", "2", "3", "4"] == ended[:5]
 
 
 @pytest.mark.parametrize("begun", [0, 1, 3], ids="{} batches before".format)
@@ -323,7 +336,7 @@ def test_a_request_of_many_images_counts_its_own_time():
 
     with pytest.raises(OverloadedError, match=r"^an answer takes about 2\.00 s"):
         queue.admit(make_job(100, deadline=11.0), now=10.0)
-    queue.admit(make_job(100, deadline=12.5), now=10.0)
+    queue.admit(make_job(100, deadline=12.7), now=10.0)
 
 
 def test_a_full_queue_says_when_to_come_again():
@@ -560,7 +573,7 @@ class Traffic(RuleBasedStateMachine):
     def come(self, size, version, patience):
         job = make_job(size, name=object(), version=version, deadline=self.now + patience)
         full = self.waiting() + size > self.queue.capacity
-        late = self.queue.answer_s(version, size) > patience
+        late = self.queue.answer_s(version, size) > 0.75 * patience
         try:
             self.queue.admit(job, self.now)
         except OverloadedError:
