@@ -104,9 +104,9 @@ def test_transparent_is_paper():
 
 
 def test_a_cut_out_gets_the_colour_of_the_paper():
-    """Round corners of a screenshot are no ink."""
+    """Neither round corners of a screenshot nor a hole in it are ink."""
     picture = stroke(sheet())
-    picture[:12, :12] = picture[-12:, -12:] = 0
+    picture[:12, :12] = picture[-12:, -12:] = picture[60:100, 100:140] = 0
     np.testing.assert_array_equal(UPRIGHT, seen(picture))
 
 
