@@ -53,6 +53,7 @@ def fuzz(
         guided: Whether atheris is to keep what reaches new code.
     """
     faulthandler.enable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_ADDRESS_SPACE, _MOST_ADDRESS_SPACE))
     with _instrumented() if guided else contextlib.nullcontext():
         target: Target = importlib.import_module(registry).TARGETS[name]
