@@ -115,14 +115,17 @@ class Gate:
         )
 
     async def _shut(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        # A connection that was just accepted, or is being made, shows up a moment later.
+        for listener in self._server.sockets if self._server else ():
+            self._loop.remove_reader(listener.fileno())
+        # A connection that was just accepted, or is being made, shows up a moment later; asyncio
+        # loses one whose server is closed before that.
         while self._transports or len(asyncio.all_tasks()) > 1:
             for transport in list(self._transports):
                 transport.abort()
             await asyncio.sleep(0)
+        if self._server is not None:
+            self._server.close()
+            self._server = None
 
     async def _begin(self, caller: _Side) -> None:
         """Connect to the server for a caller."""
