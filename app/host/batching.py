@@ -165,7 +165,7 @@ class BatchQueue:
         if answer_s > _PROMISED * left_s:
             sentence = f"an answer takes about {answer_s:.2f} s; the deadline is in {left_s:.2f} s"
             raise OverloadedError(sentence, self.wait_s())
-        if len(job.images) > self._share(job.lane):
+        if self._is_bulk(job.lane, len(job.images)):
             self._bulk[job] = None
         elif self._bulk:
             self._considerate_until = now + _CONSIDERATION_S
@@ -275,7 +275,7 @@ class BatchQueue:
         for job in self._bulk:
             halves[halves[1] < halves[0]] += job.remaining
         small = self.waiting - sum(halves)
-        if images <= self._share(lane):
+        if not self._is_bulk(lane, images):
             until = small + images + min(sum(halves), small + images)
         else:
             end = min(halves) + images
@@ -286,13 +286,13 @@ class BatchQueue:
     def _seconds(self, images: int) -> float:
         return images * self._busy_s / self._images if self._images else 0.0
 
-    def _share(self, lane: Hashable) -> int:
-        """Tell how much of a full batch a job gets in one turn."""
-        return max(1, self.limit(lane) // 2)
+    def _is_bulk(self, lane: Hashable, images: int) -> bool:
+        """Say whether a job of so many images wants more than it gets of a full batch."""
+        return images > max(1, self.limit(lane) // 2)
 
     def _enter(self, job: Job, lanes: dict[Hashable, Lane]) -> None:
         lane = lanes.setdefault(job.lane, Lane())
-        bulk = len(job.images) > self._share(job.lane)
+        bulk = self._is_bulk(job.lane, len(job.images))
         (lane.bulk if bulk else lane.small).append(job)
         lane.waiting += len(job.images)
         self._jobs[job.origin] = job
