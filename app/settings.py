@@ -300,6 +300,11 @@ class Settings(BaseSettings):
         """Give the number of batches to compute at the same time on so many cores."""
         return self.runtime_streams or max(1, min(_MOST_STREAMS, cores // self.runtime_threads))
 
+    def count_considerate_streams(self, cores: int) -> int:
+        """Give the number of batches that leave web workers a core each of so many; at least 1."""
+        left = cores - self.count_web_workers(cores)
+        return max(1, left // self.runtime_threads)
+
     @property
     def largest_frame_bytes(self) -> int:
         """Bound on one frame between web worker and host.

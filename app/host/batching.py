@@ -26,8 +26,8 @@ _PROMISED = 0.75
 """Share of the time to its deadline in which a job must be expected to end, to be let in. The rate
 is that of the moment before, and what is computed too late is computed for nobody."""
 _CONSIDERATION_S = 0.1
-"""So long after a small job came beside bulk work, this is computed in one stream: a core that the
-rest of the way of small jobs finds taken makes them wait longer than any batch."""
+"""So long after a small job came, the cores that web workers need are left to them: small jobs cost
+those as much as the runtime, and wait longer for a core that is taken than for any batch."""
 
 _BACKGROUND_SHARE = 0.005
 """Of the time, for the background while callers come: so few of them find a batch of it in their
@@ -125,9 +125,17 @@ class BatchQueue:
     foreground, unless it says otherwise.
     """
 
-    def __init__(self, capacity: int, max_batch: int) -> None:
+    def __init__(self, capacity: int, max_batch: int, considerate_streams: int = 1) -> None:
+        """Begin empty.
+
+        Args:
+            capacity: Images that may wait.
+            max_batch: Largest batch of a lane whose curve is not known.
+            considerate_streams: Batches computed at the same time while small jobs come.
+        """
         self.capacity = capacity
         self.max_batch = max_batch
+        self._considerate_streams = considerate_streams
         self.waiting = 0
         self._jobs: dict[Any, Job] = {}
         """The unfinished jobs, by origin."""
@@ -167,7 +175,7 @@ class BatchQueue:
             raise OverloadedError(sentence, self.wait_s())
         if self._is_bulk(job.lane, len(job.images)):
             self._bulk[job] = None
-        elif self._bulk:
+        else:
             self._considerate_until = now + _CONSIDERATION_S
         self._quiet_from = now + _QUIET_S
         self._enter(job, self._lanes)
@@ -208,14 +216,14 @@ class BatchQueue:
         """Say whether a full batch waits in any lane."""
         return any(lane.waiting >= self.limit(name) for name, lane in self._lanes.items())
 
-    def crowded(self, now: float) -> bool:
-        """Say whether a full batch waits that a further stream may compute.
+    def crowded(self, now: float, streams: int) -> bool:
+        """Say whether a full batch waits that one more stream may compute, beside so many at work.
 
-        Beside small jobs that is so only when the queue is half full: to refuse work while a core
-        is spared for them would be worse.
+        While small jobs come, streams beyond the considerate ones may only when the queue is half
+        full: to refuse work while a core is spared for web workers would be worse.
         """
         free = now >= self._considerate_until or 2 * self.waiting > self.capacity
-        return free and self.full()
+        return (free or streams < self._considerate_streams) and self.full()
 
     def discard(self, job: Job) -> None:
         """Never take the rest of a job; its lane lets go of it when its turn comes."""

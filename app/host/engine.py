@@ -75,6 +75,8 @@ class Engine:
         self._stopped = False
         self._computing: list[Batch] = []
         """Those whose answers are not delivered yet, oldest first."""
+        self._streams = 1
+        """Threads at work: the one that steps, and those of `run` that do not wait."""
         self._lineup = Lineup()
         self._waiting_since = 0.0
         self.on_retired: Callable[[str, int], None] = lambda _model, _version: None
@@ -203,7 +205,7 @@ class Engine:
                 self._queue.finish(job)
             if batch is not None:
                 self._computing.append(batch)
-            if self._queue.crowded(self._clock()):
+            if self._queue.crowded(self._clock(), self._streams):
                 self._woken.notify()
         try:
             ended: list[tuple[Job, Answer | Refused]] = [
@@ -227,11 +229,14 @@ class Engine:
         Less than a full batch is left to that thread: two that share out what waits make smaller
         batches, which take longer together, and want a core more.
         """
-        while self._crowd():
+        while self._join():
             try:
                 self.step()
             except Exception:  # a bug; what it was about is lost, and the loop goes on
                 log.exception("a batch was lost")
+            finally:
+                with self._lock:
+                    self._streams -= 1
 
     def stop(self) -> None:
         """End `run` in every thread, after the batches in progress."""
@@ -243,10 +248,15 @@ class Engine:
         """Give the batch that has been computed for longest of those under way."""
         return next(iter(self._computing), None)
 
-    def _crowd(self) -> bool:
+    def _join(self) -> bool:
         """Wait until there is work for one more thread; False when stopped."""
+
+        def wanted() -> bool:
+            return self._stopped or self._queue.crowded(self._clock(), self._streams)
+
         with self._lock:
-            self._woken.wait_for(lambda: self._stopped or self._queue.crowded(self._clock()))
+            self._woken.wait_for(wanted)
+            self._streams += 1
             return not self._stopped
 
     def _pause_s(self) -> float:

@@ -59,14 +59,17 @@ class HostService:
 
     def __init__(self, settings: Settings, run_dir: Path) -> None:
         self._settings = settings
-        queue = BatchQueue(settings.queue_limit, settings.max_batch)
+        cores = usable_cores()
+        queue = BatchQueue(
+            settings.queue_limit, settings.max_batch, settings.count_considerate_streams(cores)
+        )
         registry = CollectorRegistry()
         self._metrics = HostMetrics(registry, waiting=lambda: queue.waiting)
         self._metrics.restarts.inc(_count_start(run_dir / HOST_STARTS))
         store = open_store(settings.store, settings.cache_dir, settings.cache_mib * 2**20)
         _seed(store, settings.model)
         self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
-        streams = settings.count_streams(usable_cores())
+        streams = settings.count_streams(cores)
         self._statistics = Statistics()
         self._engine = Engine(
             queue,

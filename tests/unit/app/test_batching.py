@@ -154,23 +154,32 @@ def test_bulk_that_has_begun_goes_on_beside_any_number_of_singles(max_batch):
 
 @pytest.mark.parametrize(
     ("sizes", "expected"),
-    [([3], False), ([4], True), ([1] * 4, True), ([8, 1], False), ([1, 8], True)],
+    [([3], False), ([4], True), ([1] * 4, False), ([8, 1], False), ([1, 8], False)],
     ids=["less than a batch", "a batch", "small ones", "one beside bulk", "one before bulk"],
 )
 def test_a_further_stream_is_for_a_full_batch(sizes, expected):
-    """Not for bulk work beside which a small job has just come: that one wants a core to itself."""
+    """Not while small jobs come: their way through a web worker wants a core to itself."""
     queue = make_queue(*(make_job(size, name=str(index)) for index, size in enumerate(sizes)))
 
-    assert expected is queue.crowded(0.05)
+    assert expected is queue.crowded(0.05, streams=1)
+
+
+def test_small_jobs_have_the_streams_that_web_workers_leave():
+    """A machine may have cores for both."""
+    queue = BatchQueue(1000, max_batch=4, considerate_streams=3)
+    for index in range(4):
+        queue.admit(make_job(name=str(index)), now=0.0)
+
+    assert [True, True, False] == [queue.crowded(0.05, streams) for streams in (1, 2, 3)]
 
 
 def test_a_queue_that_is_half_full_has_all_streams():
     """Small jobs or not: requests are about to be refused."""
     queue = make_queue(make_job(8, name="bulk"), make_job(1, name="one"), capacity=20)
-    calm = queue.crowded(0.05)
+    calm = queue.crowded(0.05, streams=1)
     queue.admit(make_job(2, name="more"), 0.0)
 
-    assert (False, True) == (calm, queue.crowded(0.05))
+    assert (False, True) == (calm, queue.crowded(0.05, streams=1))
 
 
 def test_bulk_work_has_all_streams_again_a_while_after_the_last_small_job():
@@ -179,7 +188,7 @@ def test_bulk_work_has_all_streams_again_a_while_after_the_last_small_job():
     queue.admit(make_job(1, name="one"), 5.0)
     queue.admit(make_job(1, name="two"), 5.05)
 
-    assert [False, False, True] == [queue.crowded(now) for now in (5.05, 5.14, 5.151)]
+    assert [False, False, True] == [queue.crowded(now, streams=1) for now in (5.05, 5.14, 5.151)]
 
 
 def test_versions_take_turns_and_never_meet():
@@ -485,7 +494,7 @@ def test_the_background_makes_nobody_wait():
 
     assert (0, 8, 0.0) == (queue.waiting, queue.waiting_in_background, queue.wait_s())
     assert 1.0 == queue.answer_s(1, 1)
-    assert not queue.crowded(1.0)
+    assert not queue.crowded(1.0, streams=1)
     queue.admit(make_job(8, name="all that may wait"), 0.0)
 
 

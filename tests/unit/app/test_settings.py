@@ -273,6 +273,17 @@ def test_a_number_of_web_workers_or_streams_is_taken_as_it_is():
     assert (3, 5) == (settings.count_web_workers(1), settings.count_streams(1))
 
 
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads", "expected"),
+    [(1, 0, 1, 1), (2, 0, 1, 1), (4, 2, 1, 2), (8, 0, 1, 4), (8, 0, 2, 2), (4, 6, 1, 1)],
+)
+def test_considerate_streams_leave_web_workers_a_core_each(cores, workers, threads, expected):
+    """There is one at least."""
+    settings = Settings(web_workers=workers, runtime_threads=threads)
+
+    assert expected == settings.count_considerate_streams(cores)
+
+
 def test_models_are_named_with_commas(monkeypatch):
     """Without any, every model of the store is served."""
     none = load_settings().model_names

@@ -30,7 +30,10 @@ SAFETY_S = 10
 
 
 class Bench:
-    """An engine whose batches, of up to four images, can be held and let go by a test."""
+    """An engine whose batches, of up to four images, can be held and let go by a test.
+
+    While small jobs come, it computes two of them at a time.
+    """
 
     def __init__(self, clock, make_model) -> None:
         self.clock = clock
@@ -41,7 +44,7 @@ class Bench:
 
     def make_engine(self) -> Engine:
         self.registry = CollectorRegistry()
-        self.queue = BatchQueue(100, max_batch=4)
+        self.queue = BatchQueue(100, max_batch=4, considerate_streams=2)
         metrics = HostMetrics(self.registry, waiting=lambda: self.queue.waiting)
         engine = Engine(self.queue, self.deliver, metrics, clock=self.clock)
         engine.on_retired = lambda _model, version: self.retired.append(version)
@@ -139,6 +142,28 @@ def test_batches_are_computed_at_the_same_time(bench):
 
         expected = {f"from {start}": list(range(start, start + 4)) for start in (0, 10, 20)}
         assert expected == bench.wait_for(3)
+
+
+def test_small_jobs_are_computed_in_considerate_streams_only(bench):
+    """As many as that work, again and again, and no more, whatever waits."""
+    met, lock, at_work, seen = threading.Barrier(2), threading.Lock(), set(), []
+
+    def compute():
+        with lock:
+            at_work.add(threading.get_ident())
+            seen.append(len(at_work))
+        met.wait(SAFETY_S)
+        with lock:
+            at_work.discard(threading.get_ident())
+
+    bench.serve().before = compute
+    for mark in range(1, 41):
+        bench.ask(f"job {mark}", mark)
+    with bench.running(3):
+        for _ in range(5):
+            bench.engine.step()
+        assert 40 == len(bench.wait_for(40))
+    assert 2 == max(seen)
 
 
 def test_pieces_may_be_finished_in_any_order(bench):
