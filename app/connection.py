@@ -40,6 +40,8 @@ class Connection:
         self._ended = False
         self._reading = False
         self._paused = False
+        self.begun = False
+        """Something came since this was last reset."""
         self.answering = False
         """A request is being answered: should the client go away, its greenlet is told."""
         self._watcher = self._hub.loop.io(self._fd, 1)
@@ -62,8 +64,16 @@ class Connection:
             self._watcher.start(self._on_readable)
         return data
 
+    @property
+    def pending(self) -> bool:
+        """Whether something came that nobody has asked for."""
+        return bool(self._received)
+
     def end(self) -> None:
-        """Have whoever reads see the end, as when the client has closed the connection."""
+        """Have whoever reads see the end, as when the client has closed the connection.
+
+        Called by the event loop: a greenlet that called it would not be gone on with.
+        """
         self._ended = True
         self._watcher.stop()
         if self._reading:
@@ -95,6 +105,7 @@ class Connection:
             self.end()
         else:
             self._received = data
+            self.begun = True
             if self._reading:
                 self._greenlet.switch()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import ssl
 import time
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -24,7 +25,7 @@ from app.known_head import KnownHead
 from app.whole_response import WholeResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from gevent import socket
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 _WRITE_TIMEOUT_S = 30.0
 """A client that takes nothing of its answer for so long is let go."""
 _LOOK_EVERY_S = 0.5
+_LAST_CHANCE_S = 1.0
+"""While the worker ends, a client that asks again within so long is told to come no more on this
+connection; one that is idle for longer sees it closed, and the worker need not wait for it."""
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
 
@@ -53,8 +57,8 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Serve until told to end."""
-        gevent.spawn(self._end_idle)
-        super().run()
+        with self._looking():
+            super().run()
 
     def handle(self, listener: Address, client: socket.socket, addr: Any) -> None:
         """Serve a connection until it ends."""
@@ -76,9 +80,10 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         parser = http.get_parser(self.cfg, source, addr)
         known: KnownHead | None = None
         request = None
-        rest, closing = b"", False
-        while not closing:
+        rest, ends = b"", False
+        while not ends:
             self._waiting[source] = time.monotonic()
+            source.begun = bool(rest) or source.pending
             try:
                 data = rest or source.recv()
                 again = known.match(data) if known else None
@@ -94,8 +99,8 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 source.answering = True
                 self._answer(environ, response)
                 source.answering = False
-                closing = response.closes
-                if again is None and not closing:
+                ends = response.closes
+                if again is None and not ends:
                     self._waiting[source] = time.monotonic()
                     if not parser.finish_body():  # it must not be taken for the next request
                         return
@@ -136,10 +141,20 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             if hasattr(parts, "close"):
                 parts.close()
 
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """Look for idle connections again and again, until the block ends."""
+        with closing(gevent.get_hub().loop.timer(_LOOK_EVERY_S, _LOOK_EVERY_S)) as timer:
+            timer.start(self._end_idle)
+            yield
+
     def _end_idle(self) -> None:
-        """End connections on which no whole head came for as long as one is kept open."""
-        while True:
-            gevent.sleep(_LOOK_EVERY_S)
-            oldest = time.monotonic() - self.cfg.keepalive
-            for connection in [c for c, since in self._waiting.items() if since < oldest]:
+        """End connections on which no whole head came for as long as one is kept open.
+
+        Run by the event loop, which goes on with the next one as soon as that greenlet waits.
+        """
+        now, kept_s = time.monotonic(), self.cfg.keepalive
+        for connection, since in list(self._waiting.items()):
+            idle = not self.alive and not connection.begun
+            if now - since > (min(_LAST_CHANCE_S, kept_s) if idle else kept_s):
                 connection.end()

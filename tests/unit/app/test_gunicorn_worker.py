@@ -77,7 +77,8 @@ def application():
 
 
 @pytest.fixture
-def worker(application):
+def worker(application, monkeypatch):
+    monkeypatch.setattr("app.gunicorn_worker._LOOK_EVERY_S", 0.001)
     return Worker(application)
 
 
@@ -104,14 +105,34 @@ def sockets(request, certificate):
 @pytest.fixture
 def client(worker, sockets):
     """Connect a client to a worker."""
-    ours, theirs = sockets
-    listener = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 80))
-    greenlet = gevent.spawn(worker.handle, listener, theirs, ("127.0.0.1", 1))
-    ours.settimeout(PATIENCE_S)
-    worker.served.append(greenlet)
+    ours = connect(worker, *sockets)
     yield ours
     ours.close()
-    greenlet.join(PATIENCE_S)
+    worker.served[0].join(PATIENCE_S)
+
+
+@pytest.fixture
+def clients(worker):
+    """Connect some more, not in TLS."""
+    connected = [connect(worker, *socket.socketpair()) for _ in range(4)]
+    yield connected
+    for client in connected:
+        client.close()
+    gevent.joinall(worker.served, PATIENCE_S)
+
+
+def connect(worker, ours, theirs):
+    """Have a worker serve one end of a pair of sockets; gives the other end."""
+    listener = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 80))
+    worker.served.append(gevent.spawn(worker.handle, listener, theirs, ("127.0.0.1", 1)))
+    ours.settimeout(PATIENCE_S)
+    return ours
+
+
+def wait_until_begun(worker, index=0):
+    """Wait until something has come on a connection that waits for a head."""
+    while not list(worker._waiting)[index:] or not list(worker._waiting)[index].begun:
+        gevent.idle()
 
 
 def ask(body: bytes = b"seven") -> bytes:
@@ -285,11 +306,35 @@ def test_the_application_is_told_that_the_worker_ends(client, worker, applicatio
 def test_an_idle_connection_is_closed(client, worker, sent):
     """One on which no whole head came for as long as one is kept."""
     client.sendall(sent)
+    if sent:
+        wait_until_begun(worker)
     worker.cfg.set("keepalive", 0)
-    idle = gevent.spawn(worker._end_idle)
+    with worker._looking():
+        assert b"" == client.recv(1)
 
-    assert b"" == client.recv(1)
-    idle.kill()
+
+def test_every_idle_connection_is_closed(clients, worker):
+    """Those after the first as well."""
+    worker.cfg.set("keepalive", 0)
+    with worker._looking():
+        assert [b""] * 4 == [client.recv(1) for client in clients]
+
+
+def test_a_worker_that_ends_waits_for_no_idle_connection(clients, worker, monkeypatch):
+    """Only for those on which a request has begun to come, and as long as otherwise."""
+    monkeypatch.setattr("app.gunicorn_worker._LAST_CHANCE_S", 0.0)
+    for client, sent in zip(clients, (b"", b"POST / HT", ask(), ask() + b"POST"), strict=True):
+        client.sendall(sent)
+    for client in clients[2:]:
+        receive(client)
+    wait_until_begun(worker, 1)
+    worker.alive = False
+    with worker._looking():
+        ends = [client.recv(1) for client in clients[::2]]
+        gevent.joinall(worker.served[::2], PATIENCE_S)
+
+    assert [b"", b""] == ends
+    assert [True, False] * 2 == [greenlet.ready() for greenlet in worker.served]
 
 
 def test_a_connection_that_is_answered_is_not_idle(client, worker, application):
