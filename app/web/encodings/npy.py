@@ -105,7 +105,11 @@ def read_array(body: bytes) -> NDArray[Any]:
             f"the array is {shape} of {dtype.name}, which is {said} bytes; {found} are there"
         )
     flat: NDArray[Any] = np.frombuffer(body, dtype, offset=header.size)
-    return flat.reshape(shape[::-1]).T if header.column_major else flat.reshape(shape)
+    try:
+        return flat.reshape(shape[::-1]).T if header.column_major else flat.reshape(shape)
+    except ValueError:  # an empty array may be said to be of any length, in any number of axes
+        sentence = f"the array's shape is {shape}; no array has so many axes, or is so long"
+        raise BadInputError(sentence) from None
 
 
 def read_header(body: bytes) -> Header:

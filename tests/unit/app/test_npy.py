@@ -200,6 +200,8 @@ def test_a_shape_that_lies_is_refused(shape):
         (headed(described("'|u1'", "[2, 3]"), bytes(6)), "cannot be read"),
         (headed(described("'|u1'", "(-1, 6)"), bytes(6)), "lengths are not negative"),
         (headed(described("'|u1'", "(-2, -3)"), bytes(6)), "lengths are not negative"),
+        (headed(described("'|u1'", f"(0, {2**80})")), "no array has so many axes, or is so long"),
+        (headed(described("'|u1'", f"({'1, ' * 99})"), bytes(1)), "no array has so many axes"),
         (headed(described(), bytes(7)), "(2, 3) of uint8, which is 6 bytes; 7 are there"),
         (headed(described(), bytes(5)), "(2, 3) of uint8, which is 6 bytes; 5 are there"),
     ],
