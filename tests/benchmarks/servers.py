@@ -31,7 +31,8 @@ def start(server: Server, store: ModelStore, log: Path) -> tuple[Service, float]
     """
     settings = {"web_workers": 0}  # as it chooses by itself
     if server.kind == "glyph":
-        settings |= {"model": NAMES[server.model], "runtime": server.runtime}
+        name = NAMES[server.model]
+        settings |= {"model": name, "models": name, "runtime": server.runtime}
     service = Service(store.root, log, _command(server, store), **settings)
     if server.kind != "glyph":
         service.command += ("--bind", f"127.0.0.1:{service.port}")
