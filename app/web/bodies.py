@@ -1,14 +1,14 @@
 """Reads request bodies: the kind is checked first, size and time are bounded.
 
-Compressed ones are inflated here, for whoever reads a body. They are bounded together as well: a
-few KiB from each of many callers would be gigabytes here.
+Compressed ones are inflated here, for whoever reads a body. All that a worker holds is bounded
+together as well: many callers who send slowly, or a few KiB that inflate, would be gigabytes here.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gunicorn.http.errors import ParseException
@@ -25,12 +25,18 @@ from app.web.errors import (
 from app.web.event_loop import give_way
 from app.web.observing import ENDED
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 LONGEST_TIMEOUT_MS = 600_000
 _FEW_DIGITS = re.compile("[0-9]{1,9}")  # int() raises on thousands of them
 
-_INFLATED_LIMIT = 64 * 2**20
-"""Bytes of inflated bodies that a worker holds at once; one body may always be, however large."""
+_PIECE = 64 * 2**10
+"""Bytes that are read before they are counted."""
+_HELD_LIMIT = 128 * 2**20
+"""Bytes of bodies that a worker holds at once. One may always be held, however large; those that
+came together with their head are not counted."""
 
 Environ = dict[str, Any]
 
@@ -79,7 +85,7 @@ def read_body(
         UnsupportedMediaTypeError: If it is compressed in a way that is not known.
         TooLargeError: If it is over the bound, as it comes or inflated.
         SlowBodyError: If it is not there in time.
-        OverloadedError: If too much that was inflated is being worked on.
+        OverloadedError: If the bodies of other requests take too much already.
         BadInputError: If it ends too soon, or is not compressed as it says.
     """
     coding = environ.get("HTTP_CONTENT_ENCODING")
@@ -99,14 +105,21 @@ def _receive(environ: Environ, timeout_s: float, max_bytes: int) -> bytes:
     try:
         with gevent.Timeout(timeout_s):
             # Not by werkzeug, which cuts a chunked body at the bound and says nothing.
-            body: bytes = environ["wsgi.input"].read(max_bytes)
+            return b"".join(_pieces(environ, max_bytes))
     except gevent.Timeout:
         environ[BROKEN_BODY] = True
         raise SlowBodyError(f"the body did not arrive within {timeout_s:g} s") from None
     except (OSError, ParseException):
         environ[BROKEN_BODY] = True
         raise BadInputError("the body broke off, or its chunks are malformed") from None
-    return body
+
+
+def _pieces(environ: Environ, max_bytes: int) -> Iterator[bytes]:
+    read = environ["wsgi.input"].read
+    while piece := read(min(_PIECE, max_bytes)):
+        _held.take(environ, len(piece))
+        yield piece
+        max_bytes -= len(piece)
 
 
 def _too_large(max_bytes: int, advice: str, once: str = "") -> TooLargeError:
@@ -131,33 +144,33 @@ def _inflate(environ: Environ, body: bytes, coding: str, max_bytes: int, advice:
         size += len(piece)
         if size > max_bytes:
             raise _too_large(max_bytes, advice, " once inflated")
-        _inflated.take(environ, len(piece))
+        _held.take(environ, len(piece))
         pieces.append(piece)
         if len(pieces) > 1:
             give_way()
     return b"".join(pieces)
 
 
-class _Inflated:
-    """Counts the bytes of inflated bodies that are being worked on."""
+class _Held:
+    """Counts the bytes of bodies that are being received or worked on."""
 
     def __init__(self) -> None:
-        self.held = 0
+        self.bytes = 0
 
     def take(self, environ: Environ, size: int) -> None:
         """Count what a request holds until it is answered."""
         own = environ.get(_OWN, 0)
-        if self.held > own and self.held + size > _INFLATED_LIMIT:
-            sentence = f"inflated bodies of {self.held} bytes are being worked on"
+        if self.bytes > own and self.bytes + size > _HELD_LIMIT:
+            sentence = f"bodies of {self.bytes} bytes are being worked on; send it again"
             raise OverloadedError(sentence, retry_after_s=1)
-        self.held += size
+        self.bytes += size
         environ[_OWN] = own + size
         environ[ENDED] = self.release
 
     def release(self, environ: Environ) -> None:
         """Forget what a request held."""
-        self.held -= environ.pop(_OWN, 0)
+        self.bytes -= environ.pop(_OWN, 0)
 
 
-_OWN = "glyph.inflated_bytes"
-_inflated = _Inflated()
+_OWN = "glyph.held_bytes"
+_held = _Held()

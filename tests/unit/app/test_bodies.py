@@ -100,44 +100,54 @@ def test_a_body_that_inflates_to_the_bound_is_read(post):
     assert 200 == post(gzip.compress(STAR.ljust(1024)), "gzip").status_code
 
 
-def environ(size: int) -> dict:
+def inflating(size: int) -> dict:
     """Make what is known of a request whose body inflates to so many bytes."""
     data = zlib.compress(bytes(size))
     return {"HTTP_CONTENT_ENCODING": "deflate", "wsgi.input": io.BytesIO(data)}
 
 
-def test_inflated_bodies_are_bounded_together():
-    """A few KiB of each of many callers could be gigabytes; whoever is answered makes room."""
-    requests = [environ(30 * MIB) for _ in range(2)]
-    for one in requests:
-        assert 30 * MIB == len(read_body(one, 1, 40 * MIB))
+def arriving(size: int) -> dict:
+    """Make what is known of one whose body of so many bytes came after its head."""
+    return {"CONTENT_LENGTH": str(size), "wsgi.input": io.BufferedReader(io.BytesIO(bytes(size)))}
 
-    third = environ(5 * MIB)
-    with pytest.raises(OverloadedError, match=f"inflated bodies of {64 * MIB} bytes are being"):
-        read_body(third, 1, 40 * MIB)
+
+@pytest.mark.parametrize("make", [inflating, arriving])
+def test_bodies_are_bounded_together(make):
+    """Many callers could fill the memory; whoever is answered makes room."""
+    requests = [make(60 * MIB) for _ in range(2)]
+    for one in requests:
+        assert 60 * MIB == len(read_body(one, 10, 80 * MIB))
+
+    third = make(10 * MIB)
+    with pytest.raises(OverloadedError, match=f"^bodies of {128 * MIB} bytes are being"):
+        read_body(third, 10, 80 * MIB)
+    small = {"wsgi.input": io.BytesIO(STAR)}
+    assert STAR == read_body(small, 10, 80 * MIB)
 
     for one in (third, requests[0]):
         one[ENDED](one)
-    fourth = environ(5 * MIB)
-    assert 5 * MIB == len(read_body(fourth, 1, 40 * MIB))
+    fourth = make(10 * MIB)
+    assert 10 * MIB == len(read_body(fourth, 10, 80 * MIB))
     for one in (requests[1], fourth):
         one[ENDED](one)
 
 
-def test_one_inflated_body_may_be_of_any_size():
+@pytest.mark.parametrize("make", [inflating, arriving])
+def test_one_body_may_be_of_any_size(make):
     """The bound on a body is another setting."""
-    large = environ(70 * MIB)
+    large = make(140 * MIB)
 
-    assert 70 * MIB == len(read_body(large, 1, 80 * MIB))
+    assert 140 * MIB == len(read_body(large, 10, 160 * MIB))
     large[ENDED](large)
 
 
-def test_an_answered_request_holds_nothing(post):
+def test_an_answered_request_holds_nothing(client, post):
     """However it was answered."""
     for _ in range(3):
         post(gzip.compress(STAR), "gzip")
         post(gzip.compress(bytes(1000)), "gzip")
-    alone = environ(70 * MIB)
+        client.post("/predict", data=arriving(1000)["wsgi.input"], content_type="application/json")
+    alone = inflating(140 * MIB)
 
-    assert 70 * MIB == len(read_body(alone, 1, 80 * MIB))
+    assert 140 * MIB == len(read_body(alone, 10, 160 * MIB))
     alone[ENDED](alone)
