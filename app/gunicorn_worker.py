@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 import ssl
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent import socket
 from gevent.ssl import SSLSocket
 from gunicorn import http, util
 from gunicorn.http import wsgi
@@ -22,12 +23,11 @@ from gunicorn.workers.ggevent import GeventWorker
 from app.connection import BROKEN_BODY, Connection, SecureConnection
 from app.draining_server import DRAINING, DrainingServer
 from app.known_head import KnownHead
+from app.web.unreadable import Refusals
 from app.whole_response import WholeResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from gevent import socket
 
     from app.draining_server import Address
 
@@ -37,6 +37,9 @@ _LOOK_EVERY_S = 0.5
 _LAST_CHANCE_S = 1.0
 """While the worker ends, a client that asks again within so long is told to come no more on this
 connection; one that is idle for longer sees it closed, and the worker need not wait for it."""
+_LINGER_S = 1.0
+"""What a refused client has sent is read for so long, as the kernel would take an answer back if
+there were more when the connection closes."""
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
 
@@ -49,6 +52,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*args, **kwargs)
         self._waiting: dict[Connection, float] = {}
         """Connections without a whole head, and since when: the longest wait first."""
+        self._refusals = Refusals(time.monotonic, self.cfg)
 
     @property
     def wsgi_handler(self) -> Callable[..., None]:
@@ -79,9 +83,9 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _converse(self, name: Any, client: socket.socket, addr: Any, source: Connection) -> None:
         parser = http.get_parser(self.cfg, source, addr)
         known: KnownHead | None = None
-        request = None
         rest, ends = b"", False
         while not ends:
+            answered = False
             self._waiting[source] = time.monotonic()
             source.begun = bool(rest) or source.pending
             try:
@@ -98,7 +102,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 del self._waiting[source]
                 source.answering = True
                 self._answer(environ, response)
-                source.answering = False
+                answered, source.answering = True, False
                 ends = response.closes
                 if again is None and not ends:
                     self._waiting[source] = time.monotonic()
@@ -110,7 +114,10 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             except OSError:
                 raise
             except Exception as exc:  # noqa: BLE001 - told to the client, and logged
-                self.handle_error(request, client, addr, exc)
+                source.answering = False
+                if not answered:  # else it is the rest of a body that nobody read
+                    client.sendall(self._refusals.answer(exc, addr[0] if addr else ""))
+                    _linger(client, source)
                 return
 
     def _prepare(self, name: Any, request: Any, client: Any, addr: Any) -> tuple[Any, Any]:
@@ -158,3 +165,11 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             idle = not self.alive and not connection.begun
             if now - since > (min(_LAST_CHANCE_S, kept_s) if idle else kept_s):
                 connection.end()
+
+
+def _linger(client: socket.socket, source: Connection) -> None:
+    """Say that nothing more comes, and read what the client had sent before it knew."""
+    socket.socket.shutdown(client, socket.SHUT_WR)  # below TLS, which could not read any more
+    with suppress(gevent.Timeout), gevent.Timeout(_LINGER_S):
+        while source.recv():
+            pass

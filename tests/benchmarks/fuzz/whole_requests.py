@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from app.web.channel import Prediction
 from app.web.errors import BadInputError, NotFoundError
 from app.web.factory import create_app
 from app.web.metrics import WebMetrics
+from app.web.unreadable import Refusals
 from tests.benchmarks.fuzz.mutation import change_bytes, change_json, within
 from tests.benchmarks.fuzz.target import Target
 from tests.benchmarks.stand_ins import InstantChannel
@@ -35,7 +38,9 @@ _MODEL, _CLASSES, _SHAPE = "m", ("a", "b"), (3, 2, 1)
 _SIZE = 6
 _ROW = np.array([[0.25, 0.75]], np.float32)
 _CONFIG = Config()
+_REFUSALS = Refusals(time.monotonic, _CONFIG)
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
+_LONGEST_REFUSAL = 4096
 _TOKEN = "0123456789abcdef"  # noqa: S105 - of this application only
 _SETTINGS: dict[str, Any] = {
     "admin_token": _TOKEN,
@@ -124,10 +129,22 @@ def _ask(data: bytes) -> None:
         request = next(parser)
         _, environ = wsgi.create(request, _Socket(), ("127.0.0.1", 1), ("127.0.0.1", 80), _CONFIG)
     except (ParseException, StopIteration, OSError) as exc:
+        if isinstance(exc, ParseException):
+            _check_refusal(_REFUSALS.answer(exc, "127.0.0.1"))
         raise BadInputError(f"gunicorn refuses it: {type(exc).__name__}") from None
     status = _answered(environ)
     if status >= _CLIENT_ERROR:
         raise BadInputError(f"{status}".translate(_AS_LETTERS))
+
+
+def _check_refusal(answer: bytes) -> None:
+    """Check that an answer is whole, of the shape of all errors, and not long."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    line, *headers = head.decode("ascii").split("\r\n")
+    assert f"Content-Length: {len(body)}" in headers
+    assert _CLIENT_ERROR <= int(line.split()[1]) <= HTTPStatus.NOT_IMPLEMENTED
+    assert isinstance(json.loads(body)["error"], str)
+    assert len(answer) < _LONGEST_REFUSAL
 
 
 _AS_LETTERS = str.maketrans("0123456789", "abcdefghij")

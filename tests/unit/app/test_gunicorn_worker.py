@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import re
+import time
 from types import SimpleNamespace
 
 import gevent
@@ -18,6 +20,7 @@ from app.draining_server import DRAINING
 from app.gunicorn_worker import WebWorker
 from app.web.bodies import read_body
 from app.web.errors import ServiceError
+from app.web.unreadable import Refusals
 from tests.certificates import make_certificate
 
 PATIENCE_S = 10
@@ -34,6 +37,7 @@ class Worker(WebWorker):
         self.log = logging.getLogger("worker")
         self.log.access = lambda *_facts: None  # gunicorn's own logger has it
         self._waiting = {}
+        self._refusals = Refusals(time.monotonic, self.cfg)
         self.served: list[gevent.Greenlet] = []
 
 
@@ -243,9 +247,44 @@ def test_a_malformed_request_is_refused_and_ends_the_connection(client, applicat
     receive(client)
     client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
 
-    assert receive(client)[0].startswith(b"HTTP/1.1 400 ")
+    head, body = receive(client)
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert {"error"} == set(json.loads(body))
     assert b"" == client.recv(1)
     assert [b"seven"] == application.bodies
+
+
+def test_a_refusal_arrives_though_the_client_goes_on_sending(client):
+    """What is not read when a connection closes would have the kernel take the answer back."""
+    head = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %s\r\n" % (b"x" * 2**20)
+    sender = gevent.spawn(client.sendall, head * 4)
+    sender.get(timeout=PATIENCE_S)
+
+    assert receive(client)[0].startswith(b"HTTP/1.1 431 ")
+    assert b"" == client.recv(1)
+
+
+def test_a_client_that_never_stops_sending_is_let_go(client, worker, monkeypatch):
+    """However much comes after its refusal."""
+    monkeypatch.setattr("app.gunicorn_worker._LINGER_S", 0.0)
+
+    def send():
+        with contextlib.suppress(OSError):
+            while True:
+                client.sendall(b"nonsense\r\n" * 10_000)
+
+    sender = gevent.spawn(send)
+    worker.served[0].get(timeout=PATIENCE_S)
+    sender.get(timeout=PATIENCE_S)
+
+
+def test_a_broken_body_that_nobody_read_gets_no_second_answer(client, application):
+    """Its request has been answered."""
+    application.reads = False
+    client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+
+    assert b"empty" == receive(client)[1]
+    assert b"" == client.recv(1)
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST / HT", ASK[:-4] % 100])
@@ -363,7 +402,9 @@ def test_a_failure_before_the_first_byte_is_answered(client, application):
     application.go_on = SimpleNamespace(wait=lambda _timeout: 1 / 0)
     client.sendall(ask())
 
-    assert receive(client)[0].startswith(b"HTTP/1.1 500 ")
+    head, body = receive(client)
+    assert head.startswith(b"HTTP/1.1 500 ")
+    assert {"error", "request_id"} == set(json.loads(body))
 
 
 def test_a_record_of_tls_may_come_in_pieces(worker, application, certificate):
