@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,11 @@ from app.settings import load_settings, misspelt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+if not sys.warnoptions:
+    # What callers send can cause them (an array whose header Python 2 wrote), of any wording, and
+    # beside other threads they cannot be turned off where that is read.
+    warnings.simplefilter("ignore")
 
 _settings = load_settings()
 check_public_keys(_settings)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 import tokenize
-import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -130,10 +129,8 @@ def read_header(body: bytes) -> Header:
         found = ".".join(map(str, version))
         raise BadInputError(f"the .npy file is of version {found}; 1.0 or 2.0 is expected")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # NumPy warns where it mends a header
-            shape, column_major, dtype = reader(file, max_header_size=_MOST_HEADER_BYTES)
-    except (*_UNREADABLE, Warning):  # whose words may name what is of no concern to a caller
+        shape, column_major, dtype = reader(file, max_header_size=_MOST_HEADER_BYTES)
+    except _UNREADABLE:  # whose words may name what is of no concern to a caller
         sentence = f"descr, fortran_order and shape in at most {_MOST_HEADER_BYTES} bytes"
         raise BadInputError(
             f"the header of the .npy file cannot be read; {sentence} are expected"

@@ -41,6 +41,16 @@ def test_a_certificate_reaches_gunicorn(gunicorn_config, tmp_path):
     assert (cert, key) == (config["certfile"], config["keyfile"])
 
 
+def output_of(program, tmp_path):
+    """Give what a program prints that reads the configuration, wherever it prints it."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("GLYPH_", "PYTHONW"))}
+    environment["GLYPH_RUN_DIR"] = str(tmp_path)
+    command = [sys.executable, "-c", program]
+    return subprocess.check_output(
+        command, env=environment, text=True, stderr=subprocess.STDOUT
+    ).strip()
+
+
 def test_old_tls_is_not_spoken(tmp_path):
     """Whatever the system's OpenSSL would do."""
     program = """
@@ -49,11 +59,19 @@ import app.gunicorn_config as config
 context = config.ssl_context(None, lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
 print(context.minimum_version.name)
 """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GLYPH_")}
-    environment["GLYPH_RUN_DIR"] = str(tmp_path)
-    command = [sys.executable, "-c", program]
 
-    assert "TLSv1_2" == subprocess.check_output(command, env=environment, text=True).strip()
+    assert "TLSv1_2" == output_of(program, tmp_path)
+
+
+def test_callers_cannot_cause_warnings(tmp_path):
+    """They would be lines of any wording among those of the log."""
+    program = """
+import warnings
+import app.gunicorn_config
+warnings.warn("whatever")
+"""
+
+    assert "" == output_of(program, tmp_path)
 
 
 def test_no_worker_is_replaced_on_schedule_or_made_from_a_loaded_master(gunicorn_config):
