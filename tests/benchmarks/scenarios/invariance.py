@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +22,6 @@ from tests.benchmarks.scenarios.wire import connect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -53,20 +53,31 @@ class Found:
 @click.option("--mixes", default=2000, show_default=True, help="Sets of concurrent requests.")
 @click.option("--seed", default=1, show_default=True, help="Of the random mixes.")
 @click.option("--json-only", is_flag=True, help="Send no raw bytes.")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the model is that is served; else it is the starter.",
+)
 @json_option
-def invariance(mixes: int, seed: int, *, json_only: bool, json_path: Path | None) -> None:
+def invariance(
+    mixes: int, seed: int, *, json_only: bool, store: Path | None, json_path: Path | None
+) -> None:
     """Compare answers in random company with the answers alone.
 
     A mix is 1 to 12 concurrent requests of 1 to 300 images, small ones as likely as large ones, as
     JSON or raw bytes. The images are real, and those chosen have answers far enough apart that one
-    in another's place is seen.
+    in another's place is seen. In reduced precision answers may differ by as much as the version's
+    golden images may.
 
+    \b
     python -m tests.benchmarks.scenarios invariance --mixes 100
-    """
-    with served() as service:
-        version = service.get("/readyz").json()["versions"][0]
-        exact = version["precision"] == "f32"
-        tolerance = 1e-5 if exact else Golden.read(STARTER / "mnist" / "1").tolerance
+    GLYPH_PRECISION=bf16 python -m tests.benchmarks.scenarios invariance --store models
+    """  # noqa: D301 - to click, the backspace character keeps the lines below apart
+    with served(store) as service:
+        status = service.get("/readyz").json()
+        version = next(v for v in status["versions"] if v["version"] == service.version())
+        place = (store or STARTER) / status["model"] / str(version["version"])
+        tolerance = 1e-5 if version["precision"] == "f32" else Golden.read(place).tolerance
         rng = np.random.default_rng(seed)
         kinds = (as_json,) if json_only else (as_json, as_raw)
         distinct, found = asyncio.run(_compare(service, rng, mixes, tolerance, kinds))

@@ -42,7 +42,8 @@ def soak(minutes: float, every_s: float, json_path: Path | None) -> None:
     Single images and 64 images as JSON, 256 as raw bytes, bad requests, clients that go away before
     their answer, /metrics and /readyz.
 
-    A run of a few minutes shows mostly how the processes settle.
+    A run of a few minutes shows mostly how the processes settle. Run it alone: pages that other
+    services share count for less, and for more when those end.
 
     python -m tests.benchmarks.scenarios soak --minutes 1
     """
