@@ -32,8 +32,8 @@ TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 LONGEST_TIMEOUT_MS = 600_000
 _FEW_DIGITS = re.compile("[0-9]{1,9}")  # int() raises on thousands of them
 
-_PIECE = 64 * 2**10
-"""Bytes that are read before they are counted."""
+_PIECE = 256 * 2**10
+"""Bytes that are read before they are counted; gunicorn copies small pieces several times."""
 _HELD_LIMIT = 128 * 2**20
 """Bytes of bodies that a worker holds at once. One may always be held, however large; those that
 came together with their head are not counted."""
