@@ -9,8 +9,7 @@ from app.web.openapi.predictions import REFUSED, REQUEST_ID, TIMEOUT, example_of
 from app.web.openapi.refusals import headers
 from app.web.openapi.schemas import NUMBER, STRING, either, list_of, nothing_else, record
 from app.web.tf_serving.answers import OUTPUT, STATES
-from app.web.tf_serving.decoding import SIGNATURE
-from app.web.tf_serving.tensors import INPUT
+from app.web.tf_serving.tensors import INPUT, SIGNATURE
 
 if TYPE_CHECKING:
     from app.web.openapi.facts import Facts

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from app.web.tf_serving.decoding import SIGNATURE
-from app.web.tf_serving.tensors import INPUT
+from app.web.tf_serving.tensors import INPUT, SIGNATURE
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from app.web.encodings.plain_instances import read_plain
 from app.web.tf_serving.documents import parse_object, quote
 from app.web.tf_serving.errors import InvalidArgumentError
-from app.web.tf_serving.tensors import Images, images_of
+from app.web.tf_serving.plain_bodies import read_plain_body
+from app.web.tf_serving.tensors import SIGNATURE, Images, images_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.status import Shape
-
-SIGNATURE = "serving_default"
-_USUAL = re.compile(
-    rb"\s*\{\s*"
-    rb'("signature_name"\s*:\s*"(?:%b)?"\s*,\s*)?'
-    % SIGNATURE.encode()
-    + rb'"(instances|inputs)"\s*:'
-)
 
 
 def decode_images(
@@ -43,13 +34,9 @@ def decode_images(
         BadInputError: If the images do not fit the model.
         TooLargeError: If there are too many.
     """
-    usual = _USUAL.match(body)
-    if usual is not None:
-        signature, key = usual.groups()
-        plain = body if signature is None else b'{"%b":%b' % (key, body[usual.end() :])
-        read = read_plain(plain, shape, max_images, pause, key.decode())
-        if read is not None:
-            return key.decode(), Images(*read)
+    plain = read_plain_body(body, shape, max_images, pause)
+    if plain is not None:
+        return plain
     document = parse_object(body)
     name = signature_of(document)
     if name != SIGNATURE:

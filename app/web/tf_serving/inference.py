@@ -13,9 +13,10 @@ from app.web.event_loop import give_way
 from app.web.lean_flask import FinalResponse
 from app.web.observing import STARTED
 from app.web.tf_serving.answers import METHOD, encode_outputs
-from app.web.tf_serving.decoding import SIGNATURE, decode_images, signature_of
+from app.web.tf_serving.decoding import decode_images, signature_of
 from app.web.tf_serving.documents import parse_object, quote, type_name
 from app.web.tf_serving.errors import InvalidArgumentError, TfServingError
+from app.web.tf_serving.tensors import SIGNATURE
 
 if TYPE_CHECKING:
     from flask import Response

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from app.status import Shape
 
+SIGNATURE = "serving_default"
 INPUT = "images"
 _DTYPE = "uint8"
 _INT32 = range(-(2**31), 2**31)
