@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ KINDS = ("unit", "integration", "e2e")
 # A machine that is busy with something else is no reason for a test to fail.
 settings.register_profile("glyph", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("glyph")
+
+# A shell has what it starts in the background ignore this, and whatever that starts as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

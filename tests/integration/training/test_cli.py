@@ -12,6 +12,7 @@ import pytest
 
 from training import cli
 
+PATIENCE_S = 60
 QUICK = ("--recipe", "softmax", "--data", "digits")
 
 
@@ -59,7 +60,7 @@ def test_a_signal_during_the_fit_publishes_nothing(train, store):
         while not process.stdout.readline().startswith("epoch 1/"):
             assert process.poll() is None
         process.send_signal(number)
-        _, err = process.communicate()
+        _, err = process.communicate(timeout=PATIENCE_S)
 
         assert code == process.returncode
         assert f"glyph-train: {word}; nothing was published" == err.splitlines()[-1]
