@@ -7,17 +7,17 @@ goes through numpy. Only what is left is looked at number by number, to name the
 
 from __future__ import annotations
 
-import gc
-import json
 import math
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import orjson
+import simdjson
 
 from app.web.encodings.base64_instances import decode_base64, is_raw
 from app.web.encodings.images import Images, no_pictures
+from app.web.encodings.json_parsing import parse_json
 from app.web.encodings.pixels import INK, RANGE, check_count, refuse_number
 from app.web.encodings.plain_instances import read_plain
 from app.web.errors import BadInputError
@@ -121,10 +121,10 @@ def _instances(body: bytes) -> list[Any]:
 def _stands_twice(body: bytes) -> bool:
     """Look closer: it may also be a value, or a key further inside."""
     try:
-        pairs = json.loads(body, object_pairs_hook=list, parse_int=str, parse_float=str)
-    except RecursionError:
-        raise _too_deep() from None
-    return [name for name, _ in pairs].count("instances") > 1
+        document: Any = simdjson.Parser().parse(body)
+    except (ValueError, RuntimeError):  # numbers that it does not read, and no pixel is
+        return False
+    return [*document].count("instances") > 1
 
 
 def _too_deep() -> BadInputError:
@@ -136,9 +136,8 @@ def _parse(body: bytes) -> Any:
         raise BadInputError('the body is empty; {"instances": [...]} is expected')
     if body.startswith(_BYTE_ORDER_MARKS) or body[:2].count(0):
         raise BadInputError("the body is not plain UTF-8: JSON has no byte order mark and no NUL")
-    gc.disable()  # JSON has no cycles, and to look for them takes longer than all the rest
     try:
-        return orjson.loads(body)
+        return parse_json(body)
     except orjson.JSONDecodeError as exc:
         if "depth limit" in exc.msg:
             raise _too_deep() from None
@@ -149,8 +148,6 @@ def _parse(body: bytes) -> Any:
             raise BadInputError(f"{found} at character {start}: {RANGE}") from None
         where = f"line {exc.lineno}, column {exc.colno}"
         raise BadInputError(f"the body is not valid JSON: {exc.msg} ({where})") from None
-    finally:
-        gc.enable()
 
 
 def _pack(instance: Any, shape: Shape) -> bytes | None:

@@ -9,6 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.web.bodies import LONGEST_TIMEOUT_MS
+from app.web.encodings.json_parsing import parse_json
 from app.web.errors import BadInputError
 from app.web.open_inference.tensors import INPUT, Tensor
 from app.web.pictures.reading import Prepare  # noqa: TC001 - pydantic needs it at run time
@@ -130,7 +131,7 @@ def _header_length(header: str | None, size: int) -> int:
 
 def _parse(text: memoryview) -> _Request:
     try:
-        return _Request.model_validate(orjson.loads(text))
+        return _Request.model_validate(parse_json(text))
     except orjson.JSONDecodeError as exc:
         where = f"line {exc.lineno}, column {exc.colno}"
         raise BadInputError(f"the request is not valid JSON: {exc.msg} ({where})") from None

@@ -6,7 +6,6 @@ parser does both; its complaints are translated, and its positions turned into b
 
 from __future__ import annotations
 
-import gc
 import json
 import re
 from json import JSONDecodeError
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 
 import orjson
 
+from app.web.encodings.json_parsing import parse_json
 from app.web.tf_serving.errors import InvalidArgumentError
 
 _DECODER = json.JSONDecoder(strict=True)
@@ -50,13 +50,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     """
     if not body:
         raise InvalidArgumentError("JSON Parse error: The document is empty")
-    collecting = gc.isenabled()
-    gc.disable()  # JSON has no cycles, and to look for them takes longer than all the rest
-    try:
-        document = _parse(body)
-    finally:
-        if collecting:
-            gc.enable()
+    document = _parse(body)
     if not isinstance(document, dict):
         raise InvalidArgumentError(f"JSON Value: {quote(document)} Is not object")
     return document
@@ -64,14 +58,14 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def _parse(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
+        return parse_json(body)
     except orjson.JSONDecodeError as exc:
         if "infinity" in exc.msg:
             _refuse(_TOO_BIG, exc.doc, exc.pos)
         if "depth limit" in exc.msg:
             raise InvalidArgumentError("JSON Parse error: nested too deep") from None
         if exc.msg.startswith("unexpected content after document"):
-            return orjson.loads(exc.doc[: exc.pos])
+            return parse_json(exc.doc[: exc.pos])
         if len(body) > _LARGE:  # Python's own parser takes its time
             _refuse("Invalid value.", exc.doc, exc.pos)
         return _parse_slowly(body)
