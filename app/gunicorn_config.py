@@ -52,7 +52,8 @@ control_socket_disable = True  # nothing needs it, and it could stop the service
 
 dirty_apps = ["app.host.process:ModelHost"]
 dirty_workers = 1
-dirty_timeout = _settings.host_timeout_s
+# To find out takes a second more, and so do the kill and the start.
+dirty_timeout = max(1, round(0.6 * _settings.host_timeout_s))
 # The host outlives the web workers, which may take all of their time to finish.
 dirty_graceful_timeout = _settings.graceful_timeout_s + 5
 
@@ -87,6 +88,17 @@ def on_dirty_starting(_arbiter: Any) -> None:
     for server in _masters:
         for listener in server.LISTENERS:
             listener.close()
+
+
+def dirty_post_fork(_arbiter: Any, worker: Any) -> None:
+    """Have a host that hangs killed at once: it would not hear that it is to abort."""
+    worker.aborted = True
+
+
+def dirty_worker_init(worker: Any) -> None:
+    """Start the host, in its own process."""
+    for host in worker.apps.values():
+        host.begin(worker.notify)
 
 
 def when_ready(_server: Any) -> None:

@@ -1,6 +1,6 @@
 """The model host as gunicorn's dirty arbiter sees it: started after the fork, closed at the end.
 
-Data does not pass through the arbiter. The heavy imports are made in `init`, since the arbiter
+Data does not pass through the arbiter. The heavy imports are made in `begin`, since the arbiter
 reads this module before it forks.
 """
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
+_BEAT_S = 1.0
+"""gunicorn's own heart beats twice in the time after which it kills: how long that takes would
+depend on chance."""
 
 
 class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
@@ -37,8 +40,13 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self) -> None:
         self._service: HostService | None = None
 
-    def init(self) -> None:
-        """Start serving on the Unix socket; versions load in the background."""
+    def begin(self, notify: Callable[[], None]) -> None:
+        """Start serving on the Unix socket; versions load in the background.
+
+        Args:
+            notify: Tells the arbiter that this process lives.
+        """
+        threading.Thread(target=_beat, name="heart", args=(notify,), daemon=True).start()
         # The host keeps its own registry: its counts are not for the web workers' shared files.
         os.environ.pop(METRICS_DIR, None)
         from app.host.service import HostService  # noqa: PLC0415
@@ -63,6 +71,12 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
         """Serve on until the web workers have gone, then stop."""
         if self._service is not None:
             self._service.close()
+
+
+def _beat(notify: Callable[[], None]) -> None:
+    while True:
+        notify()
+        time.sleep(_BEAT_S)
 
 
 def _watch(parent: int, watchdog: Watchdog, stop: Callable[[], None]) -> None:

@@ -43,6 +43,7 @@ def services(monkeypatch, tmp_path):
     monkeypatch.setattr(FakeService, "made", [], raising=False)
     monkeypatch.setattr(service, "HostService", FakeService)
     monkeypatch.setattr(process, "_watch", lambda *_: None)
+    monkeypatch.setattr(process, "_beat", lambda notify: notify())
     names = {"GLYPH_RUN_DIR": str(tmp_path), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     monkeypatch.setattr(os, "environ", os.environ | names | {"GLYPH_MODEL": "shapes"})
     return FakeService.made
@@ -51,7 +52,7 @@ def services(monkeypatch, tmp_path):
 def test_it_starts_with_the_settings_in_the_run_directory(services, tmp_path):
     """And is closed with the process."""
     host = ModelHost()
-    host.init()
+    host.begin(lambda: None)
     host.close()
 
     (made,) = services
@@ -61,9 +62,33 @@ def test_it_starts_with_the_settings_in_the_run_directory(services, tmp_path):
 
 def test_its_counts_are_not_for_the_web_workers_files(services):
     """prometheus_client must not find their directory when it is imported."""
-    ModelHost().init()
+    ModelHost().begin(lambda: None)
 
     assert "PROMETHEUS_MULTIPROC_DIR" not in services[0].environment
+
+
+def test_its_heart_beats_before_anything_is_imported(services, monkeypatch):
+    """What takes longer than a heartbeat may be the import."""
+
+    class ThreadAtOnce:
+        def __init__(self, target, args, **_options) -> None:
+            self.start = lambda: target(*args)
+
+    monkeypatch.setattr(process, "threading", SimpleNamespace(Thread=ThreadAtOnce))
+    made = []
+    ModelHost().begin(lambda: made.append(len(services)))
+
+    assert [0] == made
+
+
+def test_its_heart_beats_on(monkeypatch):
+    """Until the process ends."""
+    beats, pauses = [], iter([1, 2, 3])
+    monkeypatch.setattr(process, "time", SimpleNamespace(sleep=lambda _seconds: next(pauses)))
+    with pytest.raises(StopIteration):
+        process._beat(lambda: beats.append("beat"))
+
+    assert ["beat"] * 4 == beats
 
 
 def test_closing_before_the_start_does_nothing():

@@ -21,7 +21,7 @@ def test_the_defaults(gunicorn_config):
     assert config["control_socket_disable"] is True
     assert "app.logs.GunicornLogger" == config["logger_class"]
     assert 30 == config["timeout"]
-    assert 10 == config["dirty_timeout"]
+    assert 6 == config["dirty_timeout"]
     assert 20 == config["graceful_timeout"]
     assert 5 == config["keepalive"]
     assert (None, None) == (config["certfile"], config["keyfile"])
@@ -91,7 +91,7 @@ def test_settings_reach_gunicorn(gunicorn_config):
 
     assert "0.0.0.0:80" == config["bind"]
     assert 3 == config["workers"]
-    assert 7 == config["dirty_timeout"]
+    assert 4 == config["dirty_timeout"]
     assert 60 == config["graceful_timeout"]
     assert 75 == config["keepalive"]
 
