@@ -254,8 +254,9 @@ def test_a_malformed_request_is_refused_and_ends_the_connection(client, applicat
     assert [b"seven"] == application.bodies
 
 
-def test_a_refusal_arrives_though_the_client_goes_on_sending(client):
+def test_a_refusal_arrives_though_the_client_goes_on_sending(client, monkeypatch):
     """What is not read when a connection closes would have the kernel take the answer back."""
+    monkeypatch.setattr("app.gunicorn_worker._LINGER_S", PATIENCE_S)
     head = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %s\r\n" % (b"x" * 2**20)
     sender = gevent.spawn(client.sendall, head * 4)
     sender.get(timeout=PATIENCE_S)
