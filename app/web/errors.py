@@ -29,7 +29,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.web.lean_flask import FinalResponse
-from app.web.observing import REQUEST_ID
+from app.web.observing import REQUEST_ID, UNEXPECTED
 
 log = logging.getLogger(__name__)
 
@@ -203,5 +203,4 @@ def _unexpected(exc: Exception) -> Response:
     log.error(
         "unexpected failure on %s", request.path, exc_info=exc, extra={"request_id": request_id}
     )
-    sentence = "something unexpected went wrong; the log has it under this request id"
-    return json_response({"error": sentence, "request_id": request_id}, 500)
+    return json_response({"error": UNEXPECTED, "request_id": request_id}, 500)

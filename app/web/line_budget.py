@@ -23,6 +23,11 @@ class _Window:
     left_out: int = 0
 
 
+def also(left_out: int) -> str:
+    """Give what a line ends with that stands for others as well."""
+    return f", after {left_out} more that are not logged" if left_out else ""
+
+
 class LineBudget:
     """Counts lines by their kind, of which there must be few: a route and a status, say."""
 

@@ -7,7 +7,7 @@ import random
 import re
 from typing import TYPE_CHECKING, Any
 
-from app.web.line_budget import LineBudget
+from app.web.line_budget import LineBudget, also
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,6 +28,9 @@ ENDED = "glyph.ended"
 CALLER = "glyph.caller"
 """Key in a request's environment: the name of the API key that let it in; missing without one."""
 
+UNEXPECTED = "something unexpected went wrong; the log has it under this request id"
+"""What a caller is told of a failure of the service."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
@@ -37,6 +40,11 @@ _MOST_LINES = 10
 """Of one route and status in a second, unless every request is to be logged."""
 
 Environ = dict[str, Any]
+
+
+def new_request_id() -> str:
+    """Make up an id for a request that names none."""
+    return f"{random.getrandbits(64):016x}"
 
 
 class Observed:
@@ -68,7 +76,7 @@ class Observed:
         """Answer a request."""
         environ[STARTED] = self._clock()
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
+        request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
         environ[REQUEST_ID] = request_id
         self._metrics.began()
         open_ = True
@@ -112,7 +120,7 @@ def _log(environ: Environ, route: str, status: int, seconds: float, left_out: in
         route if ROUTE in environ else repr(path[:200]),
         status,
         seconds * 1000,
-        f", after {left_out} more that are not logged" if left_out else "",
+        also(left_out),
         extra={
             "request_id": environ[REQUEST_ID],
             "client": environ.get("REMOTE_ADDR"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,8 @@ from gunicorn.http.errors import (
 )
 from gunicorn.util import http_date
 
-from app.web.line_budget import LineBudget
+from app.web.line_budget import LineBudget, also
+from app.web.observing import UNEXPECTED, new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,18 +54,16 @@ class Refusals:
             exc: What the parser raised, or the application.
             client: Its address.
         """
-        request_id = f"{random.getrandbits(64):016x}"
+        request_id = new_request_id()
         extra = {"request_id": request_id, "client": client}
         details: dict[str, str] = {}
         if isinstance(exc, ParseException) and not isinstance(exc, _OURS):
             status, sentence = self._judge(exc)
             left_out = self._lines.take(status, self._clock())
             if left_out is not None:
-                more = f", after {left_out} more that are not logged" if left_out else ""
-                log.info("no request, %d: %s%s", status, sentence, more, extra=extra)
+                log.info("no request, %d: %s%s", status, sentence, also(left_out), extra=extra)
         else:
-            status = HTTPStatus.INTERNAL_SERVER_ERROR
-            sentence = "something unexpected went wrong; the log has it under this request id"
+            status, sentence = HTTPStatus.INTERNAL_SERVER_ERROR, UNEXPECTED
             details["request_id"] = request_id
             log.error("unexpected failure around the application", exc_info=exc, extra=extra)
         body = orjson.dumps({"error": sentence, **details}, option=orjson.OPT_APPEND_NEWLINE)

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from app.web.encodings.plain_instances import read_plain
-from app.web.tf_serving.tensors import INPUT, SIGNATURE, Images
+from app.web.tf_serving.tensors import INPUT, PAUSE_EVERY, SIGNATURE, Images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,6 @@ _BETWEEN_ROWS = _pattern(rf'}} , {{ "{INPUT}" :')
 _AFTER_ROWS = _pattern(r"} \] } \Z")
 _NAMED_COLUMN = _pattern(_START + rf'"inputs" : {{ "{INPUT}" :')
 _AFTER_COLUMN = _pattern(r"} } \Z")
-_PAUSE_EVERY = 32
 
 
 def read_plain_body(
@@ -81,6 +80,6 @@ def _read_rows(
         if read is None:
             return None
         pixels.append(read[1])
-        if place % _PAUSE_EVERY == 0:
+        if place % PAUSE_EVERY == 0:
             pause()
     return Images(len(rows), b"".join(pixels))

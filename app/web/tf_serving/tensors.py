@@ -28,7 +28,7 @@ _INT32 = range(-(2**31), 2**31)
 """What counts as an integer there, for any input of at most 32 bits."""
 _MOST_DIMENSIONS = 8
 """Deeper lists than any image has are not walked through."""
-_PAUSE_EVERY = 32
+PAUSE_EVERY = 32
 
 Dimensions = tuple[int, ...]
 
@@ -135,7 +135,7 @@ def _join(
             return None
         common = dimensions
         pixels.append(own)
-        if index % _PAUSE_EVERY == 0:
+        if index % PAUSE_EVERY == 0:
             pause()
     return (common, b"".join(pixels)) if common is not None else None
 
@@ -205,7 +205,7 @@ def _check_rows(instances: list[Any], shape: Shape, pause: Callable[[], object])
                 f"{where} of 'instances' list. JSON object: {quote(element)} "
                 f"keys must be equal to: {INPUT}"
             )
-        if index % _PAUSE_EVERY == _PAUSE_EVERY - 1:
+        if index % PAUSE_EVERY == PAUSE_EVERY - 1:
             pause()
 
 
