@@ -52,8 +52,9 @@ control_socket_disable = True  # nothing needs it, and it could stop the service
 
 dirty_apps = ["app.host.process:ModelHost"]
 dirty_workers = 1
-# The arbiter looks once a second, and the next host takes two or three to start.
-dirty_timeout = max(1, round(0.6 * _settings.host_timeout_s))
+# The arbiter looks once a second, and the next host takes two or three to start. The host's heart
+# beats once a second, so that less than two would be chance.
+dirty_timeout = max(2, round(0.6 * _settings.host_timeout_s))
 # The host outlives the web workers, which may take all of their time to finish.
 dirty_graceful_timeout = _settings.graceful_timeout_s + 5
 

@@ -79,6 +79,11 @@ def test_no_worker_is_replaced_on_schedule_or_made_from_a_loaded_master(gunicorn
     assert not {"max_requests", "preload_app"} & set(gunicorn_config())
 
 
+def test_a_host_may_always_miss_a_heartbeat(gunicorn_config):
+    """However short the time is that is set."""
+    assert 2 == gunicorn_config(host_timeout_s="2")["dirty_timeout"]
+
+
 def test_settings_reach_gunicorn(gunicorn_config):
     """What an operator sets is what gunicorn does."""
     config = gunicorn_config(
