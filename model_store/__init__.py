@@ -12,6 +12,7 @@ from model_store.errors import (
     KeyFileError,
     SignatureError,
     StoreError,
+    StoreUnavailableError,
     VersionNotFoundError,
 )
 from model_store.golden import Golden
@@ -52,6 +53,7 @@ __all__ = [
     "SignatureError",
     "Store",
     "StoreError",
+    "StoreUnavailableError",
     "VersionNotFoundError",
     "open_store",
 ]

@@ -1,6 +1,7 @@
 """What can go wrong with a store.
 
 StoreError
+├── StoreUnavailableError    the store could not be read or written; trying again may help
 ├── VersionNotFoundError     no such model or version
 ├── InvalidDocumentError     a JSON or golden file is malformed; names the file and the field
 ├── CorruptVersionError      the files of a version are not those its manifest lists
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 class StoreError(Exception):
     """Base of every error that this package raises on purpose."""
+
+
+class StoreUnavailableError(StoreError):
+    """Raised when the place of the store refuses or does not answer, whatever it holds."""
 
 
 class VersionNotFoundError(StoreError):
@@ -71,9 +76,9 @@ class PublishError(StoreError):
 
 @contextlib.contextmanager
 def explained(action: str) -> Iterator[None]:
-    """Turn the operating system's refusal into a StoreError that says what could not be done."""
+    """Turn the operating system's refusal into a sentence that says what could not be done."""
     try:
         yield
     except OSError as exc:
         where = f"{exc.filename}: " if exc.filename else ""
-        raise StoreError(f"cannot {action}: {where}{exc.strerror or exc}") from exc
+        raise StoreUnavailableError(f"cannot {action}: {where}{exc.strerror or exc}") from exc

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fsspec.core import url_to_fs
 
 from model_store.documents import MAX_DOCUMENT_BYTES
-from model_store.errors import StoreError
+from model_store.errors import StoreError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -205,7 +205,7 @@ class Objects:
         except Exception as exc:
             lines = str(exc).splitlines()
             reason = lines[0] if lines else type(exc).__name__
-            raise StoreError(f"cannot {action} {self.at(key)}: {reason}") from exc
+            raise StoreUnavailableError(f"cannot {action} {self.at(key)}: {reason}") from exc
 
 
 def _stored(info: Mapping[str, Any]) -> Stored:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,14 @@ _DROPS = ("overloaded", "expired", "abandoned", "failed", "not_ready", "misfit")
 class HostMetrics:
     """Counts what the host does; keeps the engine's and the loader's observer protocols."""
 
-    def __init__(self, registry: CollectorRegistry, waiting: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        waiting: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._registry = registry
+        self._clock = clock
         ProcessCollector(namespace="glyph_host", registry=registry)
         self.batch_size = Histogram(
             "glyph_batch_size_images", "Images per batch", registry=registry, buckets=_SIZES
@@ -90,6 +97,13 @@ class HostMetrics:
         self.store_up = Gauge(
             "glyph_store_up", "1 if the store could be read at the last look", registry=registry
         )
+        self._looked = clock()
+        look_age = Gauge(
+            "glyph_store_last_look_age_seconds",
+            "Since the watcher last finished a look at the store, whatever came of it",
+            registry=registry,
+        )
+        look_age.set_function(lambda: clock() - self._looked)
         self.loads = Counter(
             "glyph_model_loads",
             "Versions tried, by outcome",
@@ -186,3 +200,7 @@ class HostMetrics:
     def store(self, *, up: bool) -> None:
         """Note whether the store can be read."""
         self.store_up.set(up)
+
+    def looked(self) -> None:
+        """Note that a look at the store has ended."""
+        self._looked = self._clock()

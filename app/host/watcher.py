@@ -15,7 +15,7 @@ from app.host.orders import Order, OrderError, carry_out
 from app.host.probation import REPLAY_S
 from app.host.selection import first_line
 from app.status import HostStatus
-from model_store import StoreError
+from model_store import StoreError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,12 +32,16 @@ _NICER = 10
 32 clients on two cores: in a swap the slowest 1 % take 1.5 times as long as otherwise, without it
 twice as long; 19 was no better and slower."""
 _NICEST = 19
+_MOST_PATIENT = 5
+"""Into how many times the usual interval the pause between failing looks grows."""
 
 
 class Observer(Protocol):
     """Who counts."""
 
     def store(self, *, up: bool) -> None: ...
+
+    def looked(self) -> None: ...
 
 
 class StoreWatcher:
@@ -81,6 +85,8 @@ class StoreWatcher:
             queue.Queue(_MOST_ORDERS)
         )
         self._trouble: str | None = None
+        self._failures = 0
+        """Looks that failed since the last one that did not."""
         self._wake = threading.Event()
         self._stopped = False
         self._telling = threading.Lock()
@@ -94,12 +100,17 @@ class StoreWatcher:
             if self._gives_way and any(model.status().ready for model in self._models.values()):
                 self._gives_way = False
                 _give_way()
-            due = any(model.due for model in self._models.values())
-            self._wake.wait(min(interval_s, REPLAY_S) if due else interval_s)
+            self._wake.wait(self._pause(interval_s))
             self._wake.clear()
             if not self._stopped:
                 self.turn()
         self._turn_away()
+
+    def _pause(self, interval_s: float) -> float:
+        """Return how long to wait for the next look: longer after each one that failed."""
+        if any(model.due for model in self._models.values()):
+            return min(interval_s, REPLAY_S)
+        return interval_s * min(1 << self._failures, _MOST_PATIENT)
 
     def stop(self) -> None:
         """End `run`."""
@@ -144,7 +155,9 @@ class StoreWatcher:
                     model.let_go()
             except Exception as exc:  # noqa: BLE001 - likewise
                 troubles.append(exc)
+        self._failures = self._failures + 1 if troubles else 0
         self._note(next(iter(troubles), None))
+        self._observer.looked()
 
     def retired(self, model: str, version: int) -> None:
         """Note that the engine has let a version go."""
@@ -177,6 +190,8 @@ class StoreWatcher:
             if model is None:
                 raise OrderError(f"no model {order.model!r} is served here")  # noqa: TRY301
             change = carry_out(self._store, order, model.policy)
+        except StoreUnavailableError as exc:
+            return _outcome(error=first_line(exc), unavailable=True)
         except (StoreError, OrderError) as exc:
             return _outcome(error=first_line(exc))
         except Exception as exc:
@@ -222,6 +237,8 @@ def _give_way() -> None:
     os.setpriority(os.PRIO_PROCESS, thread, min(present + _NICER, _NICEST))
 
 
-def _outcome(*, error: str | None = None, change: Change | None = None) -> dict[str, Any]:
+def _outcome(
+    *, error: str | None = None, change: Change | None = None, unavailable: bool = False
+) -> dict[str, Any]:
     made = change.model_dump(mode="json") if change else None
-    return {"ok": error is None, "error": error, "change": made}
+    return {"ok": error is None, "error": error, "change": made, "unavailable": unavailable}

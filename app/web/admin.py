@@ -9,7 +9,13 @@ from flask import Blueprint, request
 
 from app.web.authorization import check_token
 from app.web.bodies import read_body, request_timeout_s
-from app.web.errors import ConflictError, DeadlineError, NotFoundError, json_response
+from app.web.errors import (
+    ConflictError,
+    DeadlineError,
+    NotFoundError,
+    StoreAwayError,
+    json_response,
+)
 from app.web.lookup import find_model
 from app.web.observing import REQUEST_ID, STARTED
 from app.web.orders import ORDERS, AnyOrder, Order, read_order
@@ -24,6 +30,7 @@ log = logging.getLogger(__name__)
 TIMEOUT_MS = 30_000
 """The host looks at the store between trials of versions, which take seconds."""
 _MAX_BODY_BYTES = 16 * 1024
+_STORE_RETRY_S = 5
 
 
 def admin_blueprint(channel: HostChannel, token: str | None) -> Blueprint:
@@ -63,6 +70,7 @@ def carry_out(channel: HostChannel, name: str, action: str, order: Order) -> dic
 
     Raises:
         ConflictError: If it is refused.
+        StoreAwayError: If the store cannot be read or written now.
         ServiceError: If the host is away, or does not answer in time.
     """
     environ = request.environ
@@ -74,6 +82,8 @@ def carry_out(channel: HostChannel, name: str, action: str, order: Order) -> dic
     except DeadlineError:
         sentence = "the model host has not answered in time; the change may be made all the same"
         raise DeadlineError(f"{sentence}: GET /models/{name} tells") from None
+    if outcome.get("unavailable"):
+        raise StoreAwayError(outcome["error"], retry_after_s=_STORE_RETRY_S)
     if not outcome["ok"]:
         raise ConflictError(outcome["error"])
     log.info("%s of %s by %s", action, name, by, extra={"request_id": environ[REQUEST_ID]})

@@ -14,6 +14,7 @@ ServiceError
 ├── RateLimitedError           429  the caller asked more often than is allowed
 ├── ModelFailedError           500  the model raised on these images
 ├── NotReadyError              503  no version serves
+├── StoreAwayError             503  a change was asked for while the store cannot be reached
 ├── HostLostError              503  the model host died twice on this request
 └── DeadlineError              504  no answer before the deadline
 """
@@ -148,6 +149,12 @@ class NotFoundError(ServiceError):
 
 class NotReadyError(ServiceError):
     """Raised when no version serves."""
+
+    status = 503
+
+
+class StoreAwayError(ServiceError):
+    """Raised when a change cannot be made because the store does not answer."""
 
     status = 503
 

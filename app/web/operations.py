@@ -88,7 +88,8 @@ def operations_blueprint(
     def readyz() -> Response:
         status = channel.status
         versions = [describe_version(version) for version in status.versions]
-        about = {"model": status.model, "versions": versions}
+        trouble = {"store_trouble": status.store_trouble}
+        about = {"model": status.model, "versions": versions, **trouble}
         if request.environ.get(DRAINING):
             raise NotReadyError("the service is shutting down", retry_after_s=1, **about)
         if not status.ready:

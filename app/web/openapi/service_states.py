@@ -71,7 +71,11 @@ def operations(_facts: Facts) -> list[Operation]:
 def schemas(_facts: Facts) -> dict[str, Json]:
     """Describe what is answered."""
     brief = record({"name": STRING, "version": either(VERSION, NULL)})
-    about = {"model": STRING, "versions": list_of(component("Version"))}
+    about = {
+        "model": STRING,
+        "versions": list_of(component("Version")),
+        "store_trouble": either(STRING, NULL),
+    }
     return {
         "Front": record(
             {

@@ -15,6 +15,7 @@ class FakeObserver:
         self.rollbacks: list[str] = []
         self.counts: dict[str, tuple[int, int]] = {}
         self.up: list[bool] = []
+        self.looks = 0
 
     def loaded(self, model, version, seconds, curve):
         self.loads.append(("served", model, version, seconds, curve.limit))
@@ -34,6 +35,9 @@ class FakeObserver:
 
     def store(self, *, up):
         self.up.append(up)
+
+    def looked(self):
+        self.looks += 1
 
 
 class FakeEngine:

@@ -319,6 +319,20 @@ def test_a_refusal_of_the_store_is_told(order, channel):
     )
 
 
+def test_a_store_that_is_away_is_no_conflict(order, channel):
+    """The same order may succeed later, and the answer says when to try again."""
+    channel.outcome = {
+        "ok": False,
+        "error": "the store does not answer",
+        "change": None,
+        "unavailable": True,
+    }
+    response = order("unpin")
+
+    assert (503, "5") == (response.status_code, response.headers["Retry-After"])
+    assert {"error": "the store does not answer"} == response.json
+
+
 def test_a_host_that_does_not_answer_may_have_made_the_change(order, channel):
     """So that nobody orders it twice without looking."""
     channel.error = DeadlineError("no answer")

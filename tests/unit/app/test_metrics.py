@@ -19,7 +19,10 @@ class Host:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.waiting = 0
-        self.metrics = HostMetrics(self.registry, waiting=lambda: self.waiting)
+        self.now = 100.0
+        self.metrics = HostMetrics(
+            self.registry, waiting=lambda: self.waiting, clock=lambda: self.now
+        )
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -134,6 +137,16 @@ def test_it_is_told_whether_the_store_can_be_read(host, up):
     host.metrics.store(up=up)
 
     assert up == host.value("glyph_store_up")
+
+
+def test_the_age_of_the_last_look_grows_until_the_next_one(host):
+    """It is computed when it is asked for, so that a watcher that hangs shows."""
+    host.now = 160.0
+    before = host.value("glyph_store_last_look_age_seconds")
+    host.metrics.looked()
+    host.now = 161.5
+
+    assert (60, 1.5) == (before, host.value("glyph_store_last_look_age_seconds"))
 
 
 def test_the_host_tells_of_its_process(host):

@@ -49,6 +49,7 @@ def test_a_service_with_a_model_is_ready(client):
                 "input_shape": [2, 2, 1],
             }
         ],
+        "store_trouble": None,
     } == response.json
 
 
@@ -61,7 +62,16 @@ def test_a_service_without_a_model_is_not_ready(client, refused):  # noqa: ARG00
         "error": "every version was refused",
         "model": "shapes",
         "versions": [{"version": 4, "state": "refused", "reason": "saved_model.pb: <is missing>"}],
+        "store_trouble": None,
     } == response.json
+
+
+def test_readiness_shows_that_the_store_is_away(client, channel):
+    """What serves goes on serving, and the sentence says what is wrong."""
+    channel.status = channel.status.model_copy(update={"store_trouble": "it does not answer"})
+    response = client.get("/readyz")
+
+    assert (200, "it does not answer") == (response.status_code, response.json["store_trouble"])
 
 
 def test_a_service_that_shuts_down_is_not_ready(client):

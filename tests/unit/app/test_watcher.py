@@ -10,7 +10,7 @@ import pytest
 from app.host.orders import Order, OrderError, carry_out
 from app.host.watcher import StoreWatcher
 from app.status import ModelStatus
-from model_store import StoreError
+from model_store import StoreError, StoreUnavailableError
 
 SAFETY_S = 10
 """How long a thread may take before a test gives up; none takes that long."""
@@ -43,8 +43,14 @@ class FakeModel:
 
 
 class FakeObserver:
+    def __init__(self):
+        self.looks = 0
+
     def store(self, *, up):
         pass
+
+    def looked(self):
+        self.looks += 1
 
 
 @pytest.fixture
@@ -53,7 +59,12 @@ def model() -> FakeModel:
 
 
 @pytest.fixture
-def make_watcher(publisher, model):
+def observer() -> FakeObserver:
+    return FakeObserver()
+
+
+@pytest.fixture
+def make_watcher(publisher, model, observer):
     publisher.publish()
     return lambda **options: StoreWatcher(
         publisher.store,
@@ -61,7 +72,7 @@ def make_watcher(publisher, model):
         ["shapes"],
         make=lambda _name, _tell: model,
         announce=lambda _status: None,
-        observer=FakeObserver(),
+        observer=observer,
         **options,
     )
 
@@ -107,7 +118,12 @@ def test_what_is_asked_for_is_changed_in_the_store(ask, publisher, request_, fie
     (change,) = publisher.store.history("shapes")
     assert expected == getattr(change.control, field)
     assert ("ann", "because", request_["action"]) == (change.by, change.reason, change.action)
-    assert {"ok": True, "error": None, "change": change.model_dump(mode="json")} == outcome
+    assert {
+        "ok": True,
+        "error": None,
+        "change": change.model_dump(mode="json"),
+        "unavailable": False,
+    } == outcome
 
 
 def test_a_quarantine_comes_and_goes(ask, publisher, model):
@@ -273,6 +289,43 @@ def test_a_probation_asks_for_a_look_every_second(watcher, model, monkeypatch):
     thread.join(SAFETY_S)
 
     assert [60.0, 1.0, 60.0] == waits
+
+
+def test_looks_that_fail_come_less_and_less_often(watcher, model, observer, monkeypatch):
+    """The pause grows to five times the usual one, and is the usual one after a good look."""
+    waits = []
+
+    def look():
+        if len(waits) < 4:
+            raise StoreError("it is away")
+
+    def wait(seconds):
+        waits.append(seconds)
+        if len(waits) == 5:
+            watcher.stop()
+
+    model.on_look = look
+    monkeypatch.setattr(watcher._wake, "wait", wait)
+    watcher.run(1.0)
+
+    assert [2.0, 4.0, 5.0, 5.0, 1.0] == waits
+    assert 5 == observer.looks
+
+
+def test_an_order_that_the_store_does_not_answer_may_be_given_again(ask, publisher, monkeypatch):
+    """It is told apart from one that is refused for what the store holds."""
+
+    def fail(*_arguments, **_options):
+        raise StoreUnavailableError("the store does not answer")
+
+    monkeypatch.setattr(publisher.store, "change", fail)
+    outcome = ask(action="pin", version=1)
+
+    assert (False, "the store does not answer", True) == (
+        outcome["ok"],
+        outcome["error"],
+        outcome["unavailable"],
+    )
 
 
 def test_an_order_is_refused_by_the_store_in_its_own_words(publisher):
