@@ -162,9 +162,6 @@ class Settings(BaseSettings):
     host_timeout_s: int = Field(
         default=10, ge=2, le=600, description="A model host silent for this long is replaced"
     )
-    host_silence_s: float = Field(
-        default=1, ge=0.5, le=600, description="A model host silent for this long is not asked"
-    )
     host_memory_mib: int = Field(
         default=4096, ge=0, description="A model host larger than this is replaced; 0 is no limit"
     )

@@ -24,7 +24,7 @@ metrics = WebMetrics(CollectorRegistry())
 channel = HostChannel(
     current_run_dir() / HOST_SOCKET,
     settings.largest_frame_bytes,
-    silence_s=settings.host_silence_s,
+    silence_s=settings.host_timeout_s,
     on_shed=metrics.shed,
 )
 channel.start()

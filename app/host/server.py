@@ -46,6 +46,9 @@ _UNSENT_LIMIT = 64 * 2**20
 _LOOKS = 400
 """How often an idle loop looks for more before it sleeps: some 0.7 ms, after which a request pays
 0.1 ms for the host to wake up."""
+_AWAKE_S = 0.001
+"""How long these looks may take at most. Beside a busy process one yield costs that process's time
+slice, some milliseconds: then somebody else needs the core, and the loop sleeps."""
 
 
 class Handler(Protocol):
@@ -175,10 +178,14 @@ class HostServer:
         """Wait for something to come, awake for a while: to be woken takes longer than to look."""
         if pause_s < _BEAT_S:
             return self._selector.select(pause_s)
+        end = self._clock() + _AWAKE_S
         for _ in range(_LOOKS):
             if events := self._selector.select(0):
                 return events
             os.sched_yield()  # whoever has work goes first
+            if self._clock() > end:
+                break
+        self._beat()
         return self._selector.select(pause_s)
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ _RECONNECT_S = 0.05
 _SWEEP_S = 0.01
 """How often deadlines are looked at while anybody waits, and so how late they may be noticed."""
 _PULSES = 4
-"""How many looks make up the time after which a host is taken for silent."""
+"""How many looks make up the time after which a host is given up until it speaks."""
 _STARTING_PULSES = 4 * _PULSES
 """The same for a host that does not serve yet: importing a runtime holds its loop up."""
 _SENDS = 2
@@ -110,7 +110,7 @@ class HostChannel:
         largest_frame: int,
         clock: Callable[[], float] = time.monotonic,
         *,
-        silence_s: float = 1.0,
+        silence_s: float = 10.0,
         on_shed: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         """Prepare; `start` connects.
@@ -119,8 +119,9 @@ class HostChannel:
             path: The host's socket.
             largest_frame: Bound on what the host sends, in bytes.
             clock: Monotonic seconds, the same that the host reads.
-            silence_s: A host that says nothing for so long is not asked until it does; four times
-                as long before it serves.
+            silence_s: A host that says nothing for so long should have been replaced. It is not
+                asked until it speaks; four times as long before it serves. One that is merely late
+                is asked as long as the caller's deadline allows.
             on_shed: Told why a request is refused without asking the host: it is `full`, too much
                 is `unsent`, or too much is `held` while no version serves.
         """
@@ -350,7 +351,7 @@ class HostChannel:
             self._quiet = 0
 
     def _feel(self) -> None:
-        """Take a host that has said nothing for too long for lost, until it speaks again.
+        """Give a host up that should have been replaced for its silence, until it speaks again.
 
         Pulses are counted, and no clock is read: time in which this process itself stood still
         is not to be held against the host.
@@ -363,7 +364,11 @@ class HostChannel:
             log.warning("the model host is silent; %d requests wait for it", len(self._calls))
         self._silent = True
         silent_s = self._quiet * self._pulse_s
-        reason = f"the model host has been silent for {silent_s:.1f} s and is to be replaced"
+        limit_s = _PULSES * self._pulse_s
+        reason = (
+            f"the model host has been silent for {silent_s:.1f} s; "
+            f"it should have been replaced after {limit_s:g} s"
+        )
         self._settle(silent(self._told, reason))
 
     def _receive(self, frame: Frame) -> None:

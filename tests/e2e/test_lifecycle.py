@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import threading
+import time
 
 import requests
 
@@ -15,8 +16,6 @@ from tests.service import Clients, wait_until
 
 SAFETY_S = 30
 """How long a client waits; no answer takes that long."""
-SILENT = re.compile(r"the model host has been silent for [0-9.]+ s and is to be replaced")
-
 TOO_LARGE = re.compile(
     r"the model host ends, and another is started: "
     r"it takes \d+ MiB of memory; the limit is 16"
@@ -38,55 +37,57 @@ def test_a_killed_host_costs_no_answer(start):
 
 
 def test_a_frozen_host_is_replaced(start):
-    """Until it is, requests are refused at once and told why; what it had is answered later."""
-    service = start(host_timeout_s=4, host_silence_s=0.5, request_timeout_ms=30_000)
+    """No request is refused meanwhile: all are answered by the next host."""
+    service = start(host_timeout_s=4, request_timeout_ms=30_000)
     frozen = service.host_pid()
 
     with Clients(service, 4) as clients:
         clients.wait_for_more(20)
         os.kill(frozen, signal.SIGSTOP)
-        readiness = wait_until(lambda: _refused(service.get("/readyz")), "it is not ready")
-        refusal = wait_until(lambda: _refused(service.predict({"instances": []})), "a refusal")
         wait_until(lambda: not _lives(frozen), "the frozen host is gone")
         service.ready()
         clients.wait_for_more(20)
 
-    for sentence, retry_after_s in (readiness, refusal):
-        assert SILENT.fullmatch(sentence)
-        assert "1" == retry_after_s
-    sentences = [failure.response.json()["error"] for failure in clients.failures]
-    assert [] == [sentence for sentence in sentences if not SILENT.fullmatch(sentence)]
+    assert [] == clients.failures
 
 
 def test_a_host_that_was_frozen_for_a_while_goes_on(start):
-    """It need not be replaced: requests are answered again as soon as it speaks."""
-    service = start(host_silence_s=0.5, request_timeout_ms=30_000)
-    host, example = service.host_pid(), service.get("/example").json()
-    os.kill(host, signal.SIGSTOP)
-    wait_until(lambda: _refused(service.get("/readyz")), "it is said to be silent")
-    os.kill(host, signal.SIGCONT)
-    wait_until(lambda: service.predict(example).ok, "every worker has heard it")
+    """It is late, not gone: the service stays ready, and nothing is refused or sent again."""
+    service = start(host_timeout_s=60, request_timeout_ms=30_000)
+    host = service.host_pid()
 
+    with Clients(service, 4) as clients:
+        clients.wait_for_more()
+        os.kill(host, signal.SIGSTOP)
+        end = time.monotonic() + 2
+        readiness = {200}
+        while time.monotonic() < end:
+            readiness.add(service.get("/readyz").status_code)
+        os.kill(host, signal.SIGCONT)
+        clients.wait_for_more()
+
+    assert [] == clients.failures
+    assert {200} == readiness
     assert host == service.host_pid()
 
 
 def test_workers_that_start_while_the_host_is_frozen_say_so(start):
-    """The kernel connects them to a host that says nothing; nobody waits for it to the deadline."""
-    service = start(host_timeout_s=60, host_silence_s=0.5, request_timeout_ms=30_000)
+    """The kernel connects them to a host that says nothing; it is waited for to the deadline."""
+    service = start(host_timeout_s=60)
     host, doomed = service.host_pid(), service.worker_pids()
     os.kill(host, signal.SIGSTOP)
     for pid in doomed:
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not any(map(_lives, doomed)), "the workers are gone")
     service.alive()
-    answers = [service.predict({"instances": []}) for _ in range(4)]
+    impatient = {"X-Request-Timeout-Ms": "100"}
+    answers = [service.predict({"instances": []}, headers=impatient) for _ in range(4)]
     os.kill(host, signal.SIGCONT)
     service.ready()
 
     assert 1 == service.version()
-    for sentence, retry_after_s in map(_refused, answers):
-        assert SILENT.fullmatch(sentence)
-        assert "1" == retry_after_s
+    expected = ("the model host is being started", "1")
+    assert [expected] * 4 == [_refused(answer) for answer in answers]
 
 
 def test_a_host_that_takes_too_much_memory_is_replaced(start):

@@ -29,7 +29,6 @@ SETTINGS = {
     "admin_token": TOKEN,
     "web_workers": 1,
     "max_images": 64,
-    "host_silence_s": 60,  # a busy machine is no fault of the service
     "host_timeout_s": 120,
 }
 _CHANGES = ("--include-tag", "Changes", "--include-path-regex", "^/v2/repository/models/")

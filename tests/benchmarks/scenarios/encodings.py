@@ -48,7 +48,7 @@ def encodings(count: int, json_path: Path | None) -> None:
     """
     images = real_images()[:count]
     report = Report(f"{len(images)} images in every encoding")
-    with served(host_silence_s=60) as service, requests.Session() as session:
+    with served() as service, requests.Session() as session:
         caller = Caller(service, session)
         first, *others = ways()
         alone = caller.ask_each(first, images)

@@ -56,7 +56,7 @@ def payloads(rounds: int, only: str, json_path: Path | None) -> None:
     outcomes: dict[str, list[Outcome]] = {}
     allowed: dict[str, tuple[int, ...]] = {}
     wrong = 0
-    with served(web_workers=1, host_silence_s=60) as service:
+    with served(web_workers=1) as service:
         before, pids = pss_mib(usages(service)), service.pids()
         for number in range(1, rounds + 1):
             chosen = (attack for attack in attacks() if only in attack.name)

@@ -647,7 +647,7 @@ def test_a_retiring_version_answers_with_its_own_classes(host, ask):
     assert ("ring", "line") == request.get().classes
 
 
-SILENT = "the model host has been silent for 14400.0 s and is to be replaced"
+SILENT = "the model host has been silent for 14400.0 s; it should have been replaced after 3600 s"
 
 
 def fall_silent(channel, pulses: int = 4) -> None:
@@ -657,7 +657,7 @@ def fall_silent(channel, pulses: int = 4) -> None:
         channel._feel()
 
 
-def test_a_silent_host_is_not_asked(host, channel, deadline, caplog):
+def test_a_host_that_should_have_been_replaced_is_not_asked(host, channel, deadline, caplog):
     """Requests are refused at once, readiness says why, and scrapes do not wait."""
     host.greet(READY)
     until(lambda: not channel.status.starting)
@@ -668,7 +668,9 @@ def test_a_silent_host_is_not_asked(host, channel, deadline, caplog):
     channel._feel()
     channel._feel()
 
-    reason = "the model host has been silent for 4500.0 s and is to be replaced"
+    reason = (
+        "the model host has been silent for 4500.0 s; it should have been replaced after 3600 s"
+    )
     assert (False, False, reason) == (
         channel.status.ready,
         channel.status.starting,
@@ -681,6 +683,18 @@ def test_a_silent_host_is_not_asked(host, channel, deadline, caplog):
     with pytest.raises(HostLostError, match=r"^the model host is away$"):
         channel.metrics(deadline)
     assert ["the model host is silent; 0 requests wait for it"] == caplog.messages
+
+
+def test_a_host_that_is_merely_late_is_asked(host, channel, ask):
+    """Nothing came for nearly as long as it takes to be replaced: it is ready, and answers."""
+    host.greet(READY)
+    until(lambda: channel.status == READY)
+    fall_silent(channel, 3)
+    request = ask(mark=7)
+    assert channel.status == READY
+    host.answer(host.receive())
+
+    assert 7 == mark(request)
 
 
 def test_a_host_that_speaks_again_is_asked_again(host, channel, ask):

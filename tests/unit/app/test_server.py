@@ -212,6 +212,24 @@ def test_the_loop_turns_while_nothing_comes(server, clock):
         assert time.monotonic() < end
 
 
+def test_a_slow_yield_ends_the_looks(server, connect, clock, monkeypatch):
+    """Beside a busy process a yield costs a time slice: one is paid for each beat, and no more."""
+    client = connect()
+    settle(client)
+    yields = itertools.count()
+
+    def slow():
+        next(yields)
+        clock.tick(0.3)
+
+    monkeypatch.setattr("app.host.server.os.sched_yield", slow)
+    for _ in range(3):
+        server.awaken()
+        assert Frame(Kind.BEAT, 0, b"") == client.receive()
+
+    assert 8 > next(yields)
+
+
 def test_a_bug_in_the_work_does_not_end_the_server(connect, handler, caplog):
     """It costs a line in the log, and the next request is handled."""
     client = connect()
