@@ -20,6 +20,7 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.ggevent import GeventWorker
 
+from app.access.addresses import peer_of
 from app.connection import BROKEN_BODY, Connection, SecureConnection
 from app.draining_server import DRAINING, DrainingServer
 from app.known_head import KnownHead
@@ -70,7 +71,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         secure = isinstance(client, SSLSocket)
         connection = SecureConnection(client) if secure else Connection(client)
         try:
-            self._converse(listener.getsockname(), client, addr, connection)
+            self._converse(listener.getsockname(), client, peer_of(addr), connection)
         except OSError as exc:
             gone = exc.errno in _GONE or isinstance(exc, ssl.SSLError)
             level = self.log.debug if gone else self.log.warning
@@ -116,7 +117,8 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             except Exception as exc:  # noqa: BLE001 - told to the client, and logged
                 source.answering = False
                 if not answered:  # else it is the rest of a body that nobody read
-                    client.sendall(self._refusals.answer(exc, addr[0] if addr else ""))
+                    address = addr if isinstance(addr, str) else addr[0]
+                    client.sendall(self._refusals.answer(exc, address))
                     _linger(client, source)
                 return
 
