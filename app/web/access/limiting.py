@@ -31,12 +31,13 @@ class Limiter:
         self._strategy = FixedWindowRateLimiter(counts)
         self._clock = clock
 
-    def check(self, caller: str, rate: str) -> None:
+    def check(self, caller: str, rate: str, trouble: str = "") -> None:
         """Count a request.
 
         Args:
             caller: Who asks.
             rate: How often that is allowed, such as 100/minute.
+            trouble: What the caller is told; by default, that the rate is used up.
 
         Raises:
             RateLimitedError: If it is one too many.
@@ -45,6 +46,9 @@ class Limiter:
         if self._strategy.hit(item, caller):
             return
         left_s = max(0.0, self._strategy.get_window_stats(item, caller).reset_time - self._clock())
-        raise RateLimitedError(
-            f"{caller} has used up its {rate}; try again in {left_s:.0f} s", retry_after_s=left_s
-        )
+        trouble = trouble or f"{caller} has used up its {rate}"
+        raise RateLimitedError(f"{trouble}; try again in {left_s:.0f} s", retry_after_s=left_s)
+
+    def is_used_up(self, caller: str, rate: str) -> bool:
+        """Check whether one more request would be too many, without counting one."""
+        return not self._strategy.test(_item(rate), caller)
