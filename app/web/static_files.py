@@ -1,5 +1,7 @@
 """GET /static/<name>: what the pages are made of, all of it listed at the start.
 
+Browsers and crawlers ask for /favicon.ico and /robots.txt by themselves; both are such files.
+
 A page names its files below the digest of them all (`/static/<digest>/page.js`), so that browsers
 need never ask again, and modules that import each other by relative names stay of one edition.
 """
@@ -51,13 +53,13 @@ class StaticFiles:
         self._edition = hashlib.sha256(listing).hexdigest()[:16]
 
     def url(self, name: str) -> str:
-        """Give the address at which a file never changes.
+        """Return where a file never changes, seen from the service's root.
 
         Raises:
             KeyError: If there is no such file.
         """
         self._digests[name]
-        return f"/static/{self._edition}/{name}"
+        return f"static/{self._edition}/{name}"
 
     def response(self, path: str) -> Response:
         """Answer with a file, or a 304 if the caller has it.
@@ -83,11 +85,19 @@ class StaticFiles:
 
 
 def static_blueprint(files: StaticFiles) -> Blueprint:
-    """Build the route."""
+    """Build the routes."""
     blueprint = Blueprint("static_files", __name__)
 
     @blueprint.get("/static/<path:path>")
     def static_file(path: str) -> Response:
         return files.response(path)
+
+    @blueprint.get("/favicon.ico")
+    def favicon() -> Response:
+        return files.response("icon.svg")
+
+    @blueprint.get("/robots.txt")
+    def robots() -> Response:
+        return files.response("robots.txt")
 
     return blueprint

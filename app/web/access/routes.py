@@ -7,7 +7,11 @@ import re
 from app.web.orders import ORDERS
 
 _FREE = frozenset(("/", "/docs", "/openapi.json", "/example", "/healthz", "/readyz", "/metrics"))
-_FREE_BELOW = ("/static/", "/docs/", "/v2/health/")
+_ASKED_BY_BROWSERS = frozenset(
+    ("/favicon.ico", "/robots.txt", "/apple-touch-icon.png", "/apple-touch-icon-precomposed.png")
+)
+"""And by crawlers, of themselves: they would take a 401 for a page that is locked."""
+_FREE_BELOW = ("/static/", "/docs/", "/v2/health/", "/.well-known/", "/apple-touch-icon-")
 _CHANGES = re.compile(
     rf"/models/[^/]+/({'|'.join(ORDERS)})|/v2/repository/models/[^/]+/(load|unload)"
 )
@@ -16,7 +20,7 @@ _READING = frozenset(("GET", "HEAD"))
 
 def is_free(path: str) -> bool:
     """Say whether a path is anybody's: pages, descriptions, health and metrics."""
-    return path in _FREE or path.startswith(_FREE_BELOW)
+    return path in _FREE or path in _ASKED_BY_BROWSERS or path.startswith(_FREE_BELOW)
 
 
 def is_change(method: str, path: str) -> bool:
