@@ -10,6 +10,7 @@ from app.share import parse_share
 from app.web.access.layers import with_access
 from app.web.admin import admin_blueprint
 from app.web.errors import register_errors
+from app.web.home import home
 from app.web.lean_flask import LeanFlask
 from app.web.models import models_blueprint
 from app.web.observing import Observed
@@ -82,7 +83,8 @@ def create_app(
     app.register_blueprint(repository_blueprint(channel, token))
     app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))
     static = StaticFiles(Path(__file__).parent / "static", swagger_files())
-    app.jinja_env.globals["static_url"] = static.url
+    app.jinja_env.globals["home"] = home
+    app.jinja_env.globals["static_url"] = lambda name: home() + static.url(name)
     app.register_blueprint(static_blueprint(static))
     app.register_blueprint(page_blueprint(channel))
     app.register_blueprint(description_blueprint(channel, Bounds.of(settings)))

@@ -68,7 +68,7 @@ def _page(status: HostStatus) -> dict[str, object]:
         "picture": picture,
         "grey": serving and serving.loaded and serving.loaded.input_shape[-1] == 1,
         "routes": ROUTES,
-        "address": request.host_url.rstrip("/"),
+        "address": request.url_root.rstrip("/"),
     }
 
 

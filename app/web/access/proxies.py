@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+
+from app.access.addresses import UNIX_PEER, plain_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication
 
-    from app.access.networks import Network
+    from app.access.networks import Networks
 
 _WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[0-9.]+))(?::[0-9]+)?")
 _SCHEMES = ("http", "https")
+_PREFIX = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)+")
+_LONGEST_PREFIX = 256
 
 Environ = dict[str, Any]
 
 
 class Proxied:
-    """WSGI middleware: puts the client's own address and scheme into the environment."""
+    """WSGI middleware: puts the client's address and scheme, and its prefix, in the environment."""
 
-    def __init__(self, application: WSGIApplication, proxies: tuple[Network, ...]) -> None:
+    def __init__(self, application: WSGIApplication, proxies: Networks) -> None:
         """Wrap an application.
 
         Args:
             application: What is behind the proxies.
-            proxies: Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed.
+            proxies: Addresses whose X-Forwarded-For, -Proto and -Prefix are believed.
         """
         self._application = application
-        self._is_proxy = lru_cache(maxsize=1024)(lambda address: _is_in(address, proxies))
+        self._is_proxy = lru_cache(maxsize=1024)(proxies.__contains__)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
@@ -42,6 +46,11 @@ class Proxied:
         scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()
         if scheme in _SCHEMES:
             environ["wsgi.url_scheme"] = scheme
+        # The path is never cut by it: a proxy that hands on what clients say in this header would
+        # then let them pass by rules that it has for paths.
+        prefix = environ.get("HTTP_X_FORWARDED_PREFIX", "").rpartition(",")[2].strip().rstrip("/")
+        if len(prefix) <= _LONGEST_PREFIX and _PREFIX.fullmatch(prefix):
+            environ["SCRIPT_NAME"] = prefix
         # Each proxy adds whom it heard from at the end; what stands before that is hearsay.
         for text in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
             address = _address(text.strip())
@@ -54,20 +63,12 @@ class Proxied:
 
 
 def _address(text: str) -> str | None:
-    """Give an address without the port that some proxies add; None where it is none."""
+    """Return an address without the port that some proxies add; None where it is none."""
+    if text == UNIX_PEER:
+        return text
     found = _WITH_PORT.fullmatch(text)
     bare = (found["v6"] or found["v4"]) if found else text
     try:
-        return str(ip_address(bare))
+        return plain_address(str(ip_address(bare)))
     except ValueError:
         return None
-
-
-def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return any(found in network for network in networks)

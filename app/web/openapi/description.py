@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 from flask import Blueprint, Response, render_template, request
 
-from app.web.openapi.document import describe
+from app.web.openapi.document import HERE, describe
 from app.web.openapi.facts import Bounds, Facts
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.web.channel import HostChannel
 
 _SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
+_SERVER = b'"servers":[{"url":"%b"}]'
 DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -58,7 +59,11 @@ def description_blueprint(channel: HostChannel, bounds: Bounds) -> Blueprint:
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
-        response = Response(description.written(channel.status), mimetype="application/json")
+        written = description.written(channel.status)
+        if request.script_root:  # which a proxy has told
+            root = request.script_root.encode()
+            written = written.replace(_SERVER % HERE.encode(), _SERVER % root, 1)
+        response = Response(written, mimetype="application/json")
         response.headers["Cache-Control"] = "no-cache"
         response.add_etag()
         response.make_conditional(request)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _FRONTS = (predictions, model_states, tf_serving, inference, repository, service_states)
+HERE = "."
+"""The directory that the description was got from: below a path, if a proxy shows it there."""
 _ABOUT = """\
 Serves classifiers of small images. Every refusal is `{"error": "<sentence>"}`: which field or item,
 what was found, what is expected. Every answer has an `X-Request-Id`, which the log has too.
@@ -57,6 +59,7 @@ def describe(facts: Facts) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Glyph", "version": version("glyph"), "description": _ABOUT},
+        "servers": [{"url": HERE}],
         "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
         "paths": paths,
         "components": {

@@ -1,5 +1,8 @@
 /** Which model is asked, and what its classes are called. */
 
+/** Where the service is, which a proxy may have put below a path: this file is two levels below. */
+const HOME = new URL("../..", import.meta.url);
+
 export class ModelChoice extends EventTarget {
   #select;
   #prompt;
@@ -29,7 +32,7 @@ export class ModelChoice extends EventTarget {
 
   /** Where the chosen model predicts. */
   get address() {
-    return this.#select.selectedIndex === 0 ? "/predict" : `${this.#home}/predict`;
+    return this.#select.selectedIndex === 0 ? `${HOME}predict` : `${this.#home}/predict`;
   }
 
   /** The labels that the chosen model is likely to answer with. */
@@ -46,7 +49,7 @@ export class ModelChoice extends EventTarget {
 
   async #fetch(name, version) {
     const headers = this.#key() ? { Authorization: `Bearer ${this.#key()}` } : {};
-    const url = `/models/${encodeURIComponent(name)}/versions/${version}`;
+    const url = `${HOME}models/${encodeURIComponent(name)}/versions/${version}`;
     const response = await fetch(url, { headers }).catch(() => null);
     return response?.ok ? ((await response.json()).classes ?? []) : [];
   }
@@ -56,6 +59,6 @@ export class ModelChoice extends EventTarget {
   }
 
   get #home() {
-    return `/models/${encodeURIComponent(this.#select.value)}`;
+    return `${HOME}models/${encodeURIComponent(this.#select.value)}`;
   }
 }

@@ -136,4 +136,11 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
   });
 }
 
+// The command is to work from here, whatever address a proxy told the service.
+const command = at("command");
+if (command) {
+  const here = new URL("../..", import.meta.url).href.slice(0, -1);
+  command.textContent = command.textContent.replaceAll(command.dataset.address, here);
+}
+
 rest();

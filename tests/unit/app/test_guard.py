@@ -9,12 +9,14 @@ import pytest
 
 from app.access.key_file import create_key, revoke_key
 from app.settings import PREFIX
+from app.web.access.clients import client_of
 from app.web.access.guard import Guard
 from app.web.observing import Observed
 
 ADMIN = "correct-horse-battery-staple"
 PIXELS = {"data": bytes([2, 0, 0, 0]), "content_type": "application/octet-stream"}
 FREE = ("/", "/example", "/healthz", "/readyz", "/metrics")
+CHANGE = ("/models/shapes/promote", {"version": 3})
 
 
 @pytest.fixture
@@ -116,6 +118,21 @@ def test_what_is_free_needs_no_key(guarded, path_):
 
 
 @pytest.mark.parametrize(
+    ("path_", "status"),
+    [
+        ("/favicon.ico", 200),
+        ("/robots.txt", 200),
+        ("/apple-touch-icon.png", 404),
+        ("/apple-touch-icon-120x120-precomposed.png", 404),
+        ("/.well-known/security.txt", 404),
+    ],
+)
+def test_what_browsers_and_crawlers_ask_for_by_themselves_needs_no_key(guarded, path_, status):
+    """A 401 would tell them that the page is locked."""
+    assert status == guarded.get(path_).status_code
+
+
+@pytest.mark.parametrize(
     "path_",
     [
         *("/predict", "/models", "/models/shapes", "/models/shapes/example", "/v2"),
@@ -141,7 +158,7 @@ def test_every_route_is_free_or_needs_a_key_or_the_admin_token(make_app, path, a
         if answer.status_code != 401:
             free.add(rule.rule)
 
-    known = ("/docs", "/openapi.json", "/static/", "/v2/health/")
+    known = ("/docs", "/openapi.json", "/static/", "/v2/health/", "/favicon.ico", "/robots.txt")
     assert set() == {rule for rule in free - set(FREE) if not rule.startswith(known)}
 
 
@@ -182,9 +199,6 @@ def test_keys_that_cannot_be_read_are_not_the_callers_fault(make_guarded, path, 
     assert (503, "the API keys cannot be read; the log says why") == error(answer)
     assert "1" == answer.headers["Retry-After"]
     assert 1 == refused("no_keys")
-
-
-CHANGE = ("/models/shapes/promote", {"version": 3})
 
 
 @pytest.mark.parametrize(
@@ -283,6 +297,92 @@ def test_addresses_of_one_site_are_one_client(make_app):
     ]
 
     assert [200, 429, 200, 200] == statuses
+
+
+@pytest.mark.parametrize(
+    ("address", "client_"),
+    [
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("::FFFF:c000:207", "192.0.2.7"),
+        ("64:ff9b::192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("fe80::1", "fe80::1"),
+        ("::1", "::1"),
+        ("unix:", "unix:"),
+        ("a:name", "a:name"),
+        ("", ""),
+    ],
+)
+def test_a_client_is_an_ipv4_address_or_a_site(address, client_):
+    """However the socket writes it, and also behind a translator; a link is nobody's site."""
+    assert client_ == client_of(address)
+
+
+def test_ipv4_callers_of_an_ipv6_socket_have_a_limit_each(make_app):
+    """They are not one site, though their addresses lie side by side there."""
+    client = make_app(rate_limit="1/minute").test_client()
+    statuses = [
+        client.get("/models", environ_overrides={"REMOTE_ADDR": address}).status_code
+        for address in ("::ffff:192.0.2.7", "::ffff:192.0.2.8", "192.0.2.7")
+    ]
+
+    assert [200, 200, 429] == statuses
+
+
+def test_wrong_keys_are_limited_by_address_and_right_ones_are_let_in(make_guarded, anna, refused):
+    """Right keys are counted apart, so that nobody can lock out a neighbour."""
+    client = make_guarded(rate_limit="2/minute")
+
+    def ask(key, address="192.0.2.7"):
+        from_there = {"REMOTE_ADDR": address}
+        headers = {"X-API-Key": key}
+        return client.post("/predict", headers=headers, environ_overrides=from_there, **PIXELS)
+
+    answers = [ask(f"glyph_{guess}") for guess in range(3)]
+
+    assert [401, 401, 429] == [answer.status_code for answer in answers]
+    sentence = "192.0.2.7 has shown more wrong keys or tokens than 2/minute; try again in 60 s"
+    assert (sentence, "60") == (answers[2].json["error"], answers[2].headers["Retry-After"])
+    assert 1 == refused("limit")
+    assert [200, 401] == [ask(anna).status_code, ask("glyph_x", "192.0.2.8").status_code]
+
+
+def test_expired_keys_are_limited_and_missing_ones_are_not(make_guarded, path, monkeypatch):
+    """A request without a key guesses nothing."""
+    bob = create_key(path, "bob", limit=None, days=1)
+    client = make_guarded(rate_limit="1/minute")
+    guard = client.application.wsgi_app._application
+    monkeypatch.setattr(guard, "_now", lambda: time.time() + 90_000)
+
+    assert [401] * 3 == [client.get("/models").status_code for _ in range(3)]
+    assert [401, 429] == [client.get("/models", headers=bearer(bob)).status_code for _ in range(2)]
+
+
+@pytest.mark.parametrize("keys", [True, False], ids=["keys", "no keys"])
+@pytest.mark.parametrize("path_", [CHANGE[0], "/v2/repository/models/shapes/unload", "/models"])
+def test_guesses_of_the_admin_token_are_limited(make_app, path, anna, keys, path_):  # noqa: ARG001
+    """After too many the right one is refused as well, or guessing would only be slower to read."""
+    settings = {"api_keys_file": path} if keys else {}
+    client = make_app(admin_token=ADMIN, rate_limit="2/minute", **settings).test_client()
+    method = "GET" if path_ == "/models" else "POST"
+    guesses = [bearer(f"guess-{n}-of-a-token") for n in range(3)]
+    answers = [client.open(path_, method=method, headers=headers) for headers in guesses]
+
+    wrong = 403 if method == "POST" else (401 if keys else 200)
+    assert [wrong, wrong, 429] == [answer.status_code for answer in answers]
+    assert 429 == client.open(path_, method=method, headers=bearer(ADMIN)).status_code
+    elsewhere = {"REMOTE_ADDR": "192.0.2.8"}
+    told = client.get("/models", headers=bearer(ADMIN), environ_overrides=elsewhere)
+    assert 200 == told.status_code
+
+
+def test_a_token_beside_a_key_is_no_guess(make_guarded, anna):
+    """It may be meant for a proxy; whether it is right shows in nothing."""
+    client = make_guarded(rate_limit="2/minute", admin_token=ADMIN)
+    both = [{"X-API-Key": anna} | bearer(token) for token in (ADMIN, "x", ADMIN)]
+
+    assert [200, 200, 429] == [client.get("/models", headers=one).status_code for one in both]
 
 
 def test_the_admin_is_not_limited(make_app):

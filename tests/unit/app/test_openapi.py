@@ -121,7 +121,8 @@ def test_every_route_is_described_and_every_description_has_a_route(admin, docum
         for method in rule.methods - {"HEAD", "OPTIONS"}
         if "<rest:" not in rule.rule
     }
-    assert there - {"GET /static/<path:path>"} == described
+    files = {"GET /static/<path:path>", "GET /favicon.ico", "GET /robots.txt"}
+    assert there - files == described
 
 
 def test_every_refusal_is_described():

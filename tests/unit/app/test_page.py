@@ -32,7 +32,8 @@ def test_programs_get_a_front_page_of_json(client, accept):
 
 def test_every_route_that_the_front_page_names_is_there(client):
     """And the other way round, but for files of the pages, and what is only refused below /v1."""
-    named = set(client.get("/").json["routes"]) | {"GET /static/<path:path>"}
+    files = {"GET /static/<path:path>", "GET /favicon.ico", "GET /robots.txt"}
+    named = set(client.get("/").json["routes"]) | files
     rules = client.application.url_map.iter_rules()
 
     assert named == {

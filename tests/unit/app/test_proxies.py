@@ -54,6 +54,9 @@ def test_a_stranger_is_not_believed(seen, peer):
         ("198.51.100.1:4711", "198.51.100.1"),
         ("[2001:db9::1]:443", "2001:db9::1"),
         ("[2001:db9::1]", "2001:db9::1"),
+        ("::ffff:198.51.100.1", "198.51.100.1"),
+        ("[::ffff:198.51.100.1]:4711, ::ffff:10.0.0.8", "198.51.100.1"),
+        ("198.51.100.1, unix:", "unix:"),
         ("198.51.100.1, nonsense, 10.0.0.8", "10.0.0.8"),
         ("unknown", "10.0.0.7"),
         ("", "10.0.0.7"),
@@ -70,6 +73,17 @@ def test_a_proxy_over_an_ipv6_socket_is_known(seen):
     assert "198.51.100.1" == seen("::ffff:10.0.0.7", "198.51.100.1")[0]
 
 
+@pytest.mark.parametrize("networks", ["::ffff:10.0.0.0/104", "::ffff:10.0.0.7", "unix:,10.0.0.7"])
+def test_a_proxy_may_be_written_in_several_ways(networks):
+    """IPv4 addresses in IPv6's notation are IPv4 addresses."""
+    proxies = parse_networks(networks)
+
+    assert "10.0.0.7" in proxies
+    assert "::ffff:10.0.0.7" in proxies
+    assert "11.0.0.7" not in proxies
+    assert ("unix:" in networks) == ("unix:" in proxies)
+
+
 @pytest.mark.parametrize(
     ("proto", "scheme"),
     [
@@ -84,6 +98,48 @@ def test_a_proxy_over_an_ipv6_socket_is_known(seen):
 def test_a_proxy_says_how_it_was_asked(seen, proto, scheme):
     """The one that is nearest."""
     assert ("10.0.0.7", scheme) == seen("10.0.0.7", None, proto)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "prefix", "script"),
+    [
+        ("127.0.0.1", "/glyph", "/glyph"),
+        ("127.0.0.1", "/a/b-c_d.e~f/", "/a/b-c_d.e~f"),
+        ("127.0.0.1", "/theirs, /glyph", "/glyph"),
+        ("10.0.0.8", "/glyph", ""),
+        ("127.0.0.1", "/", ""),
+        ("127.0.0.1", "//evil.example", ""),
+        ("127.0.0.1", "https://evil.example", ""),
+        ("127.0.0.1", "/a/../b", ""),
+        ("127.0.0.1", "/.", ""),
+        ("127.0.0.1", '/"><script>', ""),
+        ("127.0.0.1", "/a%2fb", ""),
+        ("127.0.0.1", "/a" * 200, ""),
+    ],
+)
+def test_a_proxy_says_under_which_path_it_shows_the_service(make_app, trusted, prefix, script):
+    """A known one; pages and description then name it, and a path that could lead astray is not."""
+    client = make_app(trusted_proxies=trusted).test_client()
+    headers = {"X-Forwarded-Prefix": prefix, "Accept": "text/html"}
+    page, docs = client.get("/", headers=headers).text, client.get("/docs", headers=headers).text
+    described = client.get("/openapi.json", headers=headers).json["servers"]
+
+    home = f"{script}/" if script else ""
+    assert f'src="{home}static/' in page
+    assert f'href="{home}docs"' in page
+    assert f"curl -s http://localhost{script}/example" in page
+    assert f'src="{home}static/' in docs
+    assert f'href="{home}openapi.json"' in docs
+    assert [{"url": script or "."}] == described
+
+
+def test_a_prefix_does_not_cut_the_path(make_app):
+    """Else a client could walk around a rule that a careless proxy has for paths."""
+    client = make_app(trusted_proxies="127.0.0.1").test_client()
+
+    answer = client.get("/glyph/metrics", headers={"X-Forwarded-Prefix": "/glyph"})
+
+    assert 404 == answer.status_code
 
 
 def test_the_log_has_the_client_and_so_has_the_limit(make_app, caplog):
