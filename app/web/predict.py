@@ -29,7 +29,8 @@ from app.web.event_loop import give_way
 from app.web.lean_flask import FinalResponse
 from app.web.lookup import version_number
 from app.web.observing import STARTED
-from app.web.predictor import DEFAULT, Target
+from app.web.prediction_routes import GLYPH
+from app.web.predictor import Target
 from app.web.query import USUAL, read_query
 
 if TYPE_CHECKING:
@@ -102,21 +103,13 @@ def predict_blueprint(
     """
     blueprint = Blueprint("predict", __name__)
 
-    @blueprint.post("/predict")
-    def of_default_model() -> Response:
-        return answer(DEFAULT)
+    def predict(
+        name: str | None = None, version: str | None = None, label: str | None = None
+    ) -> Response:
+        return answer(Target(name, version_number(version) if version else 0, label))
 
-    @blueprint.post("/models/<name>/predict")
-    def of_model(name: str) -> Response:
-        return answer(Target(name))
-
-    @blueprint.post("/models/<name>/versions/<version>/predict")
-    def of_version(name: str, version: str) -> Response:
-        return answer(Target(name, version_number(version)))
-
-    @blueprint.post("/models/<name>/labels/<label>/predict")
-    def of_label(name: str, label: str) -> Response:
-        return answer(Target(name, label=label))
+    for rule in GLYPH:
+        blueprint.add_url_rule(rule, None, predict, methods=("POST",))
 
     def answer(target: Target) -> Response:
         environ = request.environ

@@ -26,9 +26,6 @@ class Target(NamedTuple):
     label: str | None = None
 
 
-DEFAULT = Target()
-
-
 class Predictor:
     """Asks the model host for every protocol alike."""
 

@@ -14,6 +14,7 @@ from app.web.open_inference.files import FILES, name_of, read_files
 from app.web.open_inference.inference_request import read_request
 from app.web.open_inference.inference_response import write_response
 from app.web.open_inference.tensors import read_pixels
+from app.web.prediction_routes import OPEN_INFERENCE
 from app.web.predictor import Target
 
 if TYPE_CHECKING:
@@ -40,15 +41,13 @@ def infer_blueprint(
         max_images: Bound on the images of one request.
         max_body_bytes: Bound on its body.
     """
-    blueprint = Blueprint("infer", __name__, url_prefix="/v2/models/<name>")
+    blueprint = Blueprint("infer", __name__)
 
-    @blueprint.post("/infer")
-    def by_default_version(name: str) -> Response:
-        return answer(Target(name))
+    def infer(name: str, version: str | None = None) -> Response:
+        return answer(Target(name, version_number(version) if version else 0))
 
-    @blueprint.post("/versions/<version>/infer")
-    def by_version(name: str, version: str) -> Response:
-        return answer(Target(name, version_number(version)))
+    for rule in OPEN_INFERENCE:
+        blueprint.add_url_rule(rule, None, infer, methods=("POST",))
 
     def answer(target: Target) -> Response:
         environ = request.environ

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, request
 from werkzeug.routing import BaseConverter
 
+from app.web.observing import ROUTE
+from app.web.prediction_routes import TF_SERVING
 from app.web.tf_serving.about import About
 from app.web.tf_serving.inference import Inference
 from app.web.tf_serving.paths import asked_by
@@ -18,11 +20,12 @@ if TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
 
     from app.web.predictor import Predictor
+    from app.web.tf_serving.paths import Asked
 
 _WHICH = ("", "/versions/<version>", "/labels/<label>")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 _RULES: dict[str, Iterable[str]] = {
-    **{f"/v1/models/<name>{which}:predict": ("POST",) for which in _WHICH},
+    **dict.fromkeys(TF_SERVING, ("POST",)),
     **{f"/v1/models/<name>{which}": ("GET",) for which in _WHICH},
     **{f"/v1/models/<name>{which}/metadata": ("GET",) for which in _WHICH},
     "/v1/<rest:rest>": _METHODS,
@@ -36,6 +39,13 @@ class _Rest(BaseConverter):
 
     regex = ".*"
     part_isolating = False
+
+
+def _predicting(asked: Asked) -> str:
+    of_model, of_version, of_label = TF_SERVING
+    if asked.label is not None:
+        return of_label
+    return of_model if asked.version is None else of_version
 
 
 def tf_serving_blueprint(
@@ -66,6 +76,8 @@ def tf_serving_blueprint(
 
     def answer(**_parts: str) -> Response:
         asked = asked_by(request.environ)
+        if asked.action == "predict":  # in metrics too, however the path was written
+            request.environ[ROUTE] = _predicting(asked)
         return answers[asked.action](asked)
 
     @blueprint.record

@@ -14,7 +14,10 @@ from prometheus_client import CollectorRegistry
 
 from app.host.metrics import HostMetrics
 from app.host.shadow_metrics import ShadowMetrics
+from app.settings import Settings
+from app.web.factory import create_app
 from app.web.metrics import WebMetrics
+from app.web.prediction_routes import PREDICTION_ROUTES
 
 RULE_TESTS = Path(__file__).with_name("alerts_test.yml")
 METRIC = re.compile(r"\b(?:glyph_\w+|up)\b")
@@ -31,6 +34,13 @@ def exported():
     families = [*web.collect(), *host.collect()]
     names = {f.name + suffix for f in families for suffix in SUFFIXES.get(f.type, ("",))}
     return names | {"glyph_host_up", "up"}  # /metrics and Prometheus add these
+
+
+@pytest.fixture(scope="module")
+def routes():
+    """Give every value that the label `route` may have."""
+    app = create_app(Settings(), object(), WebMetrics(CollectorRegistry()))
+    return {rule.rule for rule in app.url_map.iter_rules()} | {"unmatched"}
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +110,52 @@ def test_most_of_what_is_exported_is_shown(queries, exported):
     assert unseen == exported - shown - of_the_process
 
 
+def test_rules_and_panels_select_the_routes_of_predictions_and_no_other(alerts, queries, routes):
+    """Every selector takes all of them, or leaves out all of them, in both directions."""
+    selectors = [
+        found
+        for query in [*queries, *(rule["expr"] for rule in alerts.values())]
+        for found in re.findall(r'\broute([=!]~?)"([^"]*)"', query)
+    ]
+
+    assert {"=~", "!~"} == {operator for operator, _ in selectors}
+    for _, pattern in selectors:
+        assert set(PREDICTION_ROUTES) == {r for r in routes if re.fullmatch(pattern, r)}
+
+
+def test_alerts_fire_and_stay_silent_on_every_route_of_predictions(promtool, tmp_path, root):
+    """Prometheus evaluates the rules on series made for /predict, and on copies for the others."""
+    document = yaml.safe_load(RULE_TESTS.read_text())
+    document["rule_files"] = [str(root / "deploy/prometheus/alerts.yml")]
+    for test in document["tests"]:
+        test["input_series"] = for_every_route(test["input_series"])
+        for case in test["alert_rule_test"]:
+            case["exp_alerts"] = for_every_route(case["exp_alerts"])
+    path = tmp_path / "alerts_test.yml"
+    path.write_text(yaml.safe_dump(document))
+
+    promtool("test", "rules", path)
+
+
+def for_every_route(entries):
+    """Copy the entries that speak of /predict for the other routes."""
+    texts = {
+        json.dumps(entry).replace('"/predict', f'"{route}').replace(" /predict ", f" {route} ")
+        for entry in entries
+        for route in PREDICTION_ROUTES
+    }
+    return [json.loads(text) for text in sorted(texts)]
+
+
+def test_counters_are_shown_by_their_rise(queries):
+    """What has been counted since a process started says nothing of now."""
+    raw = re.compile(r"\w+_(?:total|sum|count|bucket)(?:\{[^}]*\})?(?!\{)(?!\w)")
+    for query in queries:
+        for found in raw.finditer(query):
+            assert query[: found.start()].endswith(("rate(", "increase(")), query
+            assert query[found.end() :].startswith("["), query
+
+
 def test_alerts_say_who_should_come_and_what_to_do(alerts):
     """Every alert has a severity, a summary and a description."""
     for rule in alerts.values():
@@ -124,15 +180,10 @@ def test_prometheus_takes_the_configuration(promtool):
     promtool("check", "config", "deploy/prometheus/prometheus.yml")
 
 
-def test_alerts_fire_and_stay_silent_as_they_should(promtool):
-    """Prometheus evaluates the rules on series made for the purpose."""
-    promtool("test", "rules", RULE_TESTS)
-
-
 def test_prometheus_takes_the_queries(promtool, queries, tmp_path):
-    """Every query parses, once Grafana's variable is filled in."""
+    """Every query parses, once Grafana's variables are filled in."""
     rules = [
-        {"record": f"panel:{number}", "expr": query.replace("$__rate_interval", "1m")}
+        {"record": f"panel:{number}", "expr": re.sub(r"\$__\w+", "1m", query)}
         for number, query in enumerate(queries)
     ]
     path = tmp_path / "queries.yml"
@@ -152,13 +203,32 @@ def test_every_panel_explains_itself(charts):
 
 def test_panels_ask_the_chosen_data_source(dashboard, charts, grafana_source):
     """The dashboard works with any Prometheus, and starts with the provisioned one."""
-    (variable,) = dashboard["templating"]["list"]
+    variable = dashboard["templating"]["list"][0]
 
     assert "datasource" == variable["type"]
     assert grafana_source["uid"] == variable["current"]["value"]
     for panel in charts:
         sources = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
         assert {"${datasource}"} == {source["uid"] for source in sources}
+
+
+def test_job_and_instance_are_chosen(dashboard, queries):
+    """Every series that a panel shows is of the chosen ones; all are at first."""
+    _, job, instance = dashboard["templating"]["list"]
+
+    assert ("job", "label_values(glyph_host_up, job)") == (job["name"], job["definition"])
+    assert ("instance", 'label_values(glyph_host_up{job=~"$job"}, instance)') == (
+        instance["name"],
+        instance["definition"],
+    )
+    for variable in (job, instance):
+        assert ["$__all"] == variable["current"]["value"]
+        assert variable["multi"]
+        assert variable["includeAll"]
+    for query in queries:
+        for name in METRIC.finditer(query):
+            chosen = '{job=~"$job", instance=~"$instance"'
+            assert query[name.end() :].startswith(chosen), query
 
 
 def test_panels_do_not_overlap(dashboard):
