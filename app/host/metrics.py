@@ -29,6 +29,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
 _SIZES = tuple(1 << power for power in range(11))  # 1 to 1,024 images
+_OUTCOMES = ("served", "refused")
 _DROPS = ("overloaded", "expired", "abandoned", "failed", "not_ready", "misfit")
 
 
@@ -195,7 +196,11 @@ class HostMetrics:
         """Note how many versions of a model there are of each kind."""
         self.versions.labels(model).set(loaded)
         self.refusals.labels(model).set(refused)
-        self.rollbacks.labels(model)  # so that the first one is a rise from zero
+        # So that the first one is a rise from zero.
+        self.rollbacks.labels(model)
+        self.swaps.labels(model)
+        for outcome in _OUTCOMES:
+            self.loads.labels(model, outcome)
 
     def store(self, *, up: bool) -> None:
         """Note whether the store can be read."""

@@ -119,7 +119,7 @@ def test_the_default_version_is_told(host):
 
 
 def test_versions_are_counted_by_model(host):
-    """Those in memory and those not to be loaded; a first rollback is a rise from zero."""
+    """Those in memory and those not to be loaded; what may happen to one is a rise from zero."""
     host.metrics.counted("shapes", loaded=2, refused=1)
     before = host.value("glyph_model_rollbacks_total", model="shapes")
     host.metrics.rolled_back("shapes")
@@ -129,6 +129,9 @@ def test_versions_are_counted_by_model(host):
         host.value("glyph_model_versions_refused", model="shapes"),
     )
     assert (0, 1) == (before, host.value("glyph_model_rollbacks_total", model="shapes"))
+    assert 0 == host.value("glyph_model_swaps_total", model="shapes")
+    for outcome in ("served", "refused"):
+        assert 0 == host.value("glyph_model_loads_total", model="shapes", outcome=outcome)
 
 
 @pytest.mark.parametrize("up", [True, False])
