@@ -16,6 +16,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from model_store import drafts
+from model_store.documents import read_bytes
 from model_store.errors import CorruptVersionError, InvalidDocumentError, explained
 from model_store.manifest import MANIFEST, SIGNATURE, Manifest
 
@@ -59,7 +60,7 @@ class Cache:
         """
         entry = self.root / key
         try:
-            descriptor = os.open(entry, os.O_RDONLY)
+            descriptor = os.open(entry, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             return None
         fcntl.flock(descriptor, fcntl.LOCK_SH)  # waits while somebody removes it, no longer
@@ -121,7 +122,7 @@ class Cache:
         target = entry / SIGNATURE
         if signature is None:
             target.unlink(missing_ok=True)
-        elif not target.exists() or target.read_bytes() != signature:
+        elif not _holds(target, signature):
             with self.draft() as aside:
                 (aside / SIGNATURE).write_bytes(signature)
                 (aside / SIGNATURE).replace(target)
@@ -182,9 +183,16 @@ def _check(entry: Path) -> bytes | None:
     """Give an entry's manifest; None if its files are not those it lists."""
     try:
         Manifest.read(entry).verify(entry)
-        return (entry / MANIFEST).read_bytes()
+        return read_bytes(entry / MANIFEST)
     except (CorruptVersionError, InvalidDocumentError):
         return None
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return read_bytes(path) == content
+    except InvalidDocumentError:
+        return False
 
 
 def _size(entry: Path) -> int:

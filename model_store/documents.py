@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from model_store.errors import InvalidDocumentError
+from model_store.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,12 +29,17 @@ def read_document(path: Path, kind: type[D]) -> D:
         InvalidDocumentError: If it is missing, too large, not JSON, or breaks the schema; the
             error names the file and the first offending field.
     """
+    return parse_document(path, read_bytes(path), kind)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a document.
+
+    Raises:
+        InvalidDocumentError: If it is missing, too large, or no regular file.
+    """
     try:
-        size = path.stat().st_size
-        if size > MAX_DOCUMENT_BYTES:
-            problem = f"is {size} bytes long; at most {MAX_DOCUMENT_BYTES} are read"
-            raise InvalidDocumentError(path, None, problem)
-        return parse_document(path, path.read_bytes(), kind)
+        return read_file(path, MAX_DOCUMENT_BYTES)
     except OSError as exc:
         raise InvalidDocumentError(path, None, f"cannot be read: {exc.strerror}") from exc
 

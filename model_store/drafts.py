@@ -63,7 +63,7 @@ def remove_abandoned(directory: Path) -> int:
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Hold an exclusive lock; the kernel gives it back when the process dies, however it dies."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # whatever it is, it can be locked
     try:
         _flock(path, descriptor, fcntl.LOCK_EX)
         yield
@@ -73,7 +73,7 @@ def lock(path: Path) -> Iterator[None]:
 
 def _is_abandoned(draft: Path) -> bool:
     try:
-        descriptor = os.open(draft, os.O_RDONLY)
+        descriptor = os.open(draft, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:  # gone already, or not ours to remove
         return False
     try:

@@ -5,6 +5,7 @@ Beside it lies a mirror for other tools, labels.json; it counts only where there
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from typing import TYPE_CHECKING
@@ -68,7 +69,8 @@ class Generations(GenerationLog):
         return created
 
     def _mirrored(self) -> dict[str, int]:
-        return read_document(self._mirror, Labels).root if self._mirror.exists() else {}
+        present = os.path.lexists(self._mirror)  # `exists` is false for a link that leads nowhere
+        return read_document(self._mirror, Labels).root if present else {}
 
     def _write_mirror(self, labels: dict[str, int]) -> None:
         write_document(self._mirror, Labels(labels))

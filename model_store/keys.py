@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from model_store.errors import KeyFileError
+from model_store.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -153,13 +154,9 @@ def write_pair(directory: Path) -> PublicKey:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            text = stream.read(MAX_KEY_BYTES + 1)
+        return read_file(path, MAX_KEY_BYTES)
     except OSError as exc:
         raise KeyFileError(path, f"cannot be read: {exc.strerror}") from exc
-    if len(text) > MAX_KEY_BYTES:
-        raise KeyFileError(path, f"is longer than {MAX_KEY_BYTES} bytes; a key in PEM is expected")
-    return text
 
 
 def _name(key: object) -> str:

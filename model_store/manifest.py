@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import stat
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +12,7 @@ from pydantic import AfterValidator
 
 from model_store.documents import parse_document, read_document
 from model_store.errors import CorruptVersionError
+from model_store.files import open_regular
 from model_store.metadata import Document, Sha256
 
 if TYPE_CHECKING:
@@ -79,6 +82,8 @@ class Manifest(Document):
             raise CorruptVersionError(directory / missing, "is listed in the manifest but missing")
         for stranger in sorted(present - listed.keys()):
             raise CorruptVersionError(directory / stranger, "is not listed in the manifest")
+        for path, entry in listed.items():  # first, since a giant file takes hours to hash
+            _check_size(directory / path, entry)
         for path, entry in listed.items():
             _check(directory / path, entry, _entry(directory, directory / path))
 
@@ -89,10 +94,15 @@ def _check_digest(where: Path | str, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _check(path: Path, listed: FileEntry, found: FileEntry) -> None:
-    if found.size != listed.size:
-        problem = f"is {found.size} bytes long; the manifest says {listed.size}"
+def _check_size(path: Path, listed: FileEntry) -> None:
+    with _explained(path):
+        size = path.stat().st_size
+    if size != listed.size:
+        problem = f"is {size} bytes long; the manifest says {listed.size}"
         raise CorruptVersionError(path, problem)
+
+
+def _check(path: Path, listed: FileEntry, found: FileEntry) -> None:
     if found.sha256 != listed.sha256:
         problem = f"has SHA-256 {found.sha256[:12]}…; the manifest says {listed.sha256[:12]}…"
         raise CorruptVersionError(path, problem)
@@ -101,22 +111,28 @@ def _check(path: Path, listed: FileEntry, found: FileEntry) -> None:
 def _files(directory: Path) -> Iterator[Path]:
     unlisted = {directory / MANIFEST, directory / SIGNATURE}
     for path in directory.rglob("*"):
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+        kind = path.lstat().st_mode
+        if not (stat.S_ISREG(kind) or (stat.S_ISDIR(kind) and path not in unlisted)):
             raise CorruptVersionError(path, "is neither a plain file nor a directory")
-        if path.is_file() and path not in unlisted:
+        if stat.S_ISREG(kind) and path not in unlisted:
             yield path
 
 
 def _entry(directory: Path, path: Path) -> FileEntry:
-    try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            size = stream.tell()
-    except OSError as exc:
-        raise CorruptVersionError(path, f"cannot be read: {exc.strerror}") from exc
+    with _explained(path), open_regular(path, follow=False) as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = stream.tell()
     return FileEntry(path=path.relative_to(directory).as_posix(), size=size, sha256=digest)
 
 
 def _digest(files: Iterable[FileEntry]) -> str:
     lines = "".join(f"{entry.sha256} {entry.size} {entry.path}\n" for entry in files)
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise CorruptVersionError(path, f"cannot be read: {exc.strerror}") from exc

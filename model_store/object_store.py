@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from model_store import transfer
 from model_store.cache import CACHE_BYTES, Cache
-from model_store.documents import dump, parse_document, read_document, write_document
+from model_store.documents import dump, parse_document, read_bytes, read_document, write_document
 from model_store.drafts import Draft, remove_abandoned
 from model_store.errors import (
     CorruptVersionError,
@@ -178,7 +178,7 @@ class ObjectStore(StoreBase):
         Manifest.read(source).verify(source)
         number = read_document(source / METADATA, Metadata).version
         key = _key(model, number)
-        if not self._objects.create(f"{key}/{METADATA}", (source / METADATA).read_bytes()):
+        if not self._objects.create(f"{key}/{METADATA}", read_bytes(source / METADATA)):
             raise PublishError(f"{model} already has a version {number}")
         transfer.upload(self._objects, key, source)
         return number

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from model_store.bundle import Bundle, Resource, Statement, signed_bytes
-from model_store.documents import parse_document, read_document
+from model_store.documents import parse_document, read_bytes, read_document
 from model_store.errors import InvalidDocumentError, SignatureError
 from model_store.manifest import MANIFEST, SIGNATURE, Manifest
 from model_store.metadata import Metadata
@@ -61,7 +62,7 @@ def verify_signature(directory: Path, keys: Collection[PublicKey]) -> PublicKey:
         InvalidDocumentError, CorruptVersionError: If the manifest is broken.
     """
     path = directory / SIGNATURE
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise SignatureError(path, "is missing: the version is not signed")
     with _explained(path):
         bundle = read_document(path, Bundle)
@@ -115,7 +116,7 @@ def _compare(directory: Path, resources: Sequence[Resource]) -> None:
 def _digests(directory: Path) -> dict[str, str]:
     """Give path -> SHA-256 of every file: those of the manifest, and the manifest itself."""
     digests = {entry.path: entry.sha256 for entry in Manifest.read(directory).files}
-    return digests | {MANIFEST: hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()}
+    return digests | {MANIFEST: hashlib.sha256(read_bytes(directory / MANIFEST)).hexdigest()}
 
 
 def _place(item: tuple[str, str]) -> PurePosixPath:

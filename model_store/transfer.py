@@ -10,6 +10,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model_store.documents import read_bytes
 from model_store.errors import CorruptVersionError, PublishError, StoreError, explained
 from model_store.manifest import MANIFEST, SIGNATURE, Manifest
 from model_store.store import METADATA
@@ -37,7 +38,7 @@ def upload(objects: Objects, key: str, directory: Path) -> None:
         with contextlib.suppress(StoreError):  # what stays is removed when it is old
             clear(objects, key)
         raise
-    manifest, data = f"{key}/{MANIFEST}", (directory / MANIFEST).read_bytes()
+    manifest, data = f"{key}/{MANIFEST}", read_bytes(directory / MANIFEST)
     if not objects.create(manifest, data) and objects.read(manifest) != data:
         raise PublishError(f"{objects.at(key)} was finished by somebody else")
 

@@ -85,8 +85,8 @@ class StoreWatcher:
             queue.Queue(_MOST_ORDERS)
         )
         self._trouble: str | None = None
-        self._failures = 0
-        """Looks that failed since the last one that did not."""
+        self._patience = 1
+        """How many times as long as usual the next look is waited for."""
         self._wake = threading.Event()
         self._stopped = False
         self._telling = threading.Lock()
@@ -110,7 +110,7 @@ class StoreWatcher:
         """Return how long to wait for the next look: longer after each one that failed."""
         if any(model.due for model in self._models.values()):
             return min(interval_s, REPLAY_S)
-        return interval_s * min(1 << self._failures, _MOST_PATIENT)
+        return interval_s * self._patience
 
     def stop(self) -> None:
         """End `run`."""
@@ -155,7 +155,7 @@ class StoreWatcher:
                     model.let_go()
             except Exception as exc:  # noqa: BLE001 - likewise
                 troubles.append(exc)
-        self._failures = self._failures + 1 if troubles else 0
+        self._patience = min(2 * self._patience, _MOST_PATIENT) if troubles else 1
         self._note(next(iter(troubles), None))
         self._observer.looked()
 

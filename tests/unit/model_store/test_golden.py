@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pytest
 
 from model_store import Golden, InvalidDocumentError
+from model_store import golden as golden_module
 
 
 @pytest.fixture
@@ -97,3 +100,44 @@ def test_a_missing_file_is_refused(tmp_path):
     field, problem = refusal(tmp_path / "assets.extra" / "golden.npz")
 
     assert (None, "cannot be read: ") == (field, problem[:16])
+
+
+@pytest.fixture
+def write_npy(path):
+    """Give a function that writes the images' array as a header and its content."""
+
+    def write(header: str, content: bytes) -> None:
+        with np.load(path) as stored:
+            others = {name: stored[name] for name in ("probabilities", "tolerance")}
+        np.savez(path, **others)
+        text = f"{header}\n".encode()
+        with zipfile.ZipFile(path, "a") as archive:
+            magic = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little")
+            archive.writestr("images.npy", magic + text + content)
+
+    return write
+
+
+def test_an_array_that_promises_more_than_it_holds_takes_no_memory(path, write_npy):
+    """Its header is compared with what the file holds, before anything is made of it."""
+    write_npy(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({2**50},)}}", b"1")
+
+    field, problem = refusal(path)
+
+    assert (None, "cannot be read: cannot reshape array of size 1") == (field, problem[:46])
+
+
+def test_objects_are_not_read(path, write_npy):
+    """To read them is to run what they say."""
+    write_npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"1")
+
+    assert (None, "cannot be read: an array of numbers is expected") == refusal(path)
+
+
+def test_arrays_that_grow_when_they_are_read_are_bounded(path, monkeypatch):
+    """A compressed file of a few KiB may hold as many GiB."""
+    monkeypatch.setattr(golden_module, "MAX_GOLDEN_BYTES", 1000)
+
+    field, problem = refusal(path)
+
+    assert (None, "at most 1000 are read") == (field, problem[-21:])

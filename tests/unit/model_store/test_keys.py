@@ -108,7 +108,7 @@ def test_an_encrypted_key_is_refused(key_file):
     [
         (b"", "holds no {kind} key in PEM"),
         (b"\xff\x00 not PEM", "holds no {kind} key in PEM"),
-        (b"x" * (MAX_KEY_BYTES + 1), "is longer than 65536 bytes"),
+        (b"x" * (MAX_KEY_BYTES + 1), "cannot be read: it is 65537 bytes long"),
         (None, "cannot be read: No such file or directory"),
     ],
     ids=["empty", "garbage", "huge", "missing"],

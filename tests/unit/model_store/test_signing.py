@@ -227,7 +227,10 @@ def test_a_manifest_made_anew_is_refused(version, refusal):
         (b"\xff{}", "Invalid JSON"),
         (b"{}", "field mediaType: Field required"),
         (b"[" * 100_000, "Invalid JSON"),
-        (b" " * (MAX_DOCUMENT_BYTES + 1), "is 4194305 bytes long; at most 4194304 are read"),
+        (
+            b" " * (MAX_DOCUMENT_BYTES + 1),
+            "cannot be read: it is 4194305 bytes long; at most 4194304 are read",
+        ),
     ],
     ids=["empty", "a list", "no UTF-8", "an empty object", "deep", "huge"],
 )

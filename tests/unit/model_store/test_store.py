@@ -232,14 +232,17 @@ def test_a_version_that_may_not_be_read_does_not_hide_the_others(store, publish,
     """It is listed, and whoever reads it is told why that fails."""
     publish()
     publish()
-    look = os.stat
 
-    def refuse(path, **options):
-        if "mnist/2/" in str(path):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return look(path, **options)
+    def refuse(ask):
+        def refused(path, *arguments, **options):
+            if "mnist/2/" in str(path):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return ask(path, *arguments, **options)
 
-    monkeypatch.setattr(os, "stat", refuse)
+        return refused
+
+    monkeypatch.setattr(os, "stat", refuse(os.stat))
+    monkeypatch.setattr(os, "open", refuse(os.open))
 
     assert [1, 2] == store.versions("mnist")
     assert 1 == store.metadata("mnist", 1).version
