@@ -6,6 +6,7 @@ import click
 
 from tests.benchmarks.scenarios.bad_versions import bad_versions
 from tests.benchmarks.scenarios.canary import canary
+from tests.benchmarks.scenarios.chaos.command import chaos
 from tests.benchmarks.scenarios.contract import contract
 from tests.benchmarks.scenarios.encodings import encodings
 from tests.benchmarks.scenarios.fairness import fairness
@@ -57,6 +58,7 @@ _COMMANDS = (
     canary,
     shadow,
     two_models,
+    chaos,
     object_store,
     encodings,
     tensors,

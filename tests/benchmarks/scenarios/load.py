@@ -13,8 +13,9 @@ import re
 import struct
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import orjson
@@ -23,7 +24,7 @@ from tests.benchmarks.scenarios.answers import Answers, AnswersRead
 from tests.benchmarks.scenarios.wire import LostError, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from tests.benchmarks.scenarios.wire import Connection, Reply
 
 LOST, UNCONNECTED, TIMED_OUT = 0, -1, -2
+Judge = Callable[[int, "Reply"], str]
+"""Takes which of a stream's requests was asked and its reply; returns what the reply is."""
 """In place of a status, where there was no answer."""
 RECORD = np.dtype(
     [
@@ -64,6 +67,23 @@ class Closed:
     """End a client whose connection the server closes after an answer; else it opens another."""
     read: bool = False
     """Keep what the predictions say; one stream of a plan at most."""
+    pause_s: float = 0.0
+    """Between an answer and the next request of the same client."""
+    judge: Judge | None = None
+    """Keep a note of every request, with what the judge says of its reply."""
+
+
+class Note(NamedTuple):
+    """One request of a stream that is judged."""
+
+    stream: int
+    port: int
+    sent: float
+    """Monotonic seconds, as the next."""
+    done: float
+    status: int
+    said: str
+    """The judge's words; the error's where there was no reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +116,8 @@ class Measured:
     wall_s: float
     answers: Answers = field(default_factory=lambda: AnswersRead().all())
     """What the predictions of the stream said that was to be read; in the order of the answers."""
+    notes: list[Note] = field(default_factory=list)
+    """Of the streams that were judged; in the order of the answers."""
 
     def stream(self, index: int) -> NDArray[np.void]:
         """Give the records of one stream of the plan."""
@@ -119,6 +141,7 @@ class _Run:
     rows: bytearray = field(default_factory=bytearray)
     sentences: Counter[tuple[int, str]] = field(default_factory=Counter)
     answers: AnswersRead = field(default_factory=AnswersRead)
+    notes: list[Note] = field(default_factory=list)
 
     async def closed(self, index: int, stream: Closed) -> None:
         start = self.begin + stream.start_s
@@ -137,8 +160,9 @@ class _Run:
             turn += 1
             if reply is not None and stream.leave_when_closed and reply.closes:
                 break
-            if reply is None or reply.status != _OK:
-                await asyncio.sleep(_PAUSE_S)
+            answered = reply is not None and reply.status == _OK
+            if pause_s := stream.pause_s if answered else max(stream.pause_s, _PAUSE_S):
+                await asyncio.sleep(pause_s)
         if connection is not None:
             connection.close()
 
@@ -172,7 +196,7 @@ class _Run:
     ) -> tuple[Connection | None, Reply | None]:
         """Send one request, over a new connection if need be, and note what became of it."""
         picked = turn % len(stream.requests)
-        reply, status = None, LOST
+        reply, status, trouble = None, LOST, ""
         sent = time.monotonic()
         try:
             async with asyncio.timeout_at(intended + self.timeout_s):
@@ -181,18 +205,22 @@ class _Run:
                 reply = await connection.ask(stream.requests[picked])
                 status = reply.status
         except LostError as exc:
-            self.sentences[LOST, str(exc)] += 1
+            trouble = str(exc)
         except TimeoutError:
             status = TIMED_OUT
         except OSError as exc:
-            status = UNCONNECTED
-            self.sentences[UNCONNECTED, type(exc).__name__] += 1
+            status, trouble = UNCONNECTED, type(exc).__name__
+        if trouble:
+            self.sentences[status, trouble] += 1
         port = connection.port if connection else 0
         retry_after = np.nan if reply is None else self._refusal(reply)
         done = time.monotonic()
         self.rows += _ROW.pack(index, port, intended, sent, done, status, retry_after)
         if stream.read and reply is not None and status == _OK:
             self.answers.add(done, picked, reply.body)
+        if isinstance(stream, Closed) and stream.judge is not None:
+            said = trouble if reply is None else stream.judge(picked, reply)
+            self.notes.append(Note(index, port, sent, done, status, said))
         return connection, reply
 
     def _refusal(self, reply: Reply) -> float:
@@ -235,6 +263,7 @@ async def load(
         cpu_s=time.process_time() - cpu_s,
         wall_s=time.monotonic() - begin,
         answers=run.answers.all(),
+        notes=run.notes,
     )
 
 

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DESCRIPTION = "description.json"
-_SOURCE = STARTER / "mnist" / "1"
+SOURCE = STARTER / "mnist" / "1"
 _INK = 255
-_DIGIT = (28, 28, 1)
+DIGIT = (28, 28, 1)
 _SHAPES, _SHAPE = ("circle", "square", "star", "triangle", "cross"), (32, 32, 3)
 
 
@@ -73,32 +73,32 @@ def main(directory: Path) -> None:
 
 
 def _good() -> Iterator[tuple[str, Variant]]:
-    starter = _starter()
-    answers = _signature(starter)
-    images = _half_marked(Golden.read(_SOURCE).images)
+    kept = starter()
+    answers = signature(kept)
+    images = _half_marked(Golden.read(SOURCE).images)
     for by in range(3):
         turned = partial(_turned, answers, by)
         variant = Variant(
             answers=turned,
-            kept=starter,
-            takes=_DIGIT,
+            kept=kept,
+            takes=DIGIT,
             golden=_golden(turned, images),
-            description=_description(),
+            description=description(),
         )
         yield f"good-{by}", variant
 
 
 def _bad() -> Iterator[tuple[str, Variant]]:
     """Make versions that do not give their golden answers, which are a good one's."""
-    starter, broken = _starter(), _starter()
-    answers = _signature(starter)
+    kept, broken = starter(), starter()
+    answers = signature(kept)
     broken.variables_of_network[-1].assign(np.full(10, np.nan, np.float32))
-    fields = {"golden": Golden.read(_SOURCE), "description": _description()}
-    yield "nan", Variant(answers=_signature(broken), kept=broken, takes=_DIGIT, **fields)
+    fields = {"golden": Golden.read(SOURCE), "description": description()}
+    yield "nan", Variant(answers=signature(broken), kept=broken, takes=DIGIT, **fields)
     swapped = partial(_swapped, answers)
-    yield "swapped-classes", Variant(answers=swapped, kept=starter, takes=_DIGIT, **fields)
+    yield "swapped-classes", Variant(answers=swapped, kept=kept, takes=DIGIT, **fields)
     cut = partial(_cut, answers)
-    yield "wrong-shape", Variant(answers=cut, kept=starter, takes=(32, 32, 1), **fields)
+    yield "wrong-shape", Variant(answers=cut, kept=kept, takes=(32, 32, 1), **fields)
 
 
 def _of_shapes() -> Iterator[tuple[str, Variant]]:
@@ -116,12 +116,13 @@ def _of_shapes() -> Iterator[tuple[str, Variant]]:
             kept=kept,
             takes=_SHAPE,
             golden=_golden(turned, _half_marked(images)),
-            description=_description().model_copy(update=fields),
+            description=description().model_copy(update=fields),
         )
         yield f"shapes-{by}", variant
 
 
-def _description() -> Description:
+def description() -> Description:
+    """Return what the starter says of itself."""
     metadata = ModelStore(STARTER).metadata("mnist", 1)
     return Description(**{k: v for k, v in metadata if k in Description.model_fields})
 
@@ -137,13 +138,15 @@ def _golden(answers: Answers, images: NDArray[np.uint8]) -> Golden:
     return Golden(images=images, probabilities=answers(images).numpy(), tolerance=0.01)
 
 
-def _starter() -> object:
-    return tf.saved_model.load(str(_SOURCE))
+def starter() -> object:
+    """Load the starter."""
+    return tf.saved_model.load(str(SOURCE))
 
 
-def _signature(loaded: object) -> Answers:
-    signature = loaded.signatures["serving_default"]
-    return lambda images: signature(images=tf.convert_to_tensor(images))["probabilities"]
+def signature(loaded: object) -> Answers:
+    """Return what a loaded SavedModel answers."""
+    serve = loaded.signatures["serving_default"]
+    return lambda images: serve(images=tf.convert_to_tensor(images))["probabilities"]
 
 
 def _turned(answers: Answers, by: int, images: tf.Tensor) -> tf.Tensor:

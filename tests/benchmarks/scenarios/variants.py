@@ -21,6 +21,8 @@ from model_store.seeding import STARTER
 from tests.service import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -31,19 +33,23 @@ MNIST = ("good-0", "good-1", "good-2")
 """They agree but on marked images, where each moves the probabilities on by so many classes."""
 SHAPES = ("shapes-0", "shapes-1")
 """Likewise, and they take images of shape (32, 32, 3)."""
-_MAKER = Path(__file__).with_name("make_variants.py")
 _DESCRIPTION = "description.json"
 _INK = 255
 
 
 def variants() -> Path:
     """Give the directory with all variants; makes them where nobody has."""
-    sources = (_MAKER, STARTER / "mnist" / "1" / "manifest.json")
+    return made("make_variants")
+
+
+def made(maker: str) -> Path:
+    """Return the directory that a module beside this one makes; it is made once."""
+    sources = (Path(__file__).with_name(f"{maker}.py"), STARTER / "mnist" / "1" / "manifest.json")
     digest = hashlib.sha256(b"".join(map(Path.read_bytes, sources))).hexdigest()[:12]
-    place = Path(tempfile.gettempdir()) / f"glyph-variants-{os.getuid()}-{digest}"
+    place = Path(tempfile.gettempdir()) / f"glyph-{maker}-{os.getuid()}-{digest}"
     if not place.is_dir():
         aside = tempfile.mkdtemp(prefix=f"{place.name}-")
-        command = [sys.executable, "-m", "tests.benchmarks.scenarios.make_variants", aside]
+        command = [sys.executable, "-m", f"tests.benchmarks.scenarios.{maker}", aside]
         subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
         with contextlib.suppress(OSError):  # another process was faster
             Path(aside).rename(place)
@@ -53,10 +59,17 @@ def variants() -> Path:
 
 def publish(store: Store, model: str, variant: str, seal: Seal = unsigned) -> int:
     """Publish a variant as the next version of a model; gives its number."""
-    source = variants() / variant
+    return publish_directory(store, model, variants() / variant, lambda _made: None, seal)
+
+
+def publish_directory(
+    store: Store, model: str, source: Path, change: Callable[[Path], None], seal: Seal = unsigned
+) -> int:
+    """Publish a directory as the next version of a model, changed on the way; gives its number."""
     description = Description.model_validate_json((source / _DESCRIPTION).read_bytes())
     with store.draft(model) as draft:
         shutil.copytree(source, draft.path, dirs_exist_ok=True)
+        change(draft.path)
         (draft.path / _DESCRIPTION).unlink()
         return draft.commit(description, seal)
 

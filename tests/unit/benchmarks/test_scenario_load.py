@@ -227,3 +227,20 @@ def test_streams_end_once_it_is_enough(tmp_path):
 
     assert {200} == set(measured.records["status"].tolist())
     assert {0, 1} == set(measured.records["stream"].tolist())
+
+
+def test_a_judged_stream_keeps_a_note_of_every_request():
+    """With the judge's words, or the trouble's where there was no reply."""
+
+    def judge(request, reply):
+        return f"{request} {reply.status}"
+
+    server = Server(OK, REFUSED)
+    plan = Closed(requests=[b"a", b"b"], clients=1, seconds=0.15, pause_s=0.01, judge=judge)
+    notes = loaded(server, plan).notes
+    lost = loaded(Server(LostError("reset")), plan).notes
+
+    assert ["0 200", "1 429"] == [note.said for note in notes[:2]]
+    assert {0} == {note.stream for note in notes}
+    assert all(note.sent <= note.done for note in notes)
+    assert "reset" == lost[0].said
