@@ -19,6 +19,12 @@ HOST_SOCKET = "host.sock"
 FRESH_SOCKET = "host.sock.new"
 """The host's socket, before it takes the name."""
 HOST_STARTS = "host-starts"
+HOST_JOURNAL = "host-journal.json"
+"""What one host leaves for the next."""
+HOST_COMPUTING = "host-computing"
+"""Whose batch was begun last."""
+HOST_CRASH = "host-crash"
+"""What the interpreter wrote of a fatal signal in the host."""
 LIMITS = "limits"
 """How often each caller asked, for all web workers."""
 METRICS = "metrics"
@@ -40,7 +46,7 @@ def make_run_dir(wanted: Path | None) -> Path:
     metrics = run_dir / METRICS
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(mode=0o700)
-    for name in (HOST_STARTS, LIMITS):
+    for name in (HOST_STARTS, HOST_JOURNAL, HOST_COMPUTING, HOST_CRASH, LIMITS):
         (run_dir / name).unlink(missing_ok=True)
     os.environ[RUN_DIR] = str(run_dir)
     os.environ[METRICS_DIR] = str(metrics)
@@ -62,7 +68,15 @@ def remove_run_dir() -> None:
         return
     run_dir = current_run_dir()
     shutil.rmtree(run_dir / METRICS, ignore_errors=True)
-    for name in (HOST_SOCKET, FRESH_SOCKET, HOST_STARTS, LIMITS):
+    for name in (
+        HOST_SOCKET,
+        FRESH_SOCKET,
+        HOST_STARTS,
+        HOST_JOURNAL,
+        HOST_COMPUTING,
+        HOST_CRASH,
+        LIMITS,
+    ):
         (run_dir / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not empty, or not ours to remove
         run_dir.rmdir()

@@ -165,6 +165,15 @@ class Settings(BaseSettings):
     host_memory_mib: int = Field(
         default=4096, ge=0, description="A model host larger than this is replaced; 0 is no limit"
     )
+    trial_timeout_s: float = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        description="How long a new version's trial may take, time without a free core left out",
+    )
+    trial_memory_mib: int = Field(
+        default=2048, ge=256, description="How much memory a new version's trial may take"
+    )
     graceful_timeout_s: int = Field(
         default=20, ge=1, le=600, description="How long requests in flight may finish at shutdown"
     )

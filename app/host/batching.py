@@ -64,6 +64,8 @@ class Job:
     """It is run when nothing else waits, and counts for nobody's waiting time."""
     dropped: bool = False
     """It has ended without an answer: no more of it is taken, and nobody gets what was."""
+    out_of_memory: bool = False
+    """It was dropped because there was too little memory to compute it."""
     pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     """Answers by the number of the first image; they come in any order."""
 

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 Delivery = tuple[Any, Answer | Refused]
 """Whoever asked, and what they get."""
 _EXPIRED = "the deadline passed"
+_OUT_OF_MEMORY = "this machine has too little memory for the request at the moment"
 
 
 class Observer(Protocol):
@@ -82,6 +83,8 @@ class Engine:
         self.on_retired: Callable[[str, int], None] = lambda _model, _version: None
         self.on_answered: Callable[[Job, Answer], None] = lambda _job, _answer: None
         """Told of every answer to a job in the foreground once it has gone, by whoever sent it."""
+        self.on_computing: Callable[[LoadedVersion], None] = lambda _version: None
+        """Called before every batch, which may be the last thing that this process does."""
 
     def serve(
         self, version: LoadedVersion, announce: Callable[[], None], *, default: bool = True
@@ -171,6 +174,11 @@ class Engine:
     def loaded(self, model: str, version: int) -> LoadedVersion | None:
         """Give a version that is in memory, if only to finish what it has."""
         return self._lineup.loaded(model, version)
+
+    def computes(self, batch: Batch) -> LoadedVersion:
+        """Return the version that computes a batch."""
+        lane: Any = batch.lane
+        return self._lineup.of(lane)
 
     def origins(self) -> list[Any]:
         """List whoever has not got an answer yet."""
@@ -298,6 +306,7 @@ class Engine:
                 piece.job.started = started
                 if not lane.background:
                     self._tell(self._observer.waited, started - piece.job.arrived)
+        self._tell(self.on_computing, loaded)
         results = self._compute(loaded, batch.pieces)
         ended_at = self._clock()
         seconds = ended_at - started
@@ -327,8 +336,9 @@ class Engine:
             probabilities = loaded.model.predict(parts)
             if probabilities.shape != (size, len(loaded.classes)):
                 raise ValueError(f"the model gave {probabilities.shape} for {size} images")  # noqa: TRY301
-        except Exception:
+        except Exception as exc:
             if len(pieces) == 1:
+                pieces[0].job.out_of_memory = isinstance(exc, MemoryError)
                 log.exception("%s version %d failed on a request", loaded.name, loaded.version)
                 return [None]
             middle = len(pieces) // 2
@@ -356,6 +366,8 @@ class Engine:
         return True
 
     def _outcome(self, job: Job, loaded: LoadedVersion) -> Answer | Refused:
+        if job.dropped and job.out_of_memory:  # no fault of the version
+            return Refused(Refusal.OVERLOADED, 1.0, _OUT_OF_MEMORY)
         if job.dropped and job.background:
             return Refused(Refusal.FAILED, 0.0, "the model failed on these images")
         if job.dropped:

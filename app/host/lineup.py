@@ -35,6 +35,8 @@ class LoadedVersion:
     curve: Curve
     classes: tuple[str, ...]
     input_shape: tuple[int, int, int]
+    digest: str = ""
+    """Of its manifest."""
 
     def lane(self, *, background: bool = False) -> Lane:
         """Name the lane of its jobs."""

@@ -1,6 +1,7 @@
-"""Loads a version as a trial: its files, what it says of itself, and its golden images.
+"""Loads a version and checks it: its files, what it says of itself, and its golden images.
 
-Knows a store and runtimes; which version is tried, and what becomes of it, is decided elsewhere.
+Knows a directory and runtimes; which version is loaded, and what becomes of it, is decided
+elsewhere.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.host.golden_check import TrialFailedError
 from app.host.lineup import LoadedVersion
-from app.host.selection import Selection
-from app.host.trial import TrialFailedError
+from app.host.selection import Selection, first_line
+from app.host.verdict import UnfitError
 from app.status import LoadedModel
 from model_store import (
     CorruptVersionError,
@@ -32,20 +34,8 @@ if TYPE_CHECKING:
 
     from app.host.runtimes.choice import Candidate
     from app.host.selection import Selected, Way
-    from model_store import Store
 
 log = logging.getLogger(__name__)
-
-
-class UnfitError(Exception):
-    """Raised when a version is not to be served; the text is a sentence that says why."""
-
-    def __init__(self, reason: str, *, digest: str | None = None, lasting: bool = True) -> None:
-        super().__init__(reason)
-        self.digest = digest
-        """Of the manifest; None where the files are not those it lists, whatever it says."""
-        self.lasting = lasting
-        """It is the version's fault, on every machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,56 +49,88 @@ class Loaded:
 
 
 class Loader:
-    """Tries versions of any model of a store."""
+    """Loads versions of any model from directories that hold them."""
 
     def __init__(
         self,
-        store: Store,
         candidates: Callable[[], Iterable[Candidate]],
         *,
         max_batch: int,
         check_signature: Callable[[Path], object] = lambda _version: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
         self._check_signature = check_signature
         self._candidates = candidates
         self._max_batch = max_batch
         self._clock = clock
 
-    def load(self, model: str, version: int, like: Way | None = None) -> Loaded:
-        """Try a version.
+    def examine(self, directory: Path, model: str, version: int, like: Way | None = None) -> Loaded:
+        """Load a version that nothing is known of: check it, measure it, choose what runs it.
 
         Args:
+            directory: Where it is.
             model: Its model.
             version: Its number.
             like: How another version runs; one of the same size runs likewise, unmeasured.
 
         Raises:
             UnfitError: If it is not to be served.
-            StoreError: If the store cannot be read, which is not the version's fault.
         """
+        return self._load(directory, model, version, lambda s: s.select(self._candidates(), like))
+
+    def load(self, directory: Path, model: str, version: int, way: Way) -> Loaded:
+        """Load a version as its trial found best.
+
+        Raises:
+            UnfitError: If it cannot be loaded here after all.
+        """
+        return self._load(directory, model, version, lambda s: s.follow(way, self._candidates()))
+
+    def _load(
+        self,
+        directory: Path,
+        model: str,
+        version: int,
+        choose: Callable[[Selection], Selected],
+    ) -> Loaded:
         try:
-            directory = self._store.fetch(model, version)
             manifest = Manifest.read(directory)
             manifest.verify(directory)
         except (CorruptVersionError, InvalidDocumentError) as exc:
             raise UnfitError(str(exc)) from exc
+        digest = manifest.digest
         try:
             self._check_signature(directory)
-            return self._examine(directory, manifest, model, version, like)
+            return self._examine(directory, manifest, model, version, choose)
         except SignatureError as exc:  # it may be signed later, or with a key trusted elsewhere
-            raise UnfitError(str(exc), digest=manifest.digest, lasting=False) from exc
+            raise UnfitError(str(exc), digest=digest, lasting=False) from exc
         except TrialFailedError as exc:
-            raise UnfitError(str(exc), digest=manifest.digest, lasting=exc.lasting) from exc
+            raise UnfitError(
+                str(exc),
+                digest=digest,
+                lasting=exc.lasting,
+                transient=exc.out_of_memory and not exc.lasting,
+                out_of_memory=exc.out_of_memory,
+            ) from exc
         except InvalidDocumentError as exc:
-            raise UnfitError(str(exc), digest=manifest.digest) from exc
+            raise UnfitError(str(exc), digest=digest, lasting=not _is_unreadable(exc)) from exc
+        except MemoryError as exc:
+            reason = f"this machine has too little memory for it: {first_line(exc)}"
+            raise UnfitError(
+                reason, digest=digest, lasting=False, transient=True, out_of_memory=True
+            ) from exc
         except Exception as exc:  # a bug, or this machine; the version may be good elsewhere
             log.debug("%s version %d", model, version, exc_info=True)
-            raise UnfitError(f"{type(exc).__name__}: {exc}", lasting=False) from exc
+            reason = f"{type(exc).__name__}: {exc}"
+            raise UnfitError(reason, digest=digest, lasting=False) from exc
 
     def _examine(
-        self, directory: Path, manifest: Manifest, model: str, version: int, like: Way | None
+        self,
+        directory: Path,
+        manifest: Manifest,
+        model: str,
+        version: int,
+        choose: Callable[[Selection], Selected],
     ) -> Loaded:
         metadata = read_document(directory / METADATA, Metadata)
         golden = Golden.read(directory)
@@ -116,7 +138,7 @@ class Loader:
         selection = Selection(
             directory, golden, metadata, max_batch=self._max_batch, clock=self._clock
         )
-        found = selection.select(self._candidates(), like)
+        found = choose(selection)
         loaded = LoadedVersion(
             name=model,
             version=version,
@@ -124,8 +146,15 @@ class Loader:
             curve=found.way.curve,
             classes=metadata.classes,
             input_shape=metadata.input.shape,
+            digest=manifest.digest,
         )
         return Loaded(loaded, _describe(manifest, metadata, golden, found), found.way, golden)
+
+
+def _is_unreadable(exc: InvalidDocumentError) -> bool:
+    """Return True if this machine failed to read a file that is there."""
+    cause = exc.__cause__
+    return isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
 
 
 def _check(metadata: Metadata, golden: Golden, model: str, version: int) -> None:

@@ -57,10 +57,11 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
         self._service.start()
         watchdog = Watchdog(
             self._service.beats,
-            stuck_looks=settings.host_timeout_s,
+            stuck_s=settings.host_timeout_s,
             limit_mib=settings.host_memory_mib,
+            waited=self._service.waited_for_core_s,
         )
-        watch = (os.getppid(), watchdog, self._service.stop)
+        watch = (os.getppid(), watchdog, self._service.give_up)
         threading.Thread(target=_watch, name="watchdog", args=watch, daemon=True).start()
 
     def __call__(self, action: str, *_args: Any, **_kwargs: Any) -> None:
@@ -79,13 +80,13 @@ def _beat(notify: Callable[[], None]) -> None:
         time.sleep(_BEAT_S)
 
 
-def _watch(parent: int, watchdog: Watchdog, stop: Callable[[], None]) -> None:
+def _watch(parent: int, watchdog: Watchdog, give_up: Callable[[], None]) -> None:
     """End this process when it must, or its arbiter was killed: a new arbiter starts a new host."""
     while os.getppid() == parent:
         why = watchdog.look()
         if why is not None:
             log.error("the model host ends, and another is started: %s", why)
-            stop()
+            give_up()
             os._exit(1)
         time.sleep(_LOOK_S)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,10 +17,14 @@ from model_store.standing import digest_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.host.loading import UnfitError
+    from app.host.verdict import UnfitError
     from model_store import Control, Store
 
 log = logging.getLogger(__name__)
+
+_RETRY_S = (15.0, 600.0)
+"""What failed for this machine's sake is tried again after the first of these, then after twice as
+long each time, up to the second."""
 
 
 class Records:
@@ -108,15 +114,26 @@ class _Refusal:
     """It is in the store as well, until somebody releases it."""
     condemned: bool = False
     """It failed while it served: its files are not looked at again."""
+    retry_at: float = math.inf
+    """Clock reading at which it is tried again, though nothing has changed."""
 
 
 class Refusals:
     """The versions of a model that failed or were quarantined."""
 
-    def __init__(self, store: Store, model: str, records: Records) -> None:
+    def __init__(
+        self,
+        store: Store,
+        model: str,
+        records: Records,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._model = model
         self._records = records
+        self._clock = clock
+        self._retries: dict[int, int] = {}
+        """How often a version has failed in a row for this machine's sake."""
         self._failed: dict[int, _Refusal] = {}
         self._digests: dict[int, tuple[str, str | None]] = {}
         """Of quarantined versions: the stamp of the files that it was read of, and the digest."""
@@ -125,21 +142,23 @@ class Refusals:
         """Give the versions that must not be loaded, with their reasons.
 
         One that failed here is forgiven when its files have changed and settled, or when it was
-        released in the store.
+        released in the store; for a while, where it failed for what this machine lacks.
 
         Raises:
             StoreError: If the store cannot be read.
         """
         for version in [n for n in self._failed if n not in present]:
             del self._failed[version]
+            self._retries.pop(version, None)
         for version, refusal in list(self._failed.items()):
             released = refusal.recorded and version not in control.quarantined
-            if released or self._is_changed(version, refusal):
+            again = self._clock() >= refusal.retry_at
+            if released or again or self._is_changed(version, refusal):
                 del self._failed[version]
         reasons = {n: refusal.reason for n, refusal in self._failed.items()}
         for version in sorted((control.quarantined.keys() & present) - reasons.keys()):
             entry = control.quarantined[version]
-            if bars(entry, self._digest(version)):
+            if bars(entry, self.digest(version)):
                 who = "" if entry.by == GLYPH_SERVE else f"quarantined by {entry.by}: "
                 reasons[version] = who + entry.reason
         return reasons
@@ -149,14 +168,41 @@ class Refusals:
         return self._store.stamp(self._model, version)
 
     def add(self, version: int, stamp: str, unfit: UnfitError, control: Control) -> Control:
-        """Remember that a version failed; gives the control document after it."""
+        """Remember that a version failed; return the control document after it.
+
+        What this machine lacks is not written into the store; nor is any verdict on what has
+        passed elsewhere, which it may be the fault of this machine as well.
+        """
         known = control.quarantined.get(version)
         recorded = known is not None and known.by == GLYPH_SERVE and known.digest == unfit.digest
-        if unfit.lasting and not recorded:
+        has_passed = unfit.digest is not None and unfit.digest in control.passed.values()
+        if unfit.lasting and not recorded and not has_passed:
             after = self._records.quarantine(version, unfit.digest, str(unfit))
             recorded, control = after is not None, after or control
-        self._failed[version] = _Refusal(stamp, stamp, str(unfit), recorded)
+        retry_at = self._next_retry(version) if unfit.transient else math.inf
+        self._failed[version] = _Refusal(stamp, stamp, str(unfit), recorded, retry_at=retry_at)
         return control
+
+    def _next_retry(self, version: int) -> float:
+        first, most = _RETRY_S
+        before = self._retries.get(version, 0)
+        self._retries[version] = before + 1
+        return self._clock() + min(most, first * 2.0**before)
+
+    @property
+    def next_retry(self) -> float:
+        """Clock reading at which the next version is tried again; infinity if none is."""
+        return min((refusal.retry_at for refusal in self._failed.values()), default=math.inf)
+
+    def passed(self, version: int) -> None:
+        """Note that a version serves: should it fail later, the first retry comes soon."""
+        self._retries.pop(version, None)
+
+    def give_up(self, version: int, digest: str, reason: str, control: Control) -> Control:
+        """Quarantine a version that passed and then ended hosts; return the document after it."""
+        after = self._records.quarantine(version, digest, reason)
+        self._failed[version] = _Refusal("", "", reason, recorded=after is not None, condemned=True)
+        return after or control
 
     def condemn(
         self, version: int, before: int, digest: str | None, reason: str, control: Control
@@ -177,7 +223,8 @@ class Refusals:
         before, refusal.seen = refusal.seen, self.stamp(version)
         return before == refusal.seen != refusal.stamp
 
-    def _digest(self, version: int) -> str | None:
+    def digest(self, version: int) -> str | None:
+        """Return the digest of a version's manifest; None where it cannot be read."""
         stamp = self.stamp(version)
         known = self._digests.get(version)
         if known is None or known[0] != stamp:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import PlainSerializer, PlainValidator
 
 from app.host.curve import WORTH, Curve, batch_sizes, measure
+from app.host.golden_check import TrialFailedError, check_golden
 from app.host.runtimes.base import RuntimeMissingError
-from app.host.trial import TrialFailedError, try_golden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,8 +26,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_OF_THIS_MACHINE = (MemoryError, OSError, ImportError, RuntimeMissingError)
-"""Failures that say nothing about the version."""
+_OF_THIS_MACHINE = (MemoryError, OSError, ImportError)
+"""Failures for which the version may be good elsewhere, whatever else was tried."""
+_CurveAsSeconds = Annotated[
+    Curve,
+    PlainValidator(lambda seconds: Curve({int(size): s for size, s in seconds.items()})),
+    PlainSerializer(lambda curve: curve.seconds),
+]
 
 
 class NotQuickerError(Exception):
@@ -40,7 +46,7 @@ class Way:
     version: int
     """Whose batches were measured."""
     candidate: str
-    curve: Curve
+    curve: _CurveAsSeconds
     passed_over: tuple[str, ...]
     """Why it is not another one: a sentence for each that was tried."""
     parameter_count: int
@@ -100,12 +106,36 @@ class Selection:
             model = self._follow(like, ways)
             if model is not None:
                 return Selected(model, like)
+        if self._passed_over:
+            log.info(
+                "version %d is measured anew: %s", self._metadata.version, self._sentences()[-1]
+            )
+            self._passed_over.clear()
         for candidate in ways:
             best = self._attempt(candidate)
             if best is not None:
                 return self._choose(candidate, best)
         reason = "; ".join(self._sentences()) or "no runtime is installed"
-        raise TrialFailedError(reason, lasting=self._is_lasting())
+        raise TrialFailedError(
+            reason, lasting=self._is_lasting(), out_of_memory=self._failed_by(MemoryError)
+        )
+
+    def follow(self, way: Way, candidates: Iterable[Candidate]) -> Selected:
+        """Load exactly as a trial found, and check the golden images once more.
+
+        Args:
+            way: What the trial of this version found.
+            candidates: Among them the one that it names.
+
+        Raises:
+            TrialFailedError: If that does not pass here.
+        """
+        model = self._follow(way, candidates)
+        if model is None:
+            reason = "; ".join(self._sentences()) or f"{way.candidate} is not available here"
+            memory = self._failed_by(MemoryError)
+            raise TrialFailedError(reason, lasting=False, out_of_memory=memory)
+        return Selected(model, way)
 
     def _follow(self, way: Way, candidates: Iterable[Candidate]) -> Model | None:
         """Load as another version was; None if that does not pass."""
@@ -115,7 +145,7 @@ class Selection:
                 model = candidate.load(self._directory)
                 self._try(model, way.curve.sizes)
             except Exception as exc:  # noqa: BLE001 - runtimes raise what they like
-                log.info("version %d is measured anew: %s", self._metadata.version, exc)
+                self._passed_over.append((f"{candidate.name}: {first_line(exc)}", type(exc)))
             else:
                 return model
         return None
@@ -159,7 +189,7 @@ class Selection:
 
     def _try(self, model: Model, sizes: list[int]) -> None:
         model.prepare(sizes)
-        try_golden(model, self._golden, self._metadata.classes, sizes)
+        check_golden(model, self._golden, self._metadata.classes, sizes)
 
     def _compare(self, rival: Model, best: Model, curve: Curve) -> None:
         size = curve.limit
@@ -180,7 +210,12 @@ class Selection:
         return tuple(sentence for sentence, _ in self._passed_over)
 
     def _is_lasting(self) -> bool:
-        return any(not issubclass(exc, _OF_THIS_MACHINE) for _, exc in self._passed_over)
+        """Return True if the version is at fault: it failed where nothing was missing."""
+        faults = [exc for _, exc in self._passed_over if not issubclass(exc, RuntimeMissingError)]
+        return bool(faults) and not self._failed_by(*_OF_THIS_MACHINE)
+
+    def _failed_by(self, *kinds: type[Exception]) -> bool:
+        return any(issubclass(exc, kinds) for _, exc in self._passed_over)
 
 
 def first_line(exc: Exception) -> str:

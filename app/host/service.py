@@ -22,15 +22,18 @@ from app.frames import Refusal, Refused
 from app.host.batching import BatchQueue
 from app.host.engine import Engine
 from app.host.errands import keep_errands
+from app.host.journal import HostJournal
 from app.host.loading import Loader
 from app.host.metrics import HostMetrics
 from app.host.probation import Watching
+from app.host.run_queue import waited_for_core_s
 from app.host.runtimes.choice import candidates
 from app.host.server import HostServer
 from app.host.shadow import Shadowing
 from app.host.shadow_metrics import ShadowMetrics
 from app.host.signatures import signature_check
 from app.host.statistics import Statistics
+from app.host.trial_process import TrialProcess, Trials
 from app.host.versions import ModelVersions
 from app.host.watcher import StoreWatcher
 from app.run_dir import HOST_SOCKET, HOST_STARTS
@@ -52,6 +55,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LAST_BATCH_S = 2.0
+_COMPUTING = 0.3
+"""A batch that is stuck computes if it takes so much of a core; beside busy processes that is all
+that it may get."""
 
 
 class HostService:
@@ -66,6 +72,8 @@ class HostService:
         registry = CollectorRegistry()
         self._metrics = HostMetrics(registry, waiting=lambda: queue.waiting)
         self._metrics.restarts.inc(_count_start(run_dir / HOST_STARTS))
+        self._journal = HostJournal(run_dir)
+        self._journal.catch_crashes()
         store = open_store(settings.store, settings.cache_dir, settings.cache_mib * 2**20)
         _seed(store, settings.model)
         self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
@@ -82,6 +90,7 @@ class HostService:
             self._engine.submit_to_background, self._engine.loaded, ShadowMetrics(registry)
         )
         self._engine.on_answered = self._shadowing.answered
+        self._engine.on_computing = lambda version: self._journal.computing(version.digest)
         self._models: list[str] = []
         """In the order of the status, which web workers give their places in."""
         self._watcher = self._make_watcher(store, streams)
@@ -89,6 +98,8 @@ class HostService:
         self._announce(self._watcher.status())
         self._beats = 0
         self._oldest: Batch | None = None
+        self._stuck_cpu_s = 0.0
+        """CPU time of this process when the oldest batch was first seen."""
         self._streams = [
             threading.Thread(target=self._engine.run, name=f"stream {number}", daemon=True)
             for number in range(1, streams)
@@ -119,13 +130,38 @@ class HostService:
         self._server.close()
         for thread in self._threads:
             thread.join(timeout=5)
+        self._journal.close()
 
     def beats(self) -> int:
         """Give a number that grows while the server's loop turns and no batch hangs."""
         seen, self._oldest = self._oldest, self._engine.oldest()
         if self._oldest is None or self._oldest is not seen:
             self._beats = self._server.beats
+            self._stuck_cpu_s = time.process_time()
         return self._beats
+
+    def waited_for_core_s(self) -> float:
+        """Return the seconds that the server's thread has waited for a core so far."""
+        thread = self._threads[0].native_id
+        return waited_for_core_s(thread) if thread is not None else 0.0
+
+    def give_up(self) -> None:
+        """End at once; a version that computes without an end is noted for the next host.
+
+        One that is stuck and computes nothing may be waiting for something of this machine's.
+        """
+        batch = self._engine.oldest()
+        loaded = batch and self._engine.computes(batch)
+        computed_s = time.process_time() - self._stuck_cpu_s
+        if (
+            loaded
+            and batch is self._oldest
+            and computed_s > _COMPUTING * self._settings.host_timeout_s
+        ):
+            self._journal.strike(
+                loaded.digest, f"it computed one batch for {computed_s:.0f} s without an end"
+            )
+        self.stop()
 
     def stop(self) -> None:
         """End at once, after the batch in progress; web workers ask the next host again."""
@@ -178,10 +214,15 @@ class HostService:
             streams=streams,
         )
         loader = Loader(
-            store,
             ways,
             max_batch=settings.max_batch,
             check_signature=signature_check(settings.public_key_paths),
+        )
+        trials = Trials(
+            TrialProcess,
+            lambda: self._watcher.wake(),  # noqa: PLW0108 - there is none yet
+            timeout_s=settings.trial_timeout_s,
+            memory_mib=settings.trial_memory_mib,
         )
         watching = Watching(
             store,
@@ -196,6 +237,8 @@ class HostService:
                 name,
                 policy=settings.policy_of(name),
                 loader=loader,
+                trials=trials,
+                journal=self._journal,
                 engine=engine,
                 tell=tell,
                 observer=self._metrics,

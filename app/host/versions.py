@@ -1,32 +1,44 @@
 """Keeps the versions of one model in memory that are wanted, one of them its default.
 
-Loading is a trial; a version that fails is refused with a sentence, and what serves goes on. A new
-default is in place before the one before it goes. Nothing here holds on to a model in memory: the
-engine does, and it alone.
+A version is tried in a process of its own before it is loaded; one that fails is refused with a
+sentence, and what serves goes on. A new default is in place before the one before it goes. Nothing
+here holds on to a model in memory: the engine does, and it alone.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from app.host.loading import UnfitError
+from app.host.journal import LOADS
 from app.host.policy import Plan, plan
 from app.host.refusals import Records, Refusals
 from app.host.roster import Roster
 from app.host.selection import first_line
+from app.host.verdict import Failed, UnfitError
 from app.status import CanaryStatus, ModelStatus
-from model_store import Control, StoreError, VersionNotFoundError
+from model_store import (
+    Control,
+    CorruptVersionError,
+    InvalidDocumentError,
+    StoreError,
+    VersionNotFoundError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from app.host.curve import Curve
+    from app.host.journal import HostJournal
     from app.host.lineup import LoadedVersion
     from app.host.loading import Loaded, Loader
     from app.host.probation import Probation, Watching
     from app.host.selection import Way
+    from app.host.trial_process import Trial
+    from app.host.verdict import Passed
     from app.share import Share
     from app.status import VersionStatus
     from model_store import Canary, Shadow, Store
@@ -60,6 +72,30 @@ class Engine(Protocol):
     def retire(self, model: str, version: int) -> None: ...
 
 
+class Trials(Protocol):
+    """Tries versions of all models, one at a time."""
+
+    def start(
+        self, model: str, directory: Path, version: int, digest: str | None, like: Way | None
+    ) -> Trial | None: ...
+
+    def end(self, model: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A trial under way, and what holds when it has ended."""
+
+    process: Trial
+    version: int
+    directory: Path
+    stamp: str
+    """Of the version's files when it began."""
+    planned: Plan
+    """When it began: a version that is outdated by the end serves all the same, until the newer."""
+    started: float
+
+
 class ModelVersions:
     """The versions of one model. One thread looks; any may ask for the status."""
 
@@ -70,11 +106,13 @@ class ModelVersions:
         *,
         policy: str,
         loader: Loader,
+        trials: Trials,
         engine: Engine,
         tell: Callable[[], None],
         observer: Observer,
         watching: Watching | None = None,
         shadow: Share | None = None,
+        journal: HostJournal,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with none.
@@ -83,19 +121,23 @@ class ModelVersions:
             store: Where versions come from.
             name: Of the model.
             policy: Which versions are wanted where the control document does not say.
-            loader: Tries them.
+            loader: Loads them.
+            trials: Tries them first, each in a process of its own.
             engine: Gets those that pass.
             tell: Called when the status has changed.
             observer: Who counts.
             watching: How a new default is watched, for the one before it to come back; None does
                 not.
             shadow: What shadows where the control document names none.
+            journal: What the host before has left, and what this one leaves.
             clock: Monotonic seconds.
         """
         self.name = name
         self._store = store
         self.policy = policy
         self._loader = loader
+        self._trials = trials
+        self._journal = journal
         self._engine = engine
         self._tell = tell
         self._observer = observer
@@ -103,7 +145,12 @@ class ModelVersions:
         self._shadow = shadow
         self._clock = clock
         self._records = Records(store, name)
-        self._refusals = Refusals(store, name, self._records)
+        self._refusals = Refusals(store, name, self._records, clock)
+        self._refused: dict[int, str] = {}
+        """Versions that must not be loaded, and why."""
+        self._trial: _Trial | None = None
+        self.awaited: frozenset[int] = frozenset()
+        """Versions that are to serve and do not yet."""
         self._roster = Roster()
         self._control = Control()
         self._present: set[int] = set()
@@ -125,6 +172,8 @@ class ModelVersions:
             self._fill()
         except StoreError as exc:
             self._trouble = first_line(exc)
+            if self._trial is None:
+                self.awaited = frozenset()
             raise
         else:
             self._trouble = None
@@ -135,8 +184,17 @@ class ModelVersions:
     def let_go(self) -> None:
         """Unload everything: the store holds the model no more."""
         self._present, self._probation = set(), None
+        self.awaited = frozenset()
+        self.close()
         self._retire_all()
         self._tell_news()
+
+    def close(self) -> None:
+        """End the trial that is under way."""
+        if self._trial is not None:
+            self._trial.process.cancel()
+            self._roster.abandoned(self._trial.version)
+        self._end_trial()
 
     def retry(self) -> None:
         """Let what failed for this machine's sake be tried again."""
@@ -149,14 +207,15 @@ class ModelVersions:
 
     @property
     def due(self) -> bool:
-        """Whether a new default is being watched, which asks for a look every second."""
-        return self._probation is not None
+        """Whether a look is due soon: a new default is watched, or a version is tried again."""
+        return self._probation is not None or self._refusals.next_retry <= self._clock()
 
     def status(self) -> ModelStatus:
         """Say what can be had, and if nothing, why."""
         versions, default = self._roster.versions(), self._roster.default
         control, serving = self._control, self._roster.serving()
         starting = not self._looked or any(v.state == "loading" for v in versions)
+        starting |= bool(self.awaited)
         ready = default is not None
         return ModelStatus(
             name=self.name,
@@ -181,48 +240,199 @@ class ModelVersions:
             raise StoreError(f"{away}; what is loaded serves on")
         self._control = self._store.control(self.name)
         self._present = present
+        if self._journal.has_strikes:
+            self._give_up_on_those_that_end_hosts()
+
+    def _give_up_on_those_that_end_hosts(self) -> None:
+        """Quarantine what ended hosts while it served, where there is another version."""
+        for version in sorted(self._present - self._refused.keys()):
+            digest = self._refusals.digest(version)
+            reason = self._journal.verdict(digest) if digest else None
+            if digest is None or reason is None:
+                continue
+            if not self._present - self._refused.keys() - {version}:
+                log.error("%s version %d: %s; there is no other", self.name, version, reason)
+                continue
+            log.error("%s version %d is given up: %s", self.name, version, reason)
+            self._control = self._refusals.give_up(version, digest, reason, self._control)
+            self._refused[version] = reason
+            self._journal.forget(digest)
+            self._observer.rolled_back(self.name)
 
     def _plan(self) -> Plan:
         """Plan with what the store holds, and the default version even if its files are gone."""
-        reasons = self._refusals.review(self._present, self._control)
-        self._roster.refuse(reasons)
+        self._refused = self._refusals.review(self._present, self._control)
+        self._roster.refuse(self._refused)
         default = self._roster.default
         kept = set() if default is None else {default}
-        return plan(self._present | kept, self._control, self.policy, reasons)
+        return plan(self._present | kept, self._control, self.policy, self._refused)
 
     def _fill(self) -> None:
-        """Load what is missing, the best first; then give way to it."""
+        """Load what is missing, the best first; return early while a trial is under way."""
         while True:
             planned = self._plan()
-            serving = self._roster.serving()
-            missing = [n for n in planned.wanted if n not in serving]
+            self._end_void_trial(planned)
+            missing = self._missing(planned)
+            self.awaited = frozenset(missing)
             if not missing:
+                self._trials.end(self.name)
                 break
-            self._try(missing[0], planned)
-        self._give_way(planned)
+            if not self._advance(missing[0], planned):
+                break
+        self._choose_default(planned)
+        if not missing:
+            self._retire_unwanted(planned)
 
-    def _try(self, version: int, planned: Plan) -> None:
-        started = self._clock()
-        self._roster.loading(version)
-        self._say()
+    def _missing(self, planned: Plan) -> list[int]:
+        """Return the versions to load, in their order.
+
+        While none serves, one that has passed before goes first, even if a newer one is wanted:
+        nothing is tried before something serves.
+        """
+        serving = self._roster.serving()
+        missing = [n for n in planned.wanted if n not in serving]
+        if missing and self._roster.default is None:
+            proven = [n for n in missing if self._is_proven(n)] or [
+                n for n in sorted(self._present, reverse=True) if self._may_stand_in(n, planned)
+            ]
+            missing = list(dict.fromkeys([*proven[:1], *missing]))
+        return missing
+
+    def _may_stand_in(self, version: int, planned: Plan) -> bool:
+        """Return True if a version that is not wanted may serve until one that is has passed."""
+        if version in self._roster.serving() or version in planned.wanted:
+            return False
+        return version not in self._refused and self._is_proven(version)
+
+    def _is_proven(self, version: int) -> bool:
+        """Return True if a version has served, as it is now, and ended no host while it loaded."""
+        digest = self._control.passed.get(version)
+        if digest is None or self._journal.interruptions(digest):
+            return False
+        return digest == self._refusals.digest(version)
+
+    def _advance(self, version: int, planned: Plan) -> bool:
+        """Take the next step towards serving a version; False if it has to be waited for."""
         stamp = self._refusals.stamp(version)
         try:
-            found = self._loader.load(self.name, version, self._way)
+            if self._trial is None:
+                if self._roster.default is None and self._is_proven(version):
+                    self._load_proven(version, planned)
+                    return True
+                if not self._begin(version, stamp, planned):
+                    return False
         except UnfitError as unfit:
             self._refuse(version, stamp, unfit)
         except VersionNotFoundError:  # removed in the meantime
             self._present.discard(version)
             self._roster.abandoned(version)
+        else:
+            return self._conclude()
+        return True
+
+    def _begin(self, version: int, stamp: str, planned: Plan) -> bool:
+        """Start a trial; False while another model's is under way."""
+        directory = self._fetch(version)
+        try:
+            digest = self._refusals.digest(version)
+            process = self._trials.start(self.name, directory, version, digest, self._way)
+        except OSError as exc:
+            reason = f"its trial could not be started: {exc}"
+            raise UnfitError(reason, lasting=False, transient=True) from exc
+        if process is None:
+            return False
+        self._trial = _Trial(process, version, directory, stamp, planned, self._clock())
+        self._roster.loading(version)
+        self._say()
+        return True
+
+    def _conclude(self) -> bool:
+        """Act on the verdict of the trial; False if there is none yet."""
+        assert self._trial is not None  # noqa: S101 - asked where one is under way
+        trial = self._trial
+        verdict = trial.process.verdict()
+        if verdict is None:
+            return False
+        self._end_trial()
+        try:
+            if isinstance(verdict, Failed):
+                raise verdict.error()
+            found = self._load(trial.version, trial.directory, verdict)
+        except UnfitError as unfit:
+            self._refuse(trial.version, trial.stamp, unfit)
+        else:
+            self._serve(found, trial.planned, trial.started)
+        return True
+
+    def _load(self, version: int, directory: Path, passed: Passed) -> Loaded:
+        """Load what passed its trial, unless its files have changed since."""
+        ended = self._journal.interruptions(passed.digest)
+        if ended >= LOADS:
+            self._journal.loaded(passed.digest)  # the next retry counts anew
+            reason = f"{ended} model hosts ended while they loaded it, though it passed its trial"
+            raise UnfitError(reason, digest=passed.digest, lasting=False, transient=True)
+        with self._journal.loading(passed.digest):
+            found = self._loader.load(directory, self.name, version, passed.way)
+        if found.known.digest != passed.digest:
+            raise UnfitError("its files changed while it was tried", lasting=False)
+        return found
+
+    def _load_proven(self, version: int, planned: Plan) -> None:
+        """Load a version that served before without a trial, for something to serve soon."""
+        started = self._clock()
+        self._roster.loading(version)
+        self._say()
+        try:
+            directory = self._fetch(version)
+            with self._journal.loading(self._control.passed[version]):
+                found = self._loader.examine(directory, self.name, version)
         except StoreError:
             self._roster.abandoned(version)
             raise
-        else:
-            self._serve(found, planned, started)
+        self._serve(found, planned, started)
+
+    def _fetch(self, version: int) -> Path:
+        """Return the directory that holds a version.
+
+        Raises:
+            UnfitError: If it cannot be made, which is the version's fault.
+            StoreError: If the store cannot be read.
+        """
+        try:
+            return self._store.fetch(self.name, version)
+        except (CorruptVersionError, InvalidDocumentError) as exc:
+            raise UnfitError(str(exc)) from exc
+
+    def _end_void_trial(self, planned: Plan) -> None:
+        """End a trial whose version is not to be loaded any more, whatever comes of it.
+
+        One that is only outdated by a newer version goes on: where versions come faster than
+        they can be tried, none would ever serve.
+        """
+        trial = self._trial
+        if trial is None:
+            return
+        version, pinned = trial.version, self._control.pinned
+        is_void = (
+            version not in self._present
+            or version in self._refused
+            or self._control.unloaded
+            or (
+                pinned in planned.candidates and pinned != version and version not in planned.wanted
+            )
+        )
+        if is_void:
+            self.close()
+
+    def _end_trial(self) -> None:
+        self._trial = None
+        self._trials.end(self.name)
 
     def _serve(self, found: Loaded, planned: Plan, started: float) -> None:
         loaded, before = found.version, self._roster.default
         number = loaded.version
-        default = planned.default({*self._roster.serving(), number}) == number
+        is_stand_in = before is None and number not in planned.wanted
+        default = is_stand_in or planned.default({*self._roster.serving(), number}) == number
 
         def announce() -> None:
             self._roster.serve(number, found.known, default=default)
@@ -230,6 +440,8 @@ class ModelVersions:
 
         self._engine.serve(loaded, announce, default=default)
         self._way = found.way
+        self._refusals.passed(number)
+        self._journal.loaded(found.known.digest)
         self._observer.loaded(self.name, number, self._clock() - started, loaded.curve)
         _log(found)
         if default:
@@ -238,15 +450,18 @@ class ModelVersions:
         if self._control.passed.get(number) != digest or number in self._control.quarantined:
             self._control = self._records.passed(number, digest) or self._control
 
-    def _give_way(self, planned: Plan) -> None:
-        """Make the best loaded version the default, and retire what is not wanted."""
-        if self._control.unloaded:
-            self._retire_all()
-            return
+    def _choose_default(self, planned: Plan) -> None:
+        """Make the best loaded version the default."""
         before, best = self._roster.default, planned.default(self._roster.serving())
         if best is not None and best != before:
             self._make_default(best)
             self._defaulted(best, before)
+
+    def _retire_unwanted(self, planned: Plan) -> None:
+        """Retire what is not wanted."""
+        if self._control.unloaded:
+            self._retire_all()
+            return
         kept = {*planned.wanted, self._roster.default}
         if self._probation is not None:
             kept.add(self._probation.before)

@@ -5,10 +5,12 @@ One thread does all of it, so that nothing here holds up the requests.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.host.orders import Order, OrderError, carry_out
@@ -42,6 +44,17 @@ class Observer(Protocol):
     def store(self, *, up: bool) -> None: ...
 
     def looked(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsettled:
+    """Something that was done, and what it still waits for."""
+
+    model: ModelVersions
+    versions: frozenset[int]
+    action: str
+    change: Change
+    done: Callable[[dict[str, Any]], None]
 
 
 class StoreWatcher:
@@ -84,6 +97,8 @@ class StoreWatcher:
         self._orders: queue.Queue[tuple[Mapping[str, Any], Callable[[dict[str, Any]], None]]] = (
             queue.Queue(_MOST_ORDERS)
         )
+        self._unsettled: list[_Unsettled] = []
+        """What was done, and answered only when the versions that it asks for have been tried."""
         self._trouble: str | None = None
         self._patience = 1
         """How many times as long as usual the next look is waited for."""
@@ -104,7 +119,7 @@ class StoreWatcher:
             self._wake.clear()
             if not self._stopped:
                 self.turn()
-        self._turn_away()
+        self._end()
 
     def _pause(self, interval_s: float) -> float:
         """Return how long to wait for the next look: longer after each one that failed."""
@@ -115,6 +130,10 @@ class StoreWatcher:
     def stop(self) -> None:
         """End `run`."""
         self._stopped = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Have `run` look at once; any thread may."""
         self._wake.set()
 
     def ask(self, request: Mapping[str, Any], done: Callable[[dict[str, Any]], None]) -> None:
@@ -137,7 +156,7 @@ class StoreWatcher:
                 request, done = self._orders.get_nowait()
             except queue.Empty:
                 break
-            done(self._obey(request))
+            self._obey(request, done)
         self.look()
 
     def look(self) -> None:
@@ -157,6 +176,7 @@ class StoreWatcher:
                 troubles.append(exc)
         self._patience = min(2 * self._patience, _MOST_PATIENT) if troubles else 1
         self._note(next(iter(troubles), None))
+        self._settle()
         self._observer.looked()
 
     def retired(self, model: str, version: int) -> None:
@@ -183,7 +203,8 @@ class StoreWatcher:
             model = self._make(name, self._tell)
             self._models = {**self._models, name: model}  # others may be reading it
 
-    def _obey(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _obey(self, request: Mapping[str, Any], done: Callable[[dict[str, Any]], None]) -> None:
+        """Do what is asked; tell what came of it now, or when the versions have been tried."""
         try:
             order = Order.read(request)
             model = self._models.get(order.model)
@@ -191,18 +212,35 @@ class StoreWatcher:
                 raise OrderError(f"no model {order.model!r} is served here")  # noqa: TRY301
             change = carry_out(self._store, order, model.policy)
         except StoreUnavailableError as exc:
-            return _outcome(error=first_line(exc), unavailable=True)
+            done(_outcome(error=first_line(exc), unavailable=True))
+            return
         except (StoreError, OrderError) as exc:
-            return _outcome(error=first_line(exc))
+            done(_outcome(error=first_line(exc)))
+            return
         except Exception as exc:
             log.exception("a request of an operator could not be carried out")
-            return _outcome(error=f"{type(exc).__name__}: {first_line(exc)}")
+            done(_outcome(error=f"{type(exc).__name__}: {first_line(exc)}"))
+            return
         if order.action in ("load", "release"):
             model.retry()
+        before = model.awaited
         self.look()
-        if order.action == "load" and not (status := model.status()).ready:
-            return _outcome(error=status.reason, change=change)
-        return _outcome(change=change)
+        asked = (order.version, change.control.pinned)
+        versions = frozenset(n for n in model.awaited if n in asked or n not in before)
+        self._unsettled.append(_Unsettled(model, versions, order.action, change, done))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Tell what came of requests whose versions wait for no trial any more."""
+        waiting = []
+        for one in self._unsettled:
+            if one.versions & one.model.awaited:
+                waiting.append(one)
+            elif one.action == "load" and not (status := one.model.status()).ready:
+                one.done(_outcome(error=status.reason, change=one.change))
+            else:
+                one.done(_outcome(change=one.change))
+        self._unsettled = waiting
 
     def _note(self, trouble: Exception | None) -> None:
         """Tell once that the store cannot be read, and once that it can again."""
@@ -221,12 +259,15 @@ class StoreWatcher:
         with self._telling:  # several threads tell; the newest status must be told last
             self._announce(self.status())
 
-    def _turn_away(self) -> None:
-        while True:
-            try:
-                _, done = self._orders.get_nowait()
-            except queue.Empty:
-                return
+    def _end(self) -> None:
+        """End trials, and turn away what has not been done."""
+        for model in self._models.values():
+            model.close()
+        waiting = [one.done for one in self._unsettled]
+        with contextlib.suppress(queue.Empty):
+            while True:
+                waiting.append(self._orders.get_nowait()[1])
+        for done in waiting:
             done(_outcome(error="the model host is ending"))
 
 

@@ -21,6 +21,10 @@ class RuntimeMissingError(RuntimeUnavailableError):
     """Raised when a runtime is not to be had on this machine, whatever the model."""
 
 
+class RuntimeMemoryError(RuntimeUnavailableError, MemoryError):
+    """Raised when there is too little memory to load a model or to compute a batch."""
+
+
 class Model(Protocol):
     """A version in memory.
 
@@ -50,6 +54,9 @@ class Model(Protocol):
 
         Returns:
             Probabilities of shape (images of all parts, classes), in order; the caller's to keep.
+
+        Raises:
+            MemoryError: If this machine has too little memory for it, which is not its fault.
         """
         ...
 

@@ -13,6 +13,7 @@ sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 import openvino  # noqa: E402
 
 from app.host.runtimes.base import (  # noqa: E402
+    RuntimeMemoryError,
     RuntimeMissingError,
     RuntimeUnavailableError,
     fill,
@@ -31,6 +32,8 @@ _LIGHT_BYTES = 16 * 2**20
 _compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiler")
 """Compiles what computes in threads of its own: these have the priority of the one that starts
 them, and whoever loads a version may give way to others."""
+_OUT_OF_MEMORY = "bad_alloc"
+"""What stands in the message of an exception of OpenVINO's own where one of C++ was the cause."""
 _PRECISIONS = {"f32": openvino.Type.f32, "bf16": openvino.Type.bf16}
 
 
@@ -64,6 +67,7 @@ class OpenVINOModel:
 
         Raises:
             RuntimeUnavailableError: If OpenVINO cannot read it.
+            RuntimeMemoryError: If there is too little memory for it.
             RuntimeMissingError: If the CPU has no fast arithmetic of that precision.
         """
         self.precision = precision
@@ -106,6 +110,10 @@ class OpenVINOModel:
             # In this thread; start_async would hand over to another.
             prepared.request.infer(share_outputs=True)
             return prepared.probabilities[:n].copy()
+        except RuntimeError as exc:
+            if _OUT_OF_MEMORY in str(exc):
+                raise RuntimeMemoryError("OpenVINO has too little memory for a batch") from exc
+            raise
         finally:
             free.append(prepared)
 
@@ -160,5 +168,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except RuntimeError as exc:
+        if _OUT_OF_MEMORY in str(exc):
+            raise RuntimeMemoryError("OpenVINO has too little memory to load it") from exc
         problem = str(exc).strip().splitlines()[-1]
         raise RuntimeUnavailableError(f"OpenVINO cannot load it: {problem}") from exc

@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read by TensorFlow when it
 
 import tensorflow as tf
 
-from app.host.runtimes.base import RuntimeUnavailableError, fill, padded_size
+from app.host.runtimes.base import RuntimeMemoryError, RuntimeUnavailableError, fill, padded_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,6 +49,7 @@ class TensorFlowModel:
             streams: How many threads may predict at the same time.
 
         Raises:
+            RuntimeMemoryError: If there is too little memory for it.
             RuntimeUnavailableError: If it cannot be loaded or has no `serving_default` signature.
         """
         self._streams = streams
@@ -56,6 +57,8 @@ class TensorFlowModel:
         try:
             self._loaded = tf.saved_model.load(str(version))  # owns the variables
             self._signature = self._loaded.signatures["serving_default"]
+        except tf.errors.ResourceExhaustedError as exc:
+            raise RuntimeMemoryError("TensorFlow has too little memory to load it") from exc
         except (OSError, ValueError, KeyError, tf.errors.OpError) as exc:
             problem = str(exc).strip().splitlines()[0]
             raise RuntimeUnavailableError(f"TensorFlow cannot load it: {problem}") from exc
@@ -75,6 +78,8 @@ class TensorFlowModel:
         try:
             fill(images[:n], parts)
             output: NDArray[np.float32] = function(tf.constant(images)).numpy()
+        except tf.errors.ResourceExhaustedError as exc:
+            raise RuntimeMemoryError("TensorFlow has too little memory for a batch") from exc
         finally:
             free.append(images)
         return output[:n]

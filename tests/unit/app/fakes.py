@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.host.journal import HostJournal
+from app.host.verdict import Failed, Passed, UnfitError
 from model_store import ModelStore, StoreError
 
 
@@ -89,3 +91,68 @@ class FlakyStore(ModelStore):
         if not self.writable:
             raise StoreError("cannot change the control document: Read-only file system")
         return super().change(*args, **keys)
+
+
+def make_journal(store, clock) -> HostJournal:
+    """Read the journal of the next host that serves a store."""
+    run_dir = store.root.parent / "run"
+    run_dir.mkdir(exist_ok=True)
+    return HostJournal(run_dir, clock)
+
+
+class FakeTrial:
+    """A trial whose verdict is there, unless it is held back."""
+
+    def __init__(self, version, judge) -> None:
+        self.version = version
+        self.judge = judge
+        self.held = False
+        self.cancelled = False
+
+    def verdict(self):
+        return None if self.held else self.judge()
+
+    def cancel(self):
+        self.cancelled = True
+
+
+class FakeTrials:
+    """Tries versions in this process, and loads those that passed as they were tried."""
+
+    def __init__(self, loader) -> None:
+        self.loader = loader
+        self.begun: list[FakeTrial] = []
+        self.ended: list[str] = []
+        self.held: set[int] = set()
+        """Versions whose trials do not end."""
+        self.verdicts: dict[int, Failed] = {}
+        """What is said of versions in place of trying them."""
+        self.busy = False
+        self._found: dict[tuple[str, int], object] = {}
+
+    def start(self, model, directory, version, _digest, like):
+        if self.busy:
+            return None
+        trial = FakeTrial(version, lambda: self._judge(model, directory, version, like))
+        trial.held = version in self.held
+        self.begun.append(trial)
+        return trial
+
+    def end(self, model):
+        self.ended.append(model)
+
+    def examine(self, directory, model, version, like=None):
+        return self.loader.examine(directory, model, version, like)
+
+    def load(self, _directory, model, version, _way):
+        return self._found.pop((model, version))
+
+    def _judge(self, model, directory, version, like):
+        if version in self.verdicts:
+            return self.verdicts[version]
+        try:
+            found = self.loader.examine(directory, model, version, like)
+        except UnfitError as exc:
+            return Failed.of(exc)
+        self._found[model, version] = found
+        return Passed(digest=found.known.digest, way=found.way)

@@ -194,6 +194,22 @@ def test_a_batch_without_memory_is_computed_in_parts(bench):
     assert {"job 1": [1], "job 2": [2]} == bench.outcomes
 
 
+def test_a_request_without_memory_is_no_failure_of_the_version(bench):
+    """It is told apart, so that no version is given up for what the machine lacks."""
+    model = bench.serve()
+
+    def run_out():
+        raise MemoryError
+
+    model.before = run_out
+    bench.ask("a", 1)
+    bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
+    bench.steps(2)
+
+    assert {"a": Refusal.OVERLOADED, "aside": Refusal.OVERLOADED} == bench.outcomes
+    assert "failed" not in [event[0] for event in bench.observer.events]
+
+
 def test_a_failure_tells_no_internals(bench):
     """The caller learns that it was the model, and nothing of the exception."""
     bench.serve().poison = 1

@@ -10,7 +10,7 @@ from app.host.loading import Loader
 from app.host.probation import Watching
 from app.host.versions import ModelVersions
 from model_store import StoreError
-from tests.unit.app.fakes import FakeEngine, FakeObserver, FlakyStore
+from tests.unit.app.fakes import FakeEngine, FakeObserver, FakeTrials, FlakyStore, make_journal
 
 SHAPES = "shapes"
 WINDOW_S = 60
@@ -31,11 +31,14 @@ class Swap:
         watching = Watching(
             self.store, self.submit, lambda *_: self.failures, window_s=WINDOW_S, clock=clock
         )
+        trials = FakeTrials(Loader(lambda: iter([runtime]), max_batch=4, clock=clock))
         self.versions = ModelVersions(
             self.store,
             SHAPES,
             policy="latest",
-            loader=Loader(self.store, lambda: iter([runtime]), max_batch=4, clock=clock),
+            loader=trials,
+            trials=trials,
+            journal=make_journal(self.store, clock),
             engine=self.engine,
             tell=lambda: None,
             observer=self.observer,
@@ -147,6 +150,15 @@ def test_a_model_that_fails_on_golden_images_is_bad(swap):
     assert 1 == swap.default
     reason = swap.store.control(SHAPES).quarantined[2].reason
     assert "the model failed on these images" == reason
+
+
+def test_golden_images_without_memory_say_nothing_about_the_version(swap):
+    """They are run again later; other hosts have more memory."""
+    swap.look()
+    swap.replays[-1][-1].answered(Refused(Refusal.OVERLOADED, 1.0, "too little memory"))
+    swap.look()
+
+    assert (2, {}) == (swap.default, swap.store.control(SHAPES).quarantined)
 
 
 def test_where_there_is_no_room_they_are_run_later(swap):

@@ -27,11 +27,14 @@ class FakeService:
     def start(self):
         self.calls.append("start")
 
+    def waited_for_core_s(self):
+        return 0.0
+
     def close(self):
         self.calls.append("close")
 
-    def stop(self):
-        self.calls.append("stop")
+    def give_up(self):
+        self.calls.append("give up")
 
     def beats(self):
         return 0

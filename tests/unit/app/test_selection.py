@@ -8,10 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from app.host.runtimes.base import RuntimeMissingError, RuntimeUnavailableError
+from app.host.golden_check import TrialFailedError
+from app.host.runtimes.base import (
+    RuntimeMemoryError,
+    RuntimeMissingError,
+    RuntimeUnavailableError,
+)
 from app.host.runtimes.choice import Candidate
 from app.host.selection import Selection
-from app.host.trial import TrialFailedError
 from model_store import Golden
 
 CLASSES = ("circle", "square", "star")
@@ -179,7 +183,7 @@ def test_a_version_that_fails_as_the_one_before_is_tried_every_way(bench, caplog
     second = bench.select(bench.candidate("exact", 0.49, rival=rival), like=first.way)
 
     assert ("exact", 8) == (second.way.candidate, second.way.version)
-    assert caplog.messages[0].startswith("version 8 is measured anew: golden image ")
+    assert caplog.messages[0].startswith("version 8 is measured anew: rival: golden image ")
     assert second.way.passed_over[0].startswith("rival: golden image ")
 
 
@@ -190,7 +194,9 @@ def test_a_version_that_fails_as_the_one_before_is_tried_every_way(bench, caplog
         ([MemoryError()], False),
         ([RuntimeMissingError("TensorFlow is not installed")], False),
         ([RuntimeUnavailableError("unknown operation")], True),
-        ([MemoryError(), RuntimeUnavailableError("unknown operation")], True),
+        ([RuntimeUnavailableError("unknown"), RuntimeMissingError("not installed")], True),
+        ([MemoryError(), RuntimeUnavailableError("unknown operation")], False),
+        ([RuntimeMemoryError("no room")], False),
     ],
 )
 def test_what_this_machine_lacks_is_told_apart(bench, failures, lasting):

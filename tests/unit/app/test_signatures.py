@@ -41,12 +41,11 @@ def load(publisher, runtime, public):
         if signer is not None:
             store.add_signature("shapes", 1, sign(store.path("shapes", 1), signer))
         loader = Loader(
-            store,
             lambda: iter([runtime]),
             max_batch=4,
             check_signature=signature_check(paths),
         )
-        return loader.load("shapes", 1)
+        return loader.examine(store.path("shapes", 1), "shapes", 1)
 
     return run
 

@@ -18,7 +18,7 @@ from app.host.watcher import StoreWatcher
 from app.share import Share
 from app.status import CanaryStatus, HostStatus
 from model_store import Canary, ModelStore, Quarantine, Shadow, StoreError
-from tests.unit.app.fakes import FakeEngine, FakeObserver, FlakyStore
+from tests.unit.app.fakes import FakeEngine, FakeObserver, FakeTrials, FlakyStore, make_journal
 
 SAFETY_S = 10
 """How long a thread may take before a test gives up; none takes that long."""
@@ -41,14 +41,17 @@ class Watch:
         self.announced: list[HostStatus] = []
         self.engine = FakeEngine(self.story)
         self.store = store
-        loader = Loader(store, lambda: iter(self.runtimes), max_batch=4, clock=clock)
+        self.trials = FakeTrials(Loader(lambda: iter(self.runtimes), max_batch=4, clock=clock))
+        self.journal = make_journal(store, clock)
 
         def make(name, tell):
             return ModelVersions(
                 store,
                 name,
                 policy=policy,
-                loader=loader,
+                loader=self.trials,
+                trials=self.trials,
+                journal=self.journal,
                 engine=self.engine,
                 tell=tell,
                 observer=self.observer,

@@ -27,11 +27,16 @@ class FakeModel:
         self.looks = 0
         self.retries = 0
         self.ready = True
+        self.awaited = frozenset()
+        self.closed = False
         self.on_look = lambda: None
 
     def look(self):
         self.looks += 1
         self.on_look()
+
+    def close(self):
+        self.closed = True
 
     def retry(self):
         self.retries += 1
@@ -134,6 +139,64 @@ def test_a_quarantine_comes_and_goes(ask, publisher, model):
 
     assert ("ann", "odd") == (entry.by, entry.reason)
     assert ({}, 1) == (publisher.store.control("shapes").quarantined, model.retries)
+
+
+@pytest.fixture
+def begin(watcher):
+    """Return a function that asks for something, and the list of what came of it."""
+
+    def run(**request) -> list[dict]:
+        outcomes: list[dict] = []
+        watcher.ask({"model": "shapes", "by": "ann"} | request, outcomes.append)
+        watcher.turn()
+        return outcomes
+
+    return run
+
+
+def test_what_asks_for_a_version_on_trial_is_answered_when_it_has_ended(begin, model, watcher):
+    """As if it had been loaded at once."""
+    model.awaited = frozenset({1})
+    outcomes = begin(action="pin", version=1)
+    during = list(outcomes)
+    model.awaited = frozenset()
+    watcher.look()
+
+    assert [] == during
+    assert [True] == [outcome["ok"] for outcome in outcomes]
+
+
+def test_what_asks_for_nothing_on_trial_is_answered_at_once(begin, model):
+    """A rollback does not wait for the trial of a newer version."""
+    model.awaited = frozenset({2})
+
+    assert [True] == [outcome["ok"] for outcome in begin(action="pin", version=1)]
+
+
+def test_what_waits_for_a_trial_is_turned_away_when_the_host_ends(begin, model, watcher):
+    """Nobody waits in vain."""
+    model.awaited = frozenset({1})
+    outcomes = begin(action="pin", version=1)
+    watcher.stop()
+    watcher.run(60)
+
+    assert ["the model host is ending"] == [outcome["error"] for outcome in outcomes]
+    assert model.closed
+
+
+def test_a_trial_that_ends_is_looked_at_at_once(watcher, model):
+    """The store is looked at seldom where that costs money."""
+    looked = threading.Semaphore(0)
+    model.on_look = looked.release
+    thread = threading.Thread(target=watcher.run, args=(3600,))
+    thread.start()
+    first = looked.acquire(timeout=SAFETY_S)
+    watcher.wake()
+    second = looked.acquire(timeout=SAFETY_S)
+    watcher.stop()
+    thread.join(SAFETY_S)
+
+    assert (True, True) == (first, second)
 
 
 def test_a_pin_comes_and_goes(ask, publisher):

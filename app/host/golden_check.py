@@ -1,4 +1,4 @@
-"""The trial of a version: does it give the answers it was published with?"""
+"""The golden check: does a version give the answers that it was published with?"""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 class TrialFailedError(Exception):
     """Raised when a version does not answer as it should; the text says how."""
 
-    def __init__(self, reason: str, *, lasting: bool = True) -> None:
+    def __init__(self, reason: str, *, lasting: bool = True, out_of_memory: bool = False) -> None:
         super().__init__(reason)
         self.lasting = lasting
         """It is the version's fault, and not for something that this machine lacks."""
+        self.out_of_memory = out_of_memory
+        """There was too little memory for it."""
 
 
-def try_golden(model: Model, golden: Golden, classes: Sequence[str], sizes: Sequence[int]) -> None:
+def check_golden(
+    model: Model, golden: Golden, classes: Sequence[str], sizes: Sequence[int]
+) -> None:
     """Run the golden images at every prepared batch size; this also warms the runtime.
 
     Raises:

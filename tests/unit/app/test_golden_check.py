@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from app.host.trial import TrialFailedError, try_golden
+from app.host.golden_check import TrialFailedError, check_golden
 from model_store import Golden
 
 CLASSES = ("circle", "square", "star")
@@ -41,7 +41,7 @@ def failure(make_model, golden):
 
     def run(answer, *, size: int = 4) -> str:
         with pytest.raises(TrialFailedError) as caught:
-            try_golden(SloppyModel(make_model(), size, answer), golden, CLASSES, sizes=(1, 2, 4))
+            check_golden(SloppyModel(make_model(), size, answer), golden, CLASSES, sizes=(1, 2, 4))
         return str(caught.value)
 
     return run
@@ -50,7 +50,7 @@ def failure(make_model, golden):
 def test_a_right_model_passes_at_every_size(make_model, golden):
     """Every golden image is asked about at every size; a size beyond their number repeats them."""
     model = make_model()
-    try_golden(model, golden, CLASSES, sizes=(1, 2, 4, 8))
+    check_golden(model, golden, CLASSES, sizes=(1, 2, 4, 8))
 
     assert [
         *([[1], [2], [3], [4], [5]]),
@@ -62,7 +62,7 @@ def test_a_right_model_passes_at_every_size(make_model, golden):
 
 def test_an_error_within_the_tolerance_passes(make_model, golden):
     """Runtimes round differently."""
-    try_golden(make_model(error=0.009), golden, CLASSES, sizes=(1, 2))
+    check_golden(make_model(error=0.009), golden, CLASSES, sizes=(1, 2))
 
 
 def test_a_wrong_probability_fails(failure):
@@ -86,7 +86,7 @@ def test_a_repeated_image_keeps_its_name(make_model, golden):
         return right
 
     with pytest.raises(TrialFailedError, match=r"^golden image 1 at batch size 8: .*'circle'"):
-        try_golden(SloppyModel(make_model(), 8, answer), golden, CLASSES, sizes=(1, 2, 4, 8))
+        check_golden(SloppyModel(make_model(), 8, answer), golden, CLASSES, sizes=(1, 2, 4, 8))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
@@ -123,4 +123,4 @@ def test_classes_that_the_model_does_not_give_fail(make_model, golden):
     """The names in the metadata must be as many as the probabilities."""
     sentence = "the model gives probabilities of shape (1, 3); 1 images of 2 classes were expected"
     with pytest.raises(TrialFailedError, match=f"^{re.escape(sentence)}$"):
-        try_golden(make_model(), golden, CLASSES[:2], sizes=(1, 2, 4))
+        check_golden(make_model(), golden, CLASSES[:2], sizes=(1, 2, 4))

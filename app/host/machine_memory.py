@@ -1,0 +1,40 @@
+"""How much memory this process may still take, by the machine, its container and its own limits."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+_MEMINFO = Path("/proc/meminfo")
+
+
+def available_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:
+    """Return the number of bytes that can still be allocated here; an estimate from below."""
+    return min(_free(meminfo), _left_in(cgroup), _left_to_process())
+
+
+def _free(meminfo: Path) -> int:
+    for line in meminfo.read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 2**63
+
+
+def _left_in(cgroup: Path) -> int:
+    try:
+        limit = int((cgroup / "memory.max").read_text())
+        return max(0, limit - int((cgroup / "memory.current").read_text()))
+    except (OSError, ValueError):  # no such controller, or "max"
+        return 2**63
+
+
+def _left_to_process() -> int:
+    """Return what `ulimit -v` and `ulimit -d` leave, less what this process has mapped."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    left = 2**63
+    for kind, name in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+        limit, _ = resource.getrlimit(kind)
+        if limit != resource.RLIM_INFINITY:
+            left = min(left, limit - int(fields[name].split()[0]) * 1024)
+    return max(0, left)
