@@ -18,10 +18,19 @@ if TYPE_CHECKING:
 class TrialFailedError(Exception):
     """Raised when a version does not answer as it should; the text says how."""
 
-    def __init__(self, reason: str, *, lasting: bool = True, out_of_memory: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        lasting: bool = True,
+        transient: bool = False,
+        out_of_memory: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.lasting = lasting
         """It is the version's fault, and not for something that this machine lacks."""
+        self.transient = transient
+        """This machine may have it later."""
         self.out_of_memory = out_of_memory
         """There was too little memory for it."""
 

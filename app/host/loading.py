@@ -109,7 +109,7 @@ class Loader:
                 str(exc),
                 digest=digest,
                 lasting=exc.lasting,
-                transient=exc.out_of_memory and not exc.lasting,
+                transient=exc.transient,
                 out_of_memory=exc.out_of_memory,
             ) from exc
         except InvalidDocumentError as exc:

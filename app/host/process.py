@@ -54,6 +54,7 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
 
         settings = load_settings()
         self._service = HostService(settings, current_run_dir())
+        self._service.journal.catch_crashes()
         self._service.start()
         watchdog = Watchdog(
             self._service.beats,

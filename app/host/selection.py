@@ -116,9 +116,7 @@ class Selection:
             if best is not None:
                 return self._choose(candidate, best)
         reason = "; ".join(self._sentences()) or "no runtime is installed"
-        raise TrialFailedError(
-            reason, lasting=self._is_lasting(), out_of_memory=self._failed_by(MemoryError)
-        )
+        raise self._failure(reason, lasting=self._is_lasting())
 
     def follow(self, way: Way, candidates: Iterable[Candidate]) -> Selected:
         """Load exactly as a trial found, and check the golden images once more.
@@ -133,8 +131,7 @@ class Selection:
         model = self._follow(way, candidates)
         if model is None:
             reason = "; ".join(self._sentences()) or f"{way.candidate} is not available here"
-            memory = self._failed_by(MemoryError)
-            raise TrialFailedError(reason, lasting=False, out_of_memory=memory)
+            raise self._failure(reason, lasting=False)
         return Selected(model, way)
 
     def _follow(self, way: Way, candidates: Iterable[Candidate]) -> Model | None:
@@ -213,6 +210,14 @@ class Selection:
         """Return True if the version is at fault: it failed where nothing was missing."""
         faults = [exc for _, exc in self._passed_over if not issubclass(exc, RuntimeMissingError)]
         return bool(faults) and not self._failed_by(*_OF_THIS_MACHINE)
+
+    def _failure(self, reason: str, *, lasting: bool) -> TrialFailedError:
+        return TrialFailedError(
+            reason,
+            lasting=lasting,
+            transient=not lasting and self._failed_by(*_OF_THIS_MACHINE),
+            out_of_memory=self._failed_by(MemoryError),
+        )
 
     def _failed_by(self, *kinds: type[Exception]) -> bool:
         return any(issubclass(exc, kinds) for _, exc in self._passed_over)

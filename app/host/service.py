@@ -72,8 +72,8 @@ class HostService:
         registry = CollectorRegistry()
         self._metrics = HostMetrics(registry, waiting=lambda: queue.waiting)
         self._metrics.restarts.inc(_count_start(run_dir / HOST_STARTS))
-        self._journal = HostJournal(run_dir)
-        self._journal.catch_crashes()
+        self.journal = HostJournal(run_dir)
+        """What the host before has left."""
         store = open_store(settings.store, settings.cache_dir, settings.cache_mib * 2**20)
         _seed(store, settings.model)
         self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
@@ -90,7 +90,7 @@ class HostService:
             self._engine.submit_to_background, self._engine.loaded, ShadowMetrics(registry)
         )
         self._engine.on_answered = self._shadowing.answered
-        self._engine.on_computing = lambda version: self._journal.computing(version.digest)
+        self._engine.on_computing = lambda version: self.journal.computing(version.digest)
         self._models: list[str] = []
         """In the order of the status, which web workers give their places in."""
         self._watcher = self._make_watcher(store, streams)
@@ -130,7 +130,7 @@ class HostService:
         self._server.close()
         for thread in self._threads:
             thread.join(timeout=5)
-        self._journal.close()
+        self.journal.close()
 
     def beats(self) -> int:
         """Give a number that grows while the server's loop turns and no batch hangs."""
@@ -158,7 +158,7 @@ class HostService:
             and batch is self._oldest
             and computed_s > _COMPUTING * self._settings.host_timeout_s
         ):
-            self._journal.strike(
+            self.journal.strike(
                 loaded.digest, f"it computed one batch for {computed_s:.0f} s without an end"
             )
         self.stop()
@@ -238,7 +238,7 @@ class HostService:
                 policy=settings.policy_of(name),
                 loader=loader,
                 trials=trials,
-                journal=self._journal,
+                journal=self.journal,
                 engine=engine,
                 tell=tell,
                 observer=self._metrics,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,8 +33,9 @@ _LIGHT_BYTES = 16 * 2**20
 _compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiler")
 """Compiles what computes in threads of its own: these have the priority of the one that starts
 them, and whoever loads a version may give way to others."""
-_OUT_OF_MEMORY = "bad_alloc"
-"""What stands in the message of an exception of OpenVINO's own where one of C++ was the cause."""
+_OUT_OF_MEMORY = re.compile("alloc|memory|resource temporarily unavailable", re.IGNORECASE)
+"""What OpenVINO says in many words where memory was short; the last is of a thread that could not
+be started, for want of memory for its stack."""
 _PRECISIONS = {"f32": openvino.Type.f32, "bf16": openvino.Type.bf16}
 
 
@@ -111,7 +113,7 @@ class OpenVINOModel:
             prepared.request.infer(share_outputs=True)
             return prepared.probabilities[:n].copy()
         except RuntimeError as exc:
-            if _OUT_OF_MEMORY in str(exc):
+            if _OUT_OF_MEMORY.search(str(exc)):
                 raise RuntimeMemoryError("OpenVINO has too little memory for a batch") from exc
             raise
         finally:
@@ -168,7 +170,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except RuntimeError as exc:
-        if _OUT_OF_MEMORY in str(exc):
+        if _OUT_OF_MEMORY.search(str(exc)):
             raise RuntimeMemoryError("OpenVINO has too little memory to load it") from exc
         problem = str(exc).strip().splitlines()[-1]
         raise RuntimeUnavailableError(f"OpenVINO cannot load it: {problem}") from exc

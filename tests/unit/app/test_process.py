@@ -21,6 +21,7 @@ class FakeService:
         self.settings = settings
         self.run_dir = run_dir
         self.calls: list[str] = []
+        self.journal = SimpleNamespace(catch_crashes=lambda: None)
         self.environment = dict(os.environ)
         self.made.append(self)
 
