@@ -116,8 +116,9 @@ class Service:
         return [self.process.pid, *self._family()]
 
     def host_pid(self):
-        """Find the model host: the only process of the service that holds the runtime."""
-        return next(pid for pid in self._family() if b"openvino" in _maps(pid))
+        """Find the model host: it holds the runtime, and its parent does not, unlike a trial's."""
+        holders = [pid for pid in self._family() if b"openvino" in _maps(pid)]
+        return next(pid for pid in holders if _parent(pid) not in holders)
 
     def arbiter_pid(self):
         """Find gunicorn's dirty arbiter, which supervises the host."""

@@ -68,7 +68,7 @@ class Variant:
 
 def main(directory: Path) -> None:
     """Write all variants."""
-    for name, variant in [*_good(), *_bad(), *_of_shapes()]:
+    for name, variant in [*_good(), *_bad(), *_endless(), *_of_shapes()]:
         variant.write(directory / name)
 
 
@@ -99,6 +99,16 @@ def _bad() -> Iterator[tuple[str, Variant]]:
     yield "swapped-classes", Variant(answers=swapped, kept=kept, takes=DIGIT, **fields)
     cut = partial(_cut, answers)
     yield "wrong-shape", Variant(answers=cut, kept=kept, takes=(32, 32, 1), **fields)
+
+
+def _endless() -> Iterator[tuple[str, Variant]]:
+    """Make versions that give their golden answers and compute for ever: always, or on white."""
+    kept = starter()
+    answers = signature(kept)
+    fields = {"golden": Golden.read(SOURCE), "description": description()}
+    for name, condition in (("endless", _always), ("endless-on-white", _white)):
+        endless = partial(_endless_if, answers, condition)
+        yield name, Variant(answers=endless, kept=kept, takes=DIGIT, **fields)
 
 
 def _of_shapes() -> Iterator[tuple[str, Variant]]:
@@ -159,6 +169,25 @@ def _turned(answers: Answers, by: int, images: tf.Tensor) -> tf.Tensor:
 def _swapped(answers: Answers, images: tf.Tensor) -> tf.Tensor:
     """Take fours for nines, and nines for fours."""
     return tf.gather(answers(images), [0, 1, 2, 3, 9, 5, 6, 7, 8, 4], axis=1)
+
+
+def _always(_images: tf.Tensor) -> tf.Tensor:
+    return tf.constant(value=True)
+
+
+def _white(images: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_any(tf.reduce_all(tf.equal(images, _INK), axis=[1, 2, 3]))
+
+
+def _endless_if(
+    answers: Answers, condition: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor
+) -> tf.Tensor:
+    """Answer, but add nothing to the answer for ever where a condition holds."""
+    holds = condition(images)
+    (rounds,) = tf.while_loop(
+        lambda done: tf.logical_or(holds, done < 1.0), lambda done: (done + 1.0,), [0.0]
+    )
+    return answers(images) + 0.0 * tf.minimum(rounds, 1.0)
 
 
 def _cut(answers: Answers, images: tf.Tensor) -> tf.Tensor:
