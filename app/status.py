@@ -74,6 +74,8 @@ class ModelStatus(BaseModel):
     """Somebody ordered that nothing of it be loaded."""
     reason: str | None
     """Why it is not ready."""
+    complete: bool = True
+    """Every version that is to serve is listed."""
     default: int | None = None
     """The version that requests get which ask for none."""
     versions: tuple[VersionStatus, ...] = ()
@@ -107,6 +109,8 @@ class HostStatus(BaseModel):
     """The default one first; the others keep their places, and new ones come last."""
     store_trouble: str | None = None
     """Why the store cannot be read."""
+    complete: bool = True
+    """The store was read since the host began: a model that is not listed is not there."""
 
     @classmethod
     def of(cls, *models: ModelStatus) -> HostStatus:
@@ -116,7 +120,10 @@ class HostStatus(BaseModel):
     @classmethod
     def away(cls, model: str, reason: str, *, starting: bool) -> HostStatus:
         """Describe a host that nothing can be had of now."""
-        return cls.of(ModelStatus(name=model, ready=False, starting=starting, reason=reason))
+        default = ModelStatus(
+            name=model, ready=False, starting=starting, reason=reason, complete=False
+        )
+        return cls(model=model, models=(default,), complete=False)
 
     @property
     def default(self) -> ModelStatus:
@@ -132,6 +139,11 @@ class HostStatus(BaseModel):
     def starting(self) -> bool:
         """Whether the default model is not ready yet, but worth waiting for."""
         return self.default.starting
+
+    @property
+    def settled(self) -> bool:
+        """Whether a model that is not listed is known not to be there."""
+        return self.complete and not self.starting
 
     @property
     def reason(self) -> str | None:

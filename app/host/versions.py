@@ -157,6 +157,7 @@ class ModelVersions:
         self._way: Way | None = None
         self._probation: Probation | None = None
         self._looked = False
+        self._planned = False
         self._trouble: str | None = None
         self._told: ModelStatus | None = None
 
@@ -183,7 +184,7 @@ class ModelVersions:
 
     def let_go(self) -> None:
         """Unload everything: the store holds the model no more."""
-        self._present, self._probation = set(), None
+        self._present, self._probation, self._planned = set(), None, True
         self.awaited = frozenset()
         self.close()
         self._retire_all()
@@ -223,6 +224,7 @@ class ModelVersions:
             starting=starting and not ready,
             unloaded=control.unloaded,
             reason=None if ready else self._why_not(versions, starting=starting),
+            complete=self._planned and self.awaited <= {v.version for v in versions},
             default=default,
             versions=versions,
             labels={label: n for label, n in control.labels.items() if n in serving},
@@ -274,6 +276,7 @@ class ModelVersions:
             self._end_void_trial(planned)
             missing = self._missing(planned)
             self.awaited = frozenset(missing)
+            self._planned = True
             if not missing:
                 self._trials.end(self.name)
                 break

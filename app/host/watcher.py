@@ -102,6 +102,8 @@ class StoreWatcher:
         self._trouble: str | None = None
         self._patience = 1
         """How many times as long as usual the next look is waited for."""
+        self._complete = bool(names)
+        """All models to serve are known."""
         self._wake = threading.Event()
         self._stopped = False
         self._telling = threading.Lock()
@@ -186,7 +188,12 @@ class StoreWatcher:
     def status(self) -> HostStatus:
         """Describe all models."""
         models = tuple(model.status() for model in self._models.values())
-        return HostStatus(model=self._default, models=models, store_trouble=self._trouble)
+        return HostStatus(
+            model=self._default,
+            models=models,
+            store_trouble=self._trouble,
+            complete=self._complete,
+        )
 
     def _find(self) -> set[str]:
         """Name the models to serve, and take in those that are new."""
@@ -195,6 +202,7 @@ class StoreWatcher:
         found = self._store.models()
         for name in found:
             self._take_in(name)
+        self._complete = True
         # A store that shows no model at all has gone away, rather than all its models.
         return {self._default, *found} if found else set(self._models)
 

@@ -394,7 +394,7 @@ class HostChannel:
             refused = Refused.decode(body)
             if refused.reason == Refusal.OVERLOADED:
                 self._shedding.note(call.rows, call.left_s, refused)
-            outcome = _refusal(refused)
+            outcome = self._directory.judged(call.model, _refusal(refused))
         call.waiter.switch(outcome)
 
     def _settle(self, status: HostStatus) -> None:

@@ -8,6 +8,7 @@ from app.web.errors import NotFoundError, NotReadyError
 
 if TYPE_CHECKING:
     from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
+    from app.web.errors import ServiceError
 
 
 class Directory:
@@ -36,8 +37,11 @@ class Directory:
 
         Raises:
             NotFoundError: If there is none of that name.
+            NotReadyError: If that is not known yet.
         """
         found = self._models.get(name)
+        if found is None and not self.status.settled:
+            raise not_ready(self.status.default)
         if found is None:
             have = ", ".join(model.name for model in self.status.models)
             raise NotFoundError(f"there is no model {name!r} (there is: {have})")
@@ -57,6 +61,8 @@ class Directory:
         if found is not None and found.state == "loading":
             sentence = f"{model.name} version {version} is being loaded"
             raise NotReadyError(sentence, retry_after_s=1)
+        if found is None and not model.complete:
+            raise not_yet(f"version {version} of {model.name}")
         if found is None or found.state != "serving" or found.loaded is None:
             raise NotFoundError(_not_serving(model, version, found))
         return found.loaded
@@ -70,6 +76,13 @@ class Directory:
         """Say why a model cannot be asked, though it could be once."""
         return not_ready(self._models.get(name, self.status.default))
 
+    def judged(self, name: str | None, refusal: ServiceError) -> ServiceError:
+        """Return a refusal by the host; what it did not find may be there once all is loaded."""
+        model = self._models.get(name)
+        if isinstance(refusal, NotFoundError) and model is not None and not model.complete:
+            return NotReadyError(str(refusal), retry_after_s=1)
+        return refusal
+
     def classes(self, name: str | None, version: int) -> tuple[str, ...]:
         """Name the classes of a version that serves or is retiring."""
         return self._classes[name, version]
@@ -78,6 +91,12 @@ class Directory:
 def not_ready(model: ModelStatus) -> NotReadyError:
     """Say why nothing can be had of a model."""
     return NotReadyError(model.reason or f"no version of {model.name} serves", retry_after_s=1)
+
+
+def not_yet(what: str) -> NotReadyError:
+    """Say that something is not known before the host has tried all versions."""
+    sentence = f"{what} is not known yet: versions are still being loaded"
+    return NotReadyError(sentence, retry_after_s=1)
 
 
 def silent(status: HostStatus, reason: str) -> HostStatus:

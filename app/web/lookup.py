@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from app.web.errors import NotFoundError, NotReadyError
+from app.web.directory import not_ready, not_yet
+from app.web.errors import NotFoundError
 
 if TYPE_CHECKING:
     from app.status import HostStatus, ModelStatus, VersionStatus
@@ -23,8 +24,8 @@ def find_model(status: HostStatus, name: str) -> ModelStatus:
     found = next((model for model in status.models if model.name == name), None)
     if found is not None:
         return found
-    if status.starting:
-        raise NotReadyError(status.reason or "the model host is being started", retry_after_s=1)
+    if not status.settled:
+        raise not_ready(status.default)
     raise NotFoundError(
         f"there is no model {name[:80]!r}; {_have('models', [m.name for m in status.models])}"
     )
@@ -35,8 +36,11 @@ def find_version(model: ModelStatus, version: int) -> VersionStatus:
 
     Raises:
         NotFoundError: If nothing is known of it.
+        NotReadyError: If that is not known yet.
     """
     found = model.version(version)
+    if found is None and not model.complete:
+        raise not_yet(f"version {version} of {model.name}")
     if found is None:
         numbers = [v.version for v in model.versions]
         raise NotFoundError(
@@ -50,7 +54,10 @@ def find_label(model: ModelStatus, label: str) -> int:
 
     Raises:
         NotFoundError: If no version that serves has this label.
+        NotReadyError: If that is not known yet.
     """
+    if label not in model.labels and not model.complete:
+        raise not_yet(f"label {label[:80]!r} of {model.name}")
     if label not in model.labels:
         labels = [f"{name} (version {version})" for name, version in model.labels.items()]
         raise NotFoundError(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, request
 
 from app.web.bodies import request_timeout_s
-from app.web.errors import NotFoundError, NotReadyError
+from app.web.directory import not_ready, not_yet
+from app.web.errors import NotFoundError
 from app.web.observing import STARTED
 from app.web.tf_serving.answers import describe_signature, describe_states
 from app.web.tf_serving.errors import ServableNotFoundError
@@ -40,9 +41,9 @@ class About:
         model = self._find(asked)
         number = asked.version
         if asked.label is not None:
-            if model is None or asked.label not in model.labels:
+            if model is None:
                 raise asked.unknown()
-            number = model.labels[asked.label]
+            number = _labelled(model, asked)
         versions = model.versions if model is not None else ()
         if number is not None:
             versions = tuple(version for version in versions if version.version == number)
@@ -81,11 +82,25 @@ class About:
         """
         status = self._channel.status
         found = next((model for model in status.models if model.name == asked.model), None)
-        starting = status.starting if found is None else found.starting and not found.versions
-        if starting:
-            reason = found.reason if found is not None else status.reason
-            raise NotReadyError(reason or f"{asked.model} is being loaded", retry_after_s=1)
+        if found is None and not status.settled:
+            raise not_ready(status.default)
+        if found is not None and asked.version is not None:
+            known = any(version.version == asked.version for version in found.versions)
+            if not (known or found.complete):
+                raise not_yet(f"version {asked.version} of {found.name}")
+        if found is not None and found.starting and not found.versions:
+            raise not_ready(found)
         return found
+
+
+def _labelled(model: ModelStatus, asked: Asked) -> int:
+    """Find the version that the label asked for points at."""
+    label = asked.label or ""
+    if label in model.labels:
+        return model.labels[label]
+    if not model.complete:
+        raise not_yet(f"label {label[:80]!r} of {model.name}")
+    raise asked.unknown()
 
 
 def _tell(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from functools import partial
 
 import gevent
 import numpy as np
@@ -34,6 +35,7 @@ from app.web.errors import (
     NotFoundError,
     NotReadyError,
     OverloadedError,
+    ServiceError,
 )
 
 SAFETY_S = 10
@@ -613,15 +615,8 @@ def test_a_host_that_went_away_is_starting_again(host, channel):
     host.die()
     until(lambda: not channel.status.ready)
 
-    expected = HostStatus.of(
-        ModelStatus(
-            name="shapes",
-            ready=False,
-            starting=True,
-            reason="the model host is being started again",
-        )
-    )
-    assert expected == channel.status
+    reason = "the model host is being started again"
+    assert HostStatus.away("shapes", reason, starting=True) == channel.status
 
 
 def test_a_version_that_retires_right_after_its_answer_has_its_classes(host, ask):
@@ -869,6 +864,44 @@ def test_a_version_that_is_being_loaded_is_not_ready(host, channel, deadline):
     with pytest.raises(NotReadyError, match=r"^dots version 6 is being loaded$") as caught:
         channel.serving(deadline, model="dots", version=6)
     assert 1 == caught.value.retry_after_s
+
+
+@pytest.mark.parametrize("name", [None, "dots"])
+def test_without_a_host_no_model_is_said_not_to_be_there(channel, clock, name):
+    """A new web worker knows none of their names; it says so, and that asking again may help."""
+    for ask in (channel.serving, partial(channel.predict, 1, b"x")):
+        with pytest.raises(ServiceError) as caught:
+            ask(clock() - 1, model=name)
+        assert not isinstance(caught.value, NotFoundError)
+    with pytest.raises(NotReadyError, match=r"^the model host is being started$") as caught:
+        channel.serving(clock() - 1, model=name)
+    assert 1 == caught.value.retry_after_s
+
+
+def test_before_the_store_was_read_no_model_is_said_not_to_be_there(host, channel, deadline):
+    """The host serves what it was told to, and cannot know yet what else there is."""
+    trouble = ModelStatus(name="shapes", ready=False, reason="the store is away")
+    host.greet(HostStatus(model="shapes", models=(trouble,), complete=False))
+    until(lambda: not channel.status.starting)
+
+    with pytest.raises(NotReadyError, match=r"^the store is away$"):
+        channel.model("dots")
+    with pytest.raises(NotReadyError, match=r"^the store is away$"):
+        channel.serving(deadline, model="dots")
+
+
+def test_before_all_versions_were_tried_none_is_said_not_to_be_there(host, channel, deadline):
+    """A host that was started again serves the first one, and has the others before it."""
+    host.greet(HostStatus.of(READY.default, DOTS.model_copy(update={"complete": False})))
+    until(lambda: channel.status.ready)
+
+    with pytest.raises(NotReadyError, match=r"^version 9 of dots is not known yet: ") as caught:
+        channel.serving(deadline, model="dots", version=9)
+    assert 1 == caught.value.retry_after_s
+    asked = gevent.spawn(channel.predict, 1, b"x", deadline, model="dots", version=9)
+    refused = Refused(Refusal.NOT_FOUND, 0.0, "dots version 9 does not serve")
+    host.send(encode_refusal(host.receive().request_id, refused))
+    assert isinstance(failure(asked), NotReadyError)
 
 
 def test_a_version_that_is_gone_when_the_request_comes_is_not_found(host, channel, deadline):

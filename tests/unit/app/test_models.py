@@ -158,3 +158,23 @@ def test_while_the_host_starts_nothing_is_said_not_to_be_there(client, channel):
 
     assert (503, "1") == (response.status_code, response.headers["Retry-After"])
     assert {"error": "it is being started"} == response.json
+
+
+@pytest.mark.parametrize("path", ["versions/9", "labels/next/predict"])
+def test_before_all_was_tried_nothing_is_said_not_to_be_there(client, change_shapes, path):
+    """A version or a label may be there once all that is wanted is loaded."""
+    change_shapes(complete=False)
+    ask = client.post if path.endswith("predict") else client.get
+    response = ask(f"/models/shapes/{path}", json={"instances": [[[0, 0], [0, 0]]]})
+
+    assert (503, "1") == (response.status_code, response.headers["Retry-After"])
+    assert response.json["error"].endswith("not known yet: versions are still being loaded")
+
+
+def test_without_a_host_no_model_is_said_not_to_be_there(client, channel):
+    """Though nobody expects the host soon."""
+    channel.status = HostStatus.away("", "it is silent", starting=False)
+    response = client.get("/models/wide")
+
+    assert (503, "1") == (response.status_code, response.headers["Retry-After"])
+    assert {"error": "it is silent"} == response.json

@@ -127,6 +127,15 @@ def test_while_the_host_starts_nothing_is_said_not_to_be_there(client, channel, 
     assert "1" == response.headers["Retry-After"]
 
 
+@pytest.mark.parametrize("which", ["versions/7", "labels/next"])
+def test_before_all_was_tried_nothing_is_said_not_to_be_there(client, channel, which):
+    """A version or a label may be there once all that is wanted is loaded."""
+    channel.status = HostStatus.of(channel.status.default.model_copy(update={"complete": False}))
+    response = client.get(f"{SHAPES}/{which}")
+
+    assert (503, "1") == (response.status_code, response.headers["Retry-After"])
+
+
 def test_versions_that_are_known_are_told_while_the_first_is_loaded(client, channel):
     """As there: a 200, with LOADING."""
     versions = channel.status.versions[0].model_copy(update={"state": "loading", "loaded": None})

@@ -134,8 +134,42 @@ def test_an_empty_store_is_worth_no_waiting(watch, publisher):
 
     root = publisher.store.root
     reason = f"{root} holds no version of shapes; publish one with glyph-train"
-    assert HostStatus.away(SHAPES, reason, starting=False) == watch.status
+    assert (False, False, reason) == (
+        watch.shapes.ready,
+        watch.shapes.starting,
+        watch.shapes.reason,
+    )
+    assert (True, True) == (watch.status.complete, watch.shapes.complete)
     assert [watch.status] == watch.announced
+
+
+def test_versions_that_wait_for_their_trial_are_not_known_yet(make_watch, publisher):
+    """Nobody may be told that they are not there, until the last one is told as being loaded."""
+    for _ in range(3):
+        publisher.publish()
+    watch = make_watch(policy="all")
+    watch.look()
+
+    told = [(s.default.complete, [v.state for v in s.versions]) for s in watch.announced]
+    first = next(number for number, (complete, _) in enumerate(told) if complete)
+    assert (True, ["serving", "serving", "loading"]) == told[first]
+    assert all(complete for complete, _ in told[first:])
+    assert first > 1
+
+
+def test_a_store_that_was_never_read_leaves_models_unknown(watch, monkeypatch):
+    """Until it is read."""
+
+    def broken():
+        raise StoreError("it is away")
+
+    monkeypatch.setattr(watch.store, "models", broken)
+    watch.look()
+    assert not watch.status.complete
+    monkeypatch.undo()
+    watch.look()
+
+    assert watch.status.complete
 
 
 def test_a_look_that_finds_nothing_new_is_silent(watch, publisher):
