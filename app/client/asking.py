@@ -7,14 +7,17 @@ differ only in how they do these two things.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import httpx
 
 from app.client.errors import DeadlineError, FailedError, GlyphError, UnreachableError
 from app.client.question import LONGEST_TIMEOUT_S
+from app.client.receiving import most_bytes
 from app.client.retries import Outcome, wait_before_retry
 
 T = TypeVar("T")
@@ -22,6 +25,9 @@ T = TypeVar("T")
 _SHARE_OF_SERVICE = 0.95  # of the time that is left; the rest is for the way there and back
 _LEAST_S = 0.001
 _OK = 200
+_GREATEST_PORT = 65535
+_LONGEST_REASON = 300
+_KEY = re.compile("[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Send:
 
     request: httpx.Request
     timeout_s: float
+    most_bytes: int
+    """Bound on the body of the answer."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +68,10 @@ class Asker:
         Raises:
             ValueError: If any of it cannot be.
         """
-        address = httpx.URL(url)
-        if address.scheme not in ("http", "https") or not address.host:
+        if not _is_address(url):
             raise ValueError(f"url is {url!r}; one such as http://127.0.0.1:8000 is expected")
+        if api_key is not None and not _KEY.fullmatch(api_key):
+            raise ValueError("api_key is empty, or holds more than visible ASCII characters")
         if not 0 < timeout_s <= LONGEST_TIMEOUT_S:
             raise ValueError(f"timeout is {timeout_s}; up to {LONGEST_TIMEOUT_S:g} s are expected")
         if retries < 0:
@@ -77,7 +86,13 @@ class Asker:
             self._headers["Authorization"] = f"Bearer {api_key}"
 
     def ask(
-        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        images: int = 0,
+        **options: Any,
     ) -> Conversation[httpx.Response]:
         """Ask until there is an answer that stays the same, or the time is up.
 
@@ -85,6 +100,7 @@ class Asker:
             method: Of HTTP.
             path: Below the address.
             headers: Beside those that every request has.
+            images: How many the answer is about; the more, the larger it may be.
             options: Others of httpx.Request.
 
         Raises:
@@ -95,7 +111,7 @@ class Asker:
         outcomes: list[Outcome] = []
         while True:
             request = self._request(method, path, left, headers or {}, options)
-            outcome = yield from _sent(request, left)
+            outcome = yield from _sent(Send(request, left, most_bytes(images)))
             outcomes.append(outcome)
             if isinstance(outcome, httpx.Response) and outcome.status_code == _OK:
                 return outcome
@@ -117,7 +133,8 @@ class Asker:
             GlyphError: If there is no answer at all.
         """
         left = max(min(most_s, self._timeout_s), _LEAST_S)
-        outcome = yield from _sent(self._request("GET", path, left, {}, {}), left)
+        request = self._request("GET", path, left, {}, {})
+        outcome = yield from _sent(Send(request, left, most_bytes(0)))
         return self._answer(outcome, left)
 
     def _request(
@@ -136,19 +153,40 @@ class Asker:
     def _answer(self, outcome: Outcome, waited_s: float) -> httpx.Response:
         if isinstance(outcome, httpx.Response):
             return outcome
+        if isinstance(outcome, GlyphError):
+            raise outcome
         raise self._no_answer(outcome, waited_s) from outcome
 
-    def _no_answer(self, failure: httpx.TransportError, waited_s: float) -> GlyphError:
-        why = str(failure) or type(failure).__name__
-        if isinstance(failure, httpx.ConnectTimeout | httpx.NetworkError | httpx.ProtocolError):
+    def _no_answer(self, failure: Exception, waited_s: float) -> GlyphError:
+        """Return the error for what a transport raised: httpx's, or by a transport of its own."""
+        why = (str(failure) or type(failure).__name__)[:_LONGEST_REASON]
+        if isinstance(failure, httpx.ConnectTimeout | httpx.ConnectError | httpx.ProxyError):
             return UnreachableError(f"no connection to {self.url}: {why}")
-        if isinstance(failure, httpx.TimeoutException):
+        if isinstance(failure, httpx.TimeoutException | TimeoutError):
             return DeadlineError(f"{self.url} did not answer within {waited_s:g} s")
+        if isinstance(failure, httpx.RemoteProtocolError):
+            return UnreachableError(f"{self.url} gave no whole answer in HTTP: {why}")
+        if isinstance(failure, httpx.NetworkError | OSError):
+            return UnreachableError(f"the connection to {self.url} broke: {why}")
         return FailedError(f"{self.url} cannot be asked: {why}")
 
 
-def _sent(request: httpx.Request, timeout_s: float) -> Conversation[Outcome]:
-    outcome = yield Send(request, timeout_s)
+def no_cookies() -> CookieJar:
+    """Return a jar that keeps none: Glyph sets none, and others could fill memory with them."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    known = address.scheme in ("http", "https") and bool(address.host)
+    return known and (address.port or 0) <= _GREATEST_PORT
+
+
+def _sent(step: Send) -> Conversation[Outcome]:
+    outcome = yield step
     if outcome is None:
         raise TypeError("what was to be sent has no outcome")
     return outcome

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import httpx
 
 from app.client.answers import Model, Prediction, Predictions, collect
-from app.client.asking import Conversation, Pause, Send
+from app.client.asking import Conversation, Pause, Send, no_cookies
 from app.client.conversations import Service
 from app.client.images import numbered, read_images
 from app.client.question import (
@@ -22,6 +23,7 @@ from app.client.question import (
     Prepare,
     Question,
 )
+from app.client.receiving import Receiving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.client.images import Either, Many, One
+    from app.client.retries import Outcome
 
     T = TypeVar("T")
 
@@ -82,7 +85,7 @@ class AsyncGlyph:
             batch_size=batch_size,
             clock=clock,
         )
-        self._http = httpx.AsyncClient(transport=transport)
+        self._http = httpx.AsyncClient(transport=transport, cookies=no_cookies())
         self._concurrency = concurrency
         self._sleep = sleep
 
@@ -204,14 +207,22 @@ class AsyncGlyph:
                 return answer
             outcome = await self._do(step)
 
-    async def _do(self, step: Send | Pause) -> httpx.Response | httpx.TransportError | None:
+    async def _do(self, step: Send | Pause) -> Outcome | None:
         if isinstance(step, Pause):
             await self._sleep(step.seconds)
             return None
         try:
             async with asyncio.timeout(step.timeout_s):
-                return await self._http.send(step.request)
-        except TimeoutError:
-            return httpx.ReadTimeout("no answer in time", request=step.request)
-        except httpx.TransportError as exc:
+                return await self._send(step)
+        except Exception as exc:  # noqa: BLE001 - transports raise much, and callers get one family
             return exc
+
+    async def _send(self, step: Send) -> httpx.Response:
+        response = await self._http.send(step.request, stream=True)
+        async with aclosing(response):
+            if response.is_stream_consumed:  # by a transport that does without a network
+                return response
+            receiving = Receiving(response, step.most_bytes)
+            async for piece in response.aiter_raw():
+                receiving.take(piece)
+            return receiving.whole()

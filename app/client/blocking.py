@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import httpx
 
 from app.client.answers import Model, Prediction, Predictions, collect
-from app.client.asking import Conversation, Pause, Send
+from app.client.asking import Conversation, Pause, Send, no_cookies
 from app.client.conversations import Service
+from app.client.deadlines import bound_by_deadline, check_deadline, deadline_in
 from app.client.images import numbered, read_images
 from app.client.question import BATCH_SIZE, RETRIES, TIMEOUT_S, URL, Prepare, Question
+from app.client.receiving import Receiving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.client.images import Either, Many, One
+    from app.client.retries import Outcome
 
     T = TypeVar("T")
 
@@ -72,7 +76,8 @@ class Glyph:
             batch_size=batch_size,
             clock=clock,
         )
-        self._http = httpx.Client(transport=transport)
+        self._http = httpx.Client(transport=transport, cookies=no_cookies())
+        bound_by_deadline(self._http)
         self._sleep = sleep
 
     @overload
@@ -194,11 +199,22 @@ class Glyph:
                 return answer
             outcome = self._do(step)
 
-    def _do(self, step: Send | Pause) -> httpx.Response | httpx.TransportError | None:
+    def _do(self, step: Send | Pause) -> Outcome | None:
         if isinstance(step, Pause):
             self._sleep(step.seconds)
             return None
         try:
-            return self._http.send(step.request)
-        except httpx.TransportError as exc:
+            with deadline_in(step.timeout_s):
+                return self._send(step)
+        except Exception as exc:  # noqa: BLE001 - transports raise much, and callers get one family
             return exc
+
+    def _send(self, step: Send) -> httpx.Response:
+        with closing(self._http.send(step.request, stream=True)) as response:
+            if response.is_stream_consumed:  # by a transport that does without a network
+                return response
+            receiving = Receiving(response, step.most_bytes)
+            for piece in response.iter_raw():
+                receiving.take(piece)
+                check_deadline()
+            return receiving.whole()

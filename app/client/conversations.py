@@ -18,6 +18,7 @@ from app.client.errors import (
 )
 from app.client.question import LONGEST_TIMEOUT_S, BatchSize, Question
 from app.client.reading import (
+    read_default_model,
     read_document,
     read_error,
     read_example,
@@ -110,6 +111,7 @@ class Service:
             path,
             params=question.parameters,
             content=body.content,
+            images=len(batch),
             headers={"Content-Type": body.media_type},
         )
         if response.status_code == _TOO_LARGE and len(batch) > 1:
@@ -170,16 +172,15 @@ class Service:
                 return trouble  # a model may come later
             raise
         document = read_document(response)
-        if document.get("ready") if self._root else document.get("status") == "ready":
+        if document.get("ready") is True if self._root else document.get("status") == "ready":
             return None
-        return UnavailableError(document.get("reason") or "no version serves")
+        reason = document.get("reason")
+        return UnavailableError(
+            reason if reason and isinstance(reason, str) else "no version serves"
+        )
 
     def _default_model(self) -> Conversation[str]:
-        response = yield from self._get("/models")
-        name = read_document(response).get("default")
-        if not isinstance(name, str):
-            raise strange(response)
-        return name
+        return read_default_model((yield from self._get("/models")))
 
     def _get(self, path: str) -> Conversation[httpx.Response]:
         return _good((yield from self._asker.ask("GET", path)))

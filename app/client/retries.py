@@ -15,7 +15,8 @@ from app.client.reading import retry_after_s
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Outcome = httpx.Response | httpx.TransportError
+Outcome = httpx.Response | Exception
+"""An answer, or what was raised in place of one."""
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 2.0
 _NOT_NOW = (429, 503)

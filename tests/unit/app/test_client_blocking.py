@@ -302,7 +302,12 @@ def test_a_refusal_has_the_services_sentence(ask, service, status, kind):
     [
         (httpx.ConnectError("refused"), UnreachableError, "no connection to http://.*: refused"),
         (httpx.ConnectTimeout(""), UnreachableError, "no connection to http://.*: ConnectTimeout"),
-        (httpx.RemoteProtocolError("closed"), UnreachableError, "no connection to .*: closed"),
+        (httpx.ReadError("reset"), UnreachableError, "the connection to http://.* broke: reset"),
+        (
+            httpx.RemoteProtocolError("closed"),
+            UnreachableError,
+            "http://glyph.test gave no whole answer in HTTP: closed",
+        ),
         (httpx.ReadTimeout(""), DeadlineError, "http://glyph.test did not answer within 5 s"),
         (httpx.UnsupportedProtocol("no"), FailedError, "http://glyph.test cannot be asked: no"),
     ],
