@@ -8,7 +8,8 @@ import sys
 from pydantic import SecretStr
 from pydantic_settings import CliApp, SettingsConfigDict
 
-from app.settings import PREFIX, Settings, exit_on_wrong_value
+from app.settings import PREFIX, Settings
+from app.wrong_settings import exit_on_wrong_value
 
 
 class ServeSettings(Settings):

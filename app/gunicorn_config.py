@@ -9,13 +9,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.access.starting import check_access_files, warning_of_open_door
+from app.access.starting import warning_of_open_door
 from app.cores import usable_cores
-from app.key_files import check_public_keys
 from app.logs import logging_config
 from app.metrics_files import join_dead
 from app.run_dir import METRICS, current_run_dir, make_run_dir, remove_run_dir
 from app.settings import load_settings, misspelt
+from app.start.checks import check_start
+from app.start.open_files import connections_within_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,15 +27,14 @@ if not sys.warnoptions:
     warnings.simplefilter("ignore")
 
 _settings = load_settings()
-check_public_keys(_settings)
-check_access_files(_settings)
+check_start(_settings)
 make_run_dir(_settings.run_dir)
 
 bind = _settings.bind
 proc_name = f"glyph-{_settings.bind}"  # gunicorn keeps a pid file of this name: one per service
 workers = _settings.count_web_workers(usable_cores())
 worker_class = "app.gunicorn_worker.WebWorker"
-worker_connections = 1000
+worker_connections = connections_within_limit()
 backlog = 2048
 keepalive = _settings.keepalive_s
 timeout = 30

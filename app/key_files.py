@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from app.settings import PREFIX
+from app.wrong_settings import WrongSettingError, exit_on_wrong_value
 from model_store import KeyFileError
 
 if TYPE_CHECKING:
@@ -21,5 +20,5 @@ def check_public_keys(settings: Settings) -> None:
     try:
         read_public_keys(settings.public_key_paths)
     except KeyFileError as exc:
-        print(f"glyph: {PREFIX}PUBLIC_KEYS={settings.public_keys!r}: {exc}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(2) from None
+        with exit_on_wrong_value():
+            raise WrongSettingError("public_keys", settings.public_keys, str(exc)) from exc

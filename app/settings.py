@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import sys
 from difflib import get_close_matches
 from functools import partial
-from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.access.files import check_file_kind
 from app.access.networks import parse_networks
 from app.access.origins import parse_origins
 from app.access.rates import Rate  # noqa: TC001 - pydantic needs it at run time
 from app.share import parse_shadow, parse_share
+from app.wrong_settings import PREFIX as PREFIX  # noqa: PLC0414 - others have it from here
+from app.wrong_settings import exit_on_wrong_value
 from model_store.key_paths import key_paths
 from model_store.metadata import MODEL_NAME_PATTERN, ModelName
 from model_store.policy import policy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
-PREFIX = "GLYPH_"
+_MOST_MIB = 2**24
+_SMALLEST_HOST_MIB = 128
+"""A host without a version is larger."""
 _MOST_WEB_WORKERS = 4
 _MOST_STREAMS = 4
 _LOOK_S, _LOOK_AT_URL_S = 0.2, 5.0
 _ADDRESS = re.compile(r"([^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 
 _TOKEN = re.compile(r"[!-~]{16,256}")
-_SECRET = ("admin_token",)
-"""What is not to be repeated in a complaint."""
+_DIRECTORIES = ("cache_dir", "run_dir")
 _FORM = "16 to 256 printable ASCII characters without a space are expected"
 
 
@@ -93,7 +102,10 @@ class Settings(BaseSettings):
         description="Where versions from a URL are kept here; the user's cache by default",
     )
     cache_mib: int = Field(
-        default=10_240, ge=1, description="How much of them; the longest unused go first"
+        default=10_240,
+        ge=1,
+        le=_MOST_MIB,
+        description="How much of them; the longest unused go first",
     )
     model: ModelName = Field(default="mnist", description="Model that `/predict` serves")
     models: Annotated[str, AfterValidator(_check_names)] | None = Field(
@@ -163,7 +175,10 @@ class Settings(BaseSettings):
         default=10, ge=2, le=600, description="A model host silent for this long is replaced"
     )
     host_memory_mib: int = Field(
-        default=4096, ge=0, description="A model host larger than this is replaced; 0 is no limit"
+        default=4096,
+        ge=0,
+        le=_MOST_MIB,
+        description="A model host larger than this is replaced; 0 is no limit",
     )
     trial_timeout_s: float = Field(
         default=60,
@@ -172,7 +187,10 @@ class Settings(BaseSettings):
         description="How long a new version's trial may take, time without a free core left out",
     )
     trial_memory_mib: int = Field(
-        default=2048, ge=256, description="How much memory a new version's trial may take"
+        default=2048,
+        ge=256,
+        le=_MOST_MIB,
+        description="How much memory a new version's trial may take",
     )
     graceful_timeout_s: int = Field(
         default=20, ge=1, le=600, description="How long requests in flight may finish at shutdown"
@@ -231,12 +249,34 @@ class Settings(BaseSettings):
         "of which a flood is cut to ten a second of a kind",
     )
 
+    @field_validator("*")
+    @classmethod
+    def _is_clean(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse what a slip leaves in a text: no name, path or address has it."""
+        if isinstance(value, str | Path):
+            text = str(value)
+            if not text.isprintable():
+                raise ValueError("printable characters are expected, on one line")
+            if text != text.strip() and (isinstance(value, Path) or info.field_name == "store"):
+                raise ValueError("no space is expected at its ends")
+        if isinstance(value, Path) and info.field_name not in _DIRECTORIES:
+            check_file_kind(value)
+        if isinstance(value, str) and info.field_name == "public_keys":
+            for path in key_paths(value):
+                check_file_kind(path)
+        return value
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.max_images > self.queue_limit:
             raise ValueError(
                 f"{PREFIX}MAX_IMAGES={self.max_images} is more than "
                 f"{PREFIX}QUEUE_LIMIT={self.queue_limit}: the largest request could never be queued"
+            )
+        if 0 < self.host_memory_mib < _SMALLEST_HOST_MIB:
+            raise ValueError(
+                f"{PREFIX}HOST_MEMORY_MIB={self.host_memory_mib} is less than any host takes; "
+                f"0 for no limit, or at least {_SMALLEST_HOST_MIB} is expected"
             )
         names = self.model_names
         if names and self.model not in names:
@@ -332,26 +372,3 @@ def load_settings() -> Settings:
     """Read the environment; a wrong value ends the process with one line that names it."""
     with exit_on_wrong_value():
         return Settings()
-
-
-@contextlib.contextmanager
-def exit_on_wrong_value() -> Iterator[None]:
-    """Turn a wrong setting into a line on stderr for each and exit code 2."""
-    try:
-        yield
-    except ValidationError as exc:
-        print("\n".join(f"glyph: {line}" for line in _complaints(exc)), file=sys.stderr)  # noqa: T201
-        raise SystemExit(2) from None
-
-
-def _complaints(exc: ValidationError) -> list[str]:
-    lines = []
-    for error in exc.errors(include_url=False):
-        message = error["msg"].removeprefix("Value error, ")
-        if not error["loc"]:
-            lines.append(message)
-            continue
-        field = str(error["loc"][0])
-        found = "" if field in _SECRET else f"={str(error['input'])!r}"
-        lines.append(f"{PREFIX}{field.upper()}{found}: {message[0].lower()}{message[1:]}")
-    return lines

@@ -6,6 +6,7 @@ Knows buckets and keys, nothing of models and versions.
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ _S3_OPTIONS = {
         "retries": {"mode": "standard", "total_max_attempts": _ATTEMPTS},
     }
 }
+_BUCKET = re.compile(r"([A-Za-z0-9._-]+|arn:[^/]+)(/|$)")
 _TRIAL = ".created-only-once"
 _TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict", "OperationAborted"}
 """What S3 and servers like it answer when a name is there, or is just being created."""
@@ -61,12 +63,12 @@ class Objects:
             StoreError: If the package for this kind of URL is missing, or it names no place.
         """
         self.url = url.rstrip("/")
-        scheme, _, place = self.url.partition("://")
+        scheme, _, place = url.partition("://")
         if scheme in ("file", "local"):
             raise StoreError(f"{url}: name a directory without {scheme}://")
-        if not place:
-            raise StoreError(f"{url}: names no bucket")
         s3 = scheme in ("s3", "s3a")
+        if not place.strip("/") or (s3 and not _BUCKET.match(place)):
+            raise StoreError(f"{url}: names no bucket")
         try:
             self._fs, self._root = url_to_fs(
                 self.url,
@@ -75,7 +77,7 @@ class Objects:
                 **(_S3_OPTIONS if s3 else {}),
             )
         except ImportError as exc:
-            missing = "s3fs is not installed" if s3 else str(exc)
+            missing = "s3fs is not installed; pip install 'glyph[s3]'" if s3 else str(exc)
             raise StoreError(f"{url}: {missing}") from exc
         except ValueError as exc:
             raise StoreError(f"{url}: {exc}") from exc

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import sys
 from typing import TYPE_CHECKING
 
 from app.access.key_file import ApiKeysError, read_keys
 from app.settings import PREFIX
+from app.wrong_settings import WrongSettingError, exit_on_wrong_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +21,15 @@ def check_access_files(settings: Settings) -> None:
         try:
             read_keys(settings.api_keys_file)
         except ApiKeysError as exc:
-            _stop("API_KEYS_FILE", settings.api_keys_file, exc.problem)
+            _stop("api_keys_file", settings.api_keys_file, exc.problem)
     if settings.tls_cert is not None and settings.tls_key is not None:
         from app.access.tls import TlsFileError, check_certificate  # noqa: PLC0415 - 13 MiB
 
         try:
             check_certificate(settings.tls_cert, settings.tls_key)
         except TlsFileError as exc:
-            name = "TLS_KEY" if exc.path == settings.tls_key else "TLS_CERT"
-            _stop(name, exc.path, exc.problem)
+            setting = "tls_cert" if exc.path == settings.tls_cert else "tls_key"
+            _stop(setting, exc.path, exc.problem)
 
 
 def warning_of_open_door(settings: Settings) -> str | None:
@@ -52,6 +52,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _stop(name: str, path: Path, problem: str) -> None:
-    print(f"glyph: {PREFIX}{name}={str(path)!r}: {problem}", file=sys.stderr)  # noqa: T201
-    raise SystemExit(2) from None
+def _stop(setting: str, path: Path, problem: str) -> None:
+    with exit_on_wrong_value():
+        raise WrongSettingError(setting, path, problem)

@@ -1,0 +1,64 @@
+"""Check that the service can listen where it is to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+
+from gunicorn.util import is_ipv6, parse_address
+
+from app.start.sockets import check_socket_path
+from app.wrong_settings import WrongSettingError
+
+_HANDED_ON = ("GUNICORN_FD", "LISTEN_PID")
+"""Variables that come with sockets that listen already: from a master before, or from systemd."""
+_PROBLEMS = {
+    errno.EADDRINUSE: "is in use; end what listens there, or choose another port",
+    errno.EADDRNOTAVAIL: "is no address of this machine; 0.0.0.0 and [::] stand for all it has",
+    errno.EACCES: "may not be listened on by this user; choose a port above 1023",
+}
+
+
+def check_addresses(bind: str) -> None:
+    """Check the addresses to listen on, which commas separate.
+
+    Raises:
+        WrongSettingError: If the service cannot listen on one of them.
+    """
+    if any(name in os.environ for name in _HANDED_ON):
+        return
+    for text in bind.split(","):
+        address = parse_address(text.strip())
+        problem = _of_path(address) if isinstance(address, str) else _of_port(*address)
+        if problem is not None:
+            raise WrongSettingError("bind", bind, problem)
+
+
+def _of_port(host: str, port: int) -> str | None:
+    family = socket.AF_INET6 if is_ipv6(host) else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
+            probe.bind((host, port))
+    except (socket.gaierror, UnicodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is no name of a machine"
+        return f"{host} cannot be resolved: {reason}; an address of this machine is expected"
+    except OSError as exc:
+        return f"{host}:{port} {_PROBLEMS.get(exc.errno or 0) or exc.strerror}"
+    return None
+
+
+def _of_path(path: str) -> str | None:
+    parent = Path(path).parent
+    if problem := check_socket_path(Path(path)):
+        return problem
+    if not parent.is_dir():
+        return f"{parent} is no directory; make it, or choose another path"
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return f"{parent} is not writable for this user"
+    if Path(path).exists() and not stat.S_ISSOCK(Path(path).stat().st_mode):
+        return f"{path} is there and is no socket; choose another path"
+    return None

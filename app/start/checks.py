@@ -1,0 +1,29 @@
+"""Every check of a start, in order; the first that fails ends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.access.starting import check_access_files
+from app.key_files import check_public_keys
+from app.start.addresses import check_addresses
+from app.start.directories import check_cache_dir, check_run_dir, check_store
+from app.start.open_files import connections_within_limit
+from app.start.runtimes import check_runtime
+from app.wrong_settings import exit_on_wrong_value
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+
+def check_start(settings: Settings) -> None:
+    """End the process with one line and exit code 2 if it can never serve with these settings."""
+    check_public_keys(settings)
+    check_access_files(settings)
+    with exit_on_wrong_value():
+        connections_within_limit()
+        check_runtime(settings.runtime)
+        check_store(settings.store)
+        check_cache_dir(settings.cache_dir, used="://" in settings.store)
+        check_addresses(settings.bind)
+        check_run_dir(settings.run_dir)
