@@ -21,7 +21,7 @@ from model_store.errors import CorruptVersionError, InvalidDocumentError, explai
 from model_store.manifest import MANIFEST, SIGNATURE, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 CACHE_BYTES = 10 * 2**30
@@ -83,21 +83,12 @@ class Cache:
                 os.close(descriptor)
         return None
 
-    @contextlib.contextmanager
-    def draft(self) -> Iterator[Path]:
+    def draft(self) -> AbstractContextManager[Path]:
         """Make a directory aside; it is removed at the end unless it has been kept.
 
         What killed processes left is removed by the next one.
         """
-        with contextlib.ExitStack() as held:
-            with explained("write to the cache"):
-                self.root.mkdir(parents=True, exist_ok=True)
-                with self._locked():  # so that nobody takes the new draft for an abandoned one
-                    drafts.remove_abandoned(self.root)
-                    path = drafts.create(self.root)
-                    held.callback(shutil.rmtree, path, ignore_errors=True)
-                    held.enter_context(drafts.lock(path))
-            yield path
+        return drafts.begin(self.root, _LOCK, "write to the cache")
 
     @explained("write to the cache")
     def keep(self, draft: Path, key: str) -> None:
@@ -170,13 +161,8 @@ class Cache:
         entry.rename(aside / entry.name)
         shutil.rmtree(aside)
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = self.root / _LOCK
-        if not lock.exists():  # another user's lock can be held, but not touched
-            lock.touch()
-        with drafts.lock(lock):
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        return drafts.lock_within(self.root, _LOCK)
 
 
 def _check(entry: Path) -> bytes | None:

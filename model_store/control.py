@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONTROL = "control"
+MAX_GENERATION = 10**8 - 1
+"""Eight digits, so that generations sort by their names."""
 ATTEMPTS = 100
 """Each lost one means that somebody else's change was made, so that even a dozen writers without
 a pause between their changes do not reach it."""
@@ -90,7 +92,7 @@ class Change(Document):
     """One generation: who did what, when and why, and the control document after it."""
 
     schema_version: Literal[1] = 1
-    generation: int = Field(ge=1)
+    generation: int = Field(ge=1, le=MAX_GENERATION)
     at: AwareDatetime
     by: str
     action: str
@@ -148,6 +150,10 @@ def append(
     for _ in range(ATTEMPTS):
         last = log.newest()
         generation = last.generation + 1 if last else 1
+        if generation > MAX_GENERATION:
+            raise StoreError(
+                f"{action} is not possible: the model has had {MAX_GENERATION} changes"
+            )
         try:
             edited = edit(last.control if last else base()).model_dump()  # a copy is not validated
             change = Change(generation=generation, at=now(), action=action, control=edited, **audit)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from model_store.errors import InvalidDocumentError
+from model_store.errors import InvalidDocumentError, StoreError
 from model_store.files import read_file
 
 if TYPE_CHECKING:
@@ -91,8 +91,20 @@ def write_new(path: Path, document: BaseModel) -> None:
 
 
 def dump(document: BaseModel) -> str:
-    """Give the text of a document."""
-    return json.dumps(document.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    """Return the text of a document.
+
+    Raises:
+        StoreError: If it could not be read back.
+    """
+    text = json.dumps(document.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    kind = type(document).__name__.lower()
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as exc:
+        raise StoreError(f"the {kind} holds a character that is no Unicode: {exc.reason}") from exc
+    if size > MAX_DOCUMENT_BYTES:
+        raise StoreError(f"the {kind} is {size} bytes long; at most {MAX_DOCUMENT_BYTES} are read")
+    return text
 
 
 def flatten(value: object, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_store.errors import StoreError
+from model_store.errors import StoreError, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,6 +69,33 @@ def lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def lock_within(directory: Path, name: str) -> Iterator[None]:
+    """Hold the lock of a directory, a file in it that is made when it is needed."""
+    path = directory / name
+    if not path.exists():  # another user's lock can be held, but not touched
+        path.touch()
+    with lock(path):
+        yield
+
+
+@contextlib.contextmanager
+def begin(directory: Path, lock_name: str, action: str = "open a draft") -> Iterator[Path]:
+    """Make a draft in a directory, after those that killed processes left are removed.
+
+    It is removed at the end unless it has been moved.
+    """
+    with contextlib.ExitStack() as held:
+        with explained(action):
+            directory.mkdir(parents=True, exist_ok=True)
+            with lock_within(directory, lock_name):  # nobody takes the draft for an abandoned one
+                remove_abandoned(directory)
+                path = create(directory)
+                held.callback(shutil.rmtree, path, ignore_errors=True)
+                held.enter_context(lock(path))
+        yield path
 
 
 def _is_abandoned(draft: Path) -> bool:

@@ -8,6 +8,7 @@ StoreError
 ├── SignatureError           a version is not signed, or not by a trusted key, or not as it is
 ├── KeyFileError             a key file holds no key that can be used
 └── PublishError             a draft could not become a version
+    └── VersionLimitError    no number is left for it
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ class KeyFileError(_FileError):
 
 class PublishError(StoreError):
     """Raised when a draft could not be made a version."""
+
+
+class VersionLimitError(PublishError):
+    """Raised when the model has a version of the greatest number there can be."""
 
 
 @contextlib.contextmanager

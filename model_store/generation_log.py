@@ -6,14 +6,17 @@ import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Unpack
 
-from model_store.control import Audit, Change, Control, append
-from model_store.errors import StoreError
+from model_store.control import MAX_GENERATION, Audit, Change, Control, append
+from model_store.errors import InvalidDocumentError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
+
+DIGITS = len(str(MAX_GENERATION))
 
 
 class GenerationLog(ABC):
@@ -85,3 +88,15 @@ class GenerationLog(ABC):
                 change = newest
         except (OSError, StoreError) as exc:
             log.warning("%s does not show the newest labels: %s", self.mirror, exc)
+
+
+def require_generation(where: Path | str, change: Change, number: int) -> Change:
+    """Refuse a generation that lies under another's name: the next one's number follows from it.
+
+    Raises:
+        InvalidDocumentError: If it does.
+    """
+    if change.generation != number:
+        problem = f"must be {number}, as the name says (found {change.generation})"
+        raise InvalidDocumentError(where, "generation", problem)
+    return change

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 
 from model_store.control import CONTROL, Change
 from model_store.documents import read_document, sync, write_document, write_new
-from model_store.generation_log import GenerationLog
+from model_store.generation_log import DIGITS, GenerationLog, require_generation
 from model_store.labels import LABELS, Labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
-
-DIGITS = 8
 
 
 class Generations(GenerationLog):
@@ -84,7 +82,8 @@ class Generations(GenerationLog):
         )
 
     def _read(self, number: int) -> Change:
-        return read_document(self._path(number), Change)
+        change = read_document(self._path(number), Change)
+        return require_generation(self._path(number), change, number)
 
     def _path(self, number: int) -> Path:
         return self._directory / f"{number:0{DIGITS}d}.json"

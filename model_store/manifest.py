@@ -8,9 +8,9 @@ import stat
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationError
 
-from model_store.documents import parse_document, read_document
+from model_store.documents import first_problem, parse_document, read_document
 from model_store.errors import CorruptVersionError
 from model_store.files import open_regular
 from model_store.metadata import Document, Sha256
@@ -28,6 +28,7 @@ def _check_relative(path: str) -> str:
     parts = PurePosixPath(path).parts
     if not parts or ".." in parts or path != "/".join(parts) or path.startswith("/"):
         raise ValueError("must be a relative path that stays inside the version")
+    path.encode()  # a ValueError for what stands for bytes that are no UTF-8
     return path
 
 
@@ -122,7 +123,11 @@ def _entry(directory: Path, path: Path) -> FileEntry:
     with _explained(path), open_regular(path, follow=False) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         size = stream.tell()
-    return FileEntry(path=path.relative_to(directory).as_posix(), size=size, sha256=digest)
+    try:
+        return FileEntry(path=path.relative_to(directory).as_posix(), size=size, sha256=digest)
+    except ValidationError as exc:
+        _, problem = first_problem(exc)
+        raise CorruptVersionError(repr(str(path)), f"cannot be listed: {problem}") from exc
 
 
 def _digest(files: Iterable[FileEntry]) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from model_store.errors import VersionNotFoundError
+from model_store.version_numbers import MAX_VERSION
 
 SCHEMA_VERSION = 1
 MODEL_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -109,7 +110,7 @@ class Metadata(Description):
 
     schema_version: Literal[1]
     model: ModelName
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=MAX_VERSION)
     created: AwareDatetime
 
     @classmethod

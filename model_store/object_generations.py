@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from model_store.control import CONTROL, Change
 from model_store.documents import dump, parse_document
 from model_store.errors import InvalidDocumentError
-from model_store.generation_log import GenerationLog
+from model_store.generation_log import DIGITS, GenerationLog, require_generation
 from model_store.labels import LABELS, Labels
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ObjectGenerations(GenerationLog):
 
     def create(self, change: Change) -> bool:
         """Write a change; False where its generation is there already."""
-        key, data = self._key(f"{change.generation:08d}.json"), dump(change).encode()
+        key, data = self._key(f"{change.generation:0{DIGITS}d}.json"), dump(change).encode()
         # Where an answer got lost, what is there is this change: its time tells it from others'.
         return self._objects.create(key, data) or self._objects.read(key) == data
 
@@ -76,10 +76,10 @@ class ObjectGenerations(GenerationLog):
         where = self._objects.at(self._key(name))
         if data is None:
             raise InvalidDocumentError(where, None, "is gone, though a generation stays for ever")
-        return parse_document(where, data, Change)
+        return require_generation(where, parse_document(where, data, Change), int(name[:DIGITS]))
 
     def _key(self, name: str) -> str:
         return f"{self._directory}/{name}"
 
 
-_NAME = re.compile(r"[0-9]{8}\.json")
+_NAME = re.compile(rf"[0-9]{{{DIGITS}}}\.json")

@@ -32,6 +32,7 @@ from model_store.object_generations import ObjectGenerations
 from model_store.objects import Objects
 from model_store.store import METADATA
 from model_store.store_base import StoreBase
+from model_store.version_numbers import next_version, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -226,18 +227,19 @@ class ObjectStore(StoreBase):
 
     def _reserve(self, model: str, description: Description) -> Metadata:
         """Take the next number: whoever creates its metadata has it."""
-        number = max(self._numbers(model), default=0)
+        taken = self._numbers(model)
         while True:  # each number lost is one that another publisher won
-            number += 1
+            number = next_version(model, taken)
             metadata = Metadata.of(description, model, number, self._now())
             key = f"{_key(model, number)}/{METADATA}"
             if self._objects.create(key, dump(metadata).encode()):
                 return metadata
+            taken.append(number)
 
     def _numbers(self, model: str) -> list[int]:
         require_model_name(model)
         names = (name for name, stored in self._objects.listing(model).items() if stored is None)
-        return sorted(int(name) for name in names if re.fullmatch("[1-9][0-9]{0,17}", name))
+        return sorted(filter(None, map(parse_version, names)))
 
     def _find_whole(self, model: str, numbers: list[int]) -> set[int]:
         whole = self._whole.get(model, set()) & set(numbers)
@@ -259,6 +261,9 @@ class ObjectStore(StoreBase):
             where = self._objects.at(_key(model, version))
             raise VersionNotFoundError(f"{where}: has no {MANIFEST}, so it is no version")
         raise self._unknown(model, version)
+
+    def _names(self, key: str) -> list[str]:
+        return list(self._objects.listing(key))
 
     def _is_abandoned(self, key: str) -> bool:
         written = [self._objects.modified(f"{key}/{name}") for name in self._objects.find(key)]

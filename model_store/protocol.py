@@ -32,6 +32,9 @@ class Store(Protocol):
     def versions(self, model: str) -> list[int]:
         """Number every whole version of a model, oldest first; a model unknown has none."""
 
+    def find_trace(self, model: str) -> str | None:
+        """Return a place that shows that the store has been used; None if it never was."""
+
     def unfinished(self, model: str) -> list[int]:
         """Number what looks like a version but has no manifest."""
 

@@ -18,9 +18,11 @@ from model_store.generations import Generations
 from model_store.manifest import MANIFEST, SIGNATURE, Manifest
 from model_store.metadata import MODEL_NAME_PATTERN, Metadata, require_model_name
 from model_store.store_base import StoreBase
+from model_store.version_numbers import next_version, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from model_store.control import Audit, Change, Control
@@ -161,19 +163,13 @@ class ModelStore(StoreBase):
         Leaving the block without a commit removes the draft. A draft whose publisher was killed is
         removed by the next one.
         """
-        directory = self.path(model, 0).parent
-        with contextlib.ExitStack() as held:
-            with explained("open a draft"):
-                directory.mkdir(parents=True, exist_ok=True)
-                with self._locked(model):  # so that nobody takes the new draft for an abandoned one
-                    drafts.remove_abandoned(directory)
-                    path = drafts.create(directory)
-                    held.callback(shutil.rmtree, path, ignore_errors=True)
-                    held.enter_context(drafts.lock(path))
+        with drafts.begin(self.path(model, 0).parent, _LOCK) as path:
             yield Draft(path, partial(self._commit, model))
 
     def adopt(self, source: Path, model: str) -> int:
         """Copy a published version from elsewhere, verified, under the number it has.
+
+        It is copied beside the models: a copy that is killed is no history of the model.
 
         Raises:
             CorruptVersionError: If the source is not what its manifest says.
@@ -181,10 +177,12 @@ class ModelStore(StoreBase):
         """
         Manifest.read(source).verify(source)
         number = read_document(source / METADATA, Metadata).version
-        with self.draft(model) as draft, explained("copy the version"):
-            shutil.copytree(source, draft.path, dirs_exist_ok=True)
-            sync_tree(draft.path)
-            if not self._take(model, draft.path, number):
+        directory = self.path(model, number).parent
+        with drafts.begin(self.root, _LOCK) as path, explained("copy the version"):
+            shutil.copytree(source, path, dirs_exist_ok=True)
+            sync_tree(path)
+            directory.mkdir(exist_ok=True)
+            if not self._take(model, path, number):
                 raise PublishError(f"{model} already has a version {number}")
         return number
 
@@ -231,8 +229,9 @@ class ModelStore(StoreBase):
     @explained("publish the version")
     def _commit(self, model: str, path: Path, description: Description, seal: Seal) -> int:
         with self._locked(model):
-            number = max(self._numbers(model), default=0) + 1
+            taken = self._numbers(model)
             while True:
+                number = next_version(model, taken)
                 metadata = Metadata.of(description, model, number, self._now())
                 write_document(path / METADATA, metadata)
                 write_document(path / MANIFEST, Manifest.of(path))
@@ -240,7 +239,7 @@ class ModelStore(StoreBase):
                 sync_tree(path)
                 if self._take(model, path, number):
                     return number
-                number += 1
+                taken.append(number)
 
     def _take(self, model: str, path: Path, number: int) -> bool:
         """Move a finished draft to its number; False where another publisher has it."""
@@ -259,9 +258,7 @@ class ModelStore(StoreBase):
         directory = self.path(model, 0).parent
         if not directory.is_dir():
             return []
-        return sorted(
-            int(p.name) for p in directory.iterdir() if re.fullmatch("[1-9][0-9]{0,17}", p.name)
-        )
+        return sorted(filter(None, (parse_version(path.name) for path in directory.iterdir())))
 
     def _is_whole(self, model: str, version: int) -> bool:
         try:
@@ -286,10 +283,10 @@ class ModelStore(StoreBase):
             raise VersionNotFoundError(f"{self.root} has no model {model!r}")
         return directory
 
-    @contextlib.contextmanager
-    def _locked(self, model: str) -> Iterator[None]:
-        lock = self._directory(model) / _LOCK
-        if not lock.exists():  # another user's lock can be held, but not touched
-            lock.touch()
-        with drafts.lock(lock):
-            yield
+    def _locked(self, model: str) -> AbstractContextManager[None]:
+        return drafts.lock_within(self._directory(model), _LOCK)
+
+    @explained("look for what the store holds")
+    def _names(self, key: str) -> list[str]:
+        directory = self.root / key
+        return [path.name for path in directory.iterdir()] if directory.is_dir() else []

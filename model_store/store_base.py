@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Unpack
 
-from model_store.control import Audit, Control, whoami
+from model_store.control import CONTROL, Audit, Control, whoami
 from model_store.errors import StoreError, VersionNotFoundError
+from model_store.labels import LABELS
+from model_store.metadata import MODEL_NAME_PATTERN, require_model_name
+from model_store.version_numbers import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +38,26 @@ class StoreBase(ABC):
     @abstractmethod
     def _existing(self, model: str, version: int) -> object:
         """Find a version, or raise VersionNotFoundError."""
+
+    @abstractmethod
+    def _names(self, key: str) -> list[str]:
+        """Name what lies right below a folder of the store; one that is not there has nothing."""
+
+    def find_trace(self, model: str) -> str | None:
+        """Return a place that shows that the store has been used; None if it never was.
+
+        That is anything below the model's name, or the versions, the control documents or the
+        labels of another model.
+        """
+        require_model_name(model)
+        for name in self._names(model):
+            return f"{model}/{name}"
+        for other in self._names(""):
+            if re.fullmatch(MODEL_NAME_PATTERN, other):
+                for name in self._names(other):
+                    if name in (CONTROL, LABELS) or parse_version(name):
+                        return f"{other}/{name}"
+        return None
 
     def latest(self, model: str) -> int | None:
         """Give the greatest version, or None where there is none."""

@@ -39,6 +39,7 @@ from app.host.watcher import StoreWatcher
 from app.run_dir import HOST_SOCKET, HOST_STARTS
 from app.share import parse_shadow
 from model_store import StoreError, open_store
+from model_store.bounded import bounded
 from model_store.seeding import seed
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class HostService:
         self._metrics.restarts.inc(_count_start(run_dir / HOST_STARTS))
         self.journal = HostJournal(run_dir)
         """What the host before has left."""
-        store = open_store(settings.store, settings.cache_dir, settings.cache_mib * 2**20)
-        _seed(store, settings.model)
+        open_ = partial(open_store, settings.store, settings.cache_dir, settings.cache_mib * 2**20)
+        store = bounded(open_)
         self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
         streams = settings.count_streams(cores)
         self._statistics = Statistics()
@@ -107,9 +108,9 @@ class HostService:
         self._threads = [
             threading.Thread(target=self._server.run, name="server", daemon=True),
             threading.Thread(
-                target=self._watcher.run,
+                target=_seed_and_watch,
                 name="watcher",
-                args=(settings.look_every_s,),
+                args=(store, settings, self._watcher),
                 daemon=True,
             ),
         ]
@@ -280,6 +281,11 @@ class HostService:
             version, percent = (s.version, s.percent) if (s := model.shadow) else (None, 0)
             self._shadowing.configure(model.name, version, percent, model.default)
         self._server.announce(status.model_dump_json().encode())
+
+
+def _seed_and_watch(store: Store, settings: Settings, watcher: StoreWatcher) -> None:
+    _seed(store, settings.model)
+    watcher.run(settings.look_every_s)
 
 
 def _seed(store: Store, model: str) -> None:

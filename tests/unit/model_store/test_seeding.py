@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+from typing import TYPE_CHECKING
+
 import pytest
 
-from model_store import CorruptVersionError, ModelStore, StoreError, seeding
+from model_store import (
+    CorruptVersionError,
+    ModelStore,
+    StoreError,
+    open_store,
+    operations,
+    seeding,
+)
+from model_store import store as store_module
+
+if TYPE_CHECKING:
+    from model_store import Store
 
 
 @pytest.fixture
@@ -71,6 +85,85 @@ def test_another_process_may_be_faster(empty, monkeypatch):
     monkeypatch.setattr(empty, "adopt", adopt_late)
 
     assert None is seeding.seed(empty, "mnist")
+
+
+TRACES = (
+    "mnist/control/00000001.json",
+    "mnist/labels.json",
+    "mnist/.publish.lock",
+    "mnist/.draft-abc/saved_model.pb",
+    "mnist/7/saved_model.pb",
+    "mnist/notes.txt",
+    "shapes/3/manifest.json",
+    "shapes/control/00000001.json",
+    "shapes/labels.json",
+)
+"""Each shows that somebody has used the store, though it holds no version of the default model."""
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def put(request, empty, tmp_path):
+    """Give a function that puts a file into an empty store, and gives the store."""
+
+    def put(name: str) -> Store:
+        if request.param == "directory":
+            path = empty.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"{}")
+            return empty
+        memory = pytest.importorskip("fsspec").filesystem("memory")
+        url = f"memory://{tmp_path.name}/models"
+        memory.pipe_file(f"{url}/{name}", b"{}")
+        return open_store(url, tmp_path / "cache")
+
+    return put
+
+
+@pytest.mark.usefixtures("starter")
+@pytest.mark.parametrize("trace", TRACES)
+def test_a_store_that_has_been_used_is_not_seeded(put, trace, caplog):
+    """That its versions are gone must not be hidden by another model that answers."""
+    store = put(trace)
+    found = trace.split("/")
+
+    assert None is seeding.seed(store, "mnist")
+    assert [] == store.versions("mnist")
+    assert f"has been used ({found[0]}/{found[1]}), so the starter model is not put" in caplog.text
+
+
+@pytest.mark.usefixtures("starter")
+@pytest.mark.parametrize("stranger", ["lost+found/1", ".snapshot/1", "README.md", "data/1.csv"])
+def test_what_is_of_no_model_is_no_trace(put, stranger):
+    """A new volume has such folders."""
+    assert 1 == seeding.seed(put(stranger), "mnist")
+
+
+@pytest.mark.usefixtures("starter")
+def test_a_seeding_that_was_killed_is_done_again(empty, monkeypatch):
+    """What it leaves is no history."""
+
+    def die(_path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store_module, "sync_tree", die)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as if it were killed
+    with pytest.raises(KeyboardInterrupt):
+        seeding.seed(empty, "mnist")
+    monkeypatch.undo()
+    monkeypatch.setattr(seeding, "STARTER", empty.root.parent / "models")
+
+    assert 1 == seeding.seed(empty, "mnist")
+    assert {"mnist", ".publish.lock"} == {path.name for path in empty.root.iterdir()}
+
+
+@pytest.mark.usefixtures("starter")
+def test_a_store_whose_versions_are_all_quarantined_is_not_seeded(empty, publish):
+    """They are there."""
+    type(publish)(empty)()
+    operations.quarantine(empty, "mnist", 1, by="ann", reason="odd")
+
+    assert None is seeding.seed(empty, "mnist")
+    assert [1] == empty.versions("mnist")
 
 
 @pytest.mark.usefixtures("starter")
