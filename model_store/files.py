@@ -26,6 +26,10 @@ _KINDS = {
 }
 
 
+class UnfitFileError(OSError):
+    """Raised for what is no regular file, or too long: the file's fault, and not the machine's."""
+
+
 @contextlib.contextmanager
 def open_regular(path: Path, *, follow: bool = True) -> Iterator[BufferedReader]:
     """Open a regular file for reading; never wait for a writer, as a pipe makes its reader do.
@@ -43,7 +47,7 @@ def open_regular(path: Path, *, follow: bool = True) -> Iterator[BufferedReader]
         kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
         if kind != stat.S_IFREG:
             problem = f"it is {_KINDS.get(kind, 'of an unknown kind')}; a regular file is expected"
-            raise OSError(errno.EINVAL, problem, str(path))
+            raise UnfitFileError(errno.EINVAL, problem, str(path))
         with open(descriptor, "rb", closefd=False) as stream:
             yield stream
     finally:
@@ -66,5 +70,5 @@ def read_file(path: Path, limit: int) -> bytes:
     longest = max(size, len(data))
     if longest > limit:
         problem = f"it is {longest} bytes long; at most {limit} are read"
-        raise OSError(errno.EFBIG, problem, str(path))
+        raise UnfitFileError(errno.EFBIG, problem, str(path))
     return data

@@ -26,6 +26,7 @@ from model_store import (
     SignatureError,
 )
 from model_store.documents import read_document
+from model_store.files import UnfitFileError
 from model_store.store import METADATA
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Loader:
             manifest = Manifest.read(directory)
             manifest.verify(directory)
         except (CorruptVersionError, InvalidDocumentError) as exc:
-            raise UnfitError(str(exc)) from exc
+            raise UnfitError(str(exc), lasting=not _is_unreadable(exc)) from exc
         digest = manifest.digest
         try:
             self._check_signature(directory)
@@ -151,10 +152,10 @@ class Loader:
         return Loaded(loaded, _describe(manifest, metadata, golden, found), found.way, golden)
 
 
-def _is_unreadable(exc: InvalidDocumentError) -> bool:
+def _is_unreadable(exc: Exception) -> bool:
     """Return True if this machine failed to read a file that is there."""
     cause = exc.__cause__
-    return isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
+    return isinstance(cause, OSError) and not isinstance(cause, (FileNotFoundError, UnfitFileError))
 
 
 def _check(metadata: Metadata, golden: Golden, model: str, version: int) -> None:

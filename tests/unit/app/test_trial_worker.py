@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,35 @@ def test_files_that_are_not_those_listed_have_no_digest(verdict, publisher):
 
     assert (None, True) == (verdict().digest, verdict().lasting)
     assert Path("saved_model.pb").name in verdict().reason
+
+
+def test_a_file_that_this_machine_cannot_read_is_not_the_versions_fault(
+    verdict, publisher, monkeypatch
+):
+    """A disk that fails or a right that is missing says nothing about the version elsewhere."""
+    graph = str(publisher.store.path("shapes", 1) / "saved_model.pb")
+    open_ = os.open
+
+    def fail(path, *arguments, **options):
+        if str(path) == graph:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), graph)
+        return open_(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", fail)
+
+    assert (f"{graph}: cannot be read: Input/output error", False) == (
+        verdict().reason,
+        verdict().lasting,
+    )
+
+
+def test_a_pipe_in_the_place_of_a_file_is_the_versions_fault(verdict, publisher):
+    """It is refused without waiting for a writer."""
+    graph = publisher.store.path("shapes", 1) / "saved_model.pb"
+    graph.unlink()
+    os.mkfifo(graph)
+
+    assert (f"{graph}: is neither a plain file nor a directory", True) == (
+        verdict().reason,
+        verdict().lasting,
+    )
