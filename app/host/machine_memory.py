@@ -7,6 +7,8 @@ from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
+_UNUSED_BYTES = 2**30
+"""Address space that a runtime takes and does not fill: its libraries, stacks of threads."""
 
 
 def available_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:
@@ -33,8 +35,11 @@ def _left_to_process() -> int:
     """Return what `ulimit -v` and `ulimit -d` leave, less what this process has mapped."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     left = 2**63
-    for kind, name in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+    for kind, name, unused in (
+        (resource.RLIMIT_AS, "VmSize", _UNUSED_BYTES),
+        (resource.RLIMIT_DATA, "VmData", 0),
+    ):
         limit, _ = resource.getrlimit(kind)
         if limit != resource.RLIM_INFINITY:
-            left = min(left, limit - int(fields[name].split()[0]) * 1024)
+            left = min(left, limit - int(fields[name].split()[0]) * 1024 - unused)
     return max(0, left)

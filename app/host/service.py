@@ -22,6 +22,7 @@ from app.frames import Refusal, Refused
 from app.host.batching import BatchQueue
 from app.host.engine import Engine
 from app.host.errands import keep_errands
+from app.host.intake import Intake
 from app.host.journal import HostJournal
 from app.host.loading import Loader
 from app.host.metrics import HostMetrics
@@ -35,6 +36,7 @@ from app.host.signatures import signature_check
 from app.host.statistics import Statistics
 from app.host.trial_process import TrialProcess, Trials
 from app.host.versions import ModelVersions
+from app.host.watchdog import excess
 from app.host.watcher import StoreWatcher
 from app.run_dir import HOST_SOCKET, HOST_STARTS
 from app.share import parse_shadow
@@ -237,8 +239,14 @@ class HostService:
                 store,
                 name,
                 policy=settings.policy_of(name),
-                loader=loader,
-                trials=trials,
+                intake=Intake(
+                    store,
+                    name,
+                    loader=loader,
+                    trials=trials,
+                    journal=self.journal,
+                ),
+                excess=partial(excess, settings.host_memory_mib),
                 journal=self.journal,
                 engine=engine,
                 tell=tell,

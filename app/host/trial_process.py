@@ -331,18 +331,20 @@ class Trials:
         self._running: str | None = None
         self._waiting: list[str] = []
 
+    def is_next(self, model: str) -> bool:
+        """Return True if a version of a model may be tried now; else its turn will come."""
+        if model not in self._waiting:
+            self._waiting.append(model)
+        return self._running is None and self._waiting[0] == model
+
     def start(
         self, model: str, directory: Path, version: int, digest: str | None, like: Way | None
-    ) -> Trial | None:
-        """Start to try a version; return None while another model's is tried or was here first.
+    ) -> Trial:
+        """Start to try a version of the model that is next.
 
         Raises:
             OSError: If no process can be started.
         """
-        if model not in self._waiting:
-            self._waiting.append(model)
-        if self._running is not None or self._waiting[0] != model:
-            return None
         request = Request(
             directory=directory.absolute(),
             model=model,

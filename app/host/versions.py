@@ -12,33 +12,28 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from app.host.journal import LOADS
 from app.host.policy import Plan, plan
 from app.host.refusals import Records, Refusals
 from app.host.roster import Roster
 from app.host.selection import first_line
-from app.host.verdict import Failed, UnfitError
+from app.host.verdict import UnfitError
 from app.status import CanaryStatus, ModelStatus
 from model_store import (
     Control,
-    CorruptVersionError,
-    InvalidDocumentError,
     StoreError,
     VersionNotFoundError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from app.host.curve import Curve
+    from app.host.intake import Intake
     from app.host.journal import HostJournal
     from app.host.lineup import LoadedVersion
-    from app.host.loading import Loaded, Loader
+    from app.host.loading import Loaded
     from app.host.probation import Probation, Watching
     from app.host.selection import Way
-    from app.host.trial_process import Trial
-    from app.host.verdict import Passed
     from app.share import Share
     from app.status import VersionStatus
     from model_store import Canary, Shadow, Store
@@ -72,27 +67,15 @@ class Engine(Protocol):
     def retire(self, model: str, version: int) -> None: ...
 
 
-class Trials(Protocol):
-    """Tries versions of all models, one at a time."""
-
-    def start(
-        self, model: str, directory: Path, version: int, digest: str | None, like: Way | None
-    ) -> Trial | None: ...
-
-    def end(self, model: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
-class _Trial:
-    """A trial under way, and what holds when it has ended."""
+class _Attempt:
+    """A version on its way into memory, and what held when it set out."""
 
-    process: Trial
     version: int
-    directory: Path
     stamp: str
-    """Of the version's files when it began."""
+    """Of its files."""
     planned: Plan
-    """When it began: a version that is outdated by the end serves all the same, until the newer."""
+    """One that is outdated by the time that it has passed serves all the same, until the newer."""
     started: float
 
 
@@ -105,14 +88,14 @@ class ModelVersions:
         name: str,
         *,
         policy: str,
-        loader: Loader,
-        trials: Trials,
+        intake: Intake,
         engine: Engine,
         tell: Callable[[], None],
         observer: Observer,
         watching: Watching | None = None,
         shadow: Share | None = None,
         journal: HostJournal,
+        excess: Callable[[], str | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with none.
@@ -121,8 +104,7 @@ class ModelVersions:
             store: Where versions come from.
             name: Of the model.
             policy: Which versions are wanted where the control document does not say.
-            loader: Loads them.
-            trials: Tries them first, each in a process of its own.
+            intake: Brings them into memory.
             engine: Gets those that pass.
             tell: Called when the status has changed.
             observer: Who counts.
@@ -130,13 +112,14 @@ class ModelVersions:
                 not.
             shadow: What shadows where the control document names none.
             journal: What the host before has left, and what this one leaves.
+            excess: Returns a sentence if this process takes more memory than it may.
             clock: Monotonic seconds.
         """
+        self._excess = excess
         self.name = name
         self._store = store
         self.policy = policy
-        self._loader = loader
-        self._trials = trials
+        self._intake = intake
         self._journal = journal
         self._engine = engine
         self._tell = tell
@@ -148,7 +131,8 @@ class ModelVersions:
         self._refusals = Refusals(store, name, self._records, clock)
         self._refused: dict[int, str] = {}
         """Versions that must not be loaded, and why."""
-        self._trial: _Trial | None = None
+        self._attempt: _Attempt | None = None
+        """A version whose trial is under way."""
         self.awaited: frozenset[int] = frozenset()
         """Versions that are to serve and do not yet."""
         self._roster = Roster()
@@ -173,7 +157,7 @@ class ModelVersions:
             self._fill()
         except StoreError as exc:
             self._trouble = first_line(exc)
-            if self._trial is None:
+            if self._attempt is None:
                 self.awaited = frozenset()
             raise
         else:
@@ -192,10 +176,10 @@ class ModelVersions:
 
     def close(self) -> None:
         """End the trial that is under way."""
-        if self._trial is not None:
-            self._trial.process.cancel()
-            self._roster.abandoned(self._trial.version)
-        self._end_trial()
+        if self._attempt is not None:
+            self._roster.abandoned(self._attempt.version)
+        self._attempt = None
+        self._intake.cancel()
 
     def retry(self) -> None:
         """Let what failed for this machine's sake be tried again."""
@@ -278,7 +262,7 @@ class ModelVersions:
             self.awaited = frozenset(missing)
             self._planned = True
             if not missing:
-                self._trials.end(self.name)
+                self._intake.release()
                 break
             if not self._advance(missing[0], planned):
                 break
@@ -316,95 +300,50 @@ class ModelVersions:
 
     def _advance(self, version: int, planned: Plan) -> bool:
         """Take the next step towards serving a version; False if it has to be waited for."""
-        stamp = self._refusals.stamp(version)
+        if self._attempt is None:
+            attempt = _Attempt(version, self._refusals.stamp(version), planned, self._clock())
+        else:
+            attempt = self._attempt
         try:
-            if self._trial is None:
-                if self._roster.default is None and self._is_proven(version):
-                    self._load_proven(version, planned)
-                    return True
-                if not self._begin(version, stamp, planned):
-                    return False
+            found = self._bring_in(attempt)
         except UnfitError as unfit:
-            self._refuse(version, stamp, unfit)
+            self._attempt = None
+            self._refuse(attempt, unfit)
         except VersionNotFoundError:  # removed in the meantime
+            self._attempt = None
             self._present.discard(version)
             self._roster.abandoned(version)
-        else:
-            return self._conclude()
-        return True
-
-    def _begin(self, version: int, stamp: str, planned: Plan) -> bool:
-        """Start a trial; False while another model's is under way."""
-        directory = self._fetch(version)
-        try:
-            digest = self._refusals.digest(version)
-            process = self._trials.start(self.name, directory, version, digest, self._way)
-        except OSError as exc:
-            reason = f"its trial could not be started: {exc}"
-            raise UnfitError(reason, lasting=False, transient=True) from exc
-        if process is None:
-            return False
-        self._trial = _Trial(process, version, directory, stamp, planned, self._clock())
-        self._roster.loading(version)
-        self._say()
-        return True
-
-    def _conclude(self) -> bool:
-        """Act on the verdict of the trial; False if there is none yet."""
-        assert self._trial is not None  # noqa: S101 - asked where one is under way
-        trial = self._trial
-        verdict = trial.process.verdict()
-        if verdict is None:
-            return False
-        self._end_trial()
-        try:
-            if isinstance(verdict, Failed):
-                raise verdict.error()
-            found = self._load(trial.version, trial.directory, verdict)
-        except UnfitError as unfit:
-            self._refuse(trial.version, trial.stamp, unfit)
-        else:
-            self._serve(found, trial.planned, trial.started)
-        return True
-
-    def _load(self, version: int, directory: Path, passed: Passed) -> Loaded:
-        """Load what passed its trial, unless its files have changed since."""
-        ended = self._journal.interruptions(passed.digest)
-        if ended >= LOADS:
-            self._journal.loaded(passed.digest)  # the next retry counts anew
-            reason = f"{ended} model hosts ended while they loaded it, though it passed its trial"
-            raise UnfitError(reason, digest=passed.digest, lasting=False, transient=True)
-        with self._journal.loading(passed.digest):
-            found = self._loader.load(directory, self.name, version, passed.way)
-        if found.known.digest != passed.digest:
-            raise UnfitError("its files changed while it was tried", lasting=False)
-        return found
-
-    def _load_proven(self, version: int, planned: Plan) -> None:
-        """Load a version that served before without a trial, for something to serve soon."""
-        started = self._clock()
-        self._roster.loading(version)
-        self._say()
-        try:
-            directory = self._fetch(version)
-            with self._journal.loading(self._control.passed[version]):
-                found = self._loader.examine(directory, self.name, version)
         except StoreError:
             self._roster.abandoned(version)
             raise
-        self._serve(found, planned, started)
+        else:
+            if found is None:
+                return False
+            self._attempt = None
+            self._serve(found, attempt)
+        return True
 
-    def _fetch(self, version: int) -> Path:
-        """Return the directory that holds a version.
+    def _bring_in(self, attempt: _Attempt) -> Loaded | None:
+        """Load a version at once if it has served before and none serves, else when it passed."""
+        version = attempt.version
+        if self._attempt is None:
+            digest = self._refusals.digest(version)
+            if self._roster.default is None and digest and self._is_proven(version):
+                self._note_loading(version)
+                return self._intake.load_proven(version, digest)
+            if not self._intake.begin(version, digest, self._way):
+                return None
+            self._attempt = attempt
+            self._note_loading(version)
+        found = self._intake.conclude()
+        if found is not None and self._roster.default is not None and (why := self._excess()):
+            reason = f"there is no room for it beside what serves: {why}"
+            raise UnfitError(reason, lasting=False, transient=True)
+        return found
 
-        Raises:
-            UnfitError: If it cannot be made, which is the version's fault.
-            StoreError: If the store cannot be read.
-        """
-        try:
-            return self._store.fetch(self.name, version)
-        except (CorruptVersionError, InvalidDocumentError) as exc:
-            raise UnfitError(str(exc)) from exc
+    def _note_loading(self, version: int) -> None:
+        self._roster.loading(version)
+        self._say()
 
     def _end_void_trial(self, planned: Plan) -> None:
         """End a trial whose version is not to be loaded any more, whatever comes of it.
@@ -412,26 +351,20 @@ class ModelVersions:
         One that is only outdated by a newer version goes on: where versions come faster than
         they can be tried, none would ever serve.
         """
-        trial = self._trial
-        if trial is None:
+        version, pinned = self._intake.trying, self._control.pinned
+        if version is None:
             return
-        version, pinned = trial.version, self._control.pinned
-        is_void = (
+        is_outvoted = pinned in planned.candidates and pinned != version
+        if (
             version not in self._present
             or version in self._refused
             or self._control.unloaded
-            or (
-                pinned in planned.candidates and pinned != version and version not in planned.wanted
-            )
-        )
-        if is_void:
+            or (is_outvoted and version not in planned.wanted)
+        ):
             self.close()
 
-    def _end_trial(self) -> None:
-        self._trial = None
-        self._trials.end(self.name)
-
-    def _serve(self, found: Loaded, planned: Plan, started: float) -> None:
+    def _serve(self, found: Loaded, attempt: _Attempt) -> None:
+        planned = attempt.planned
         loaded, before = found.version, self._roster.default
         number = loaded.version
         is_stand_in = before is None and number not in planned.wanted
@@ -445,7 +378,7 @@ class ModelVersions:
         self._way = found.way
         self._refusals.passed(number)
         self._journal.loaded(found.known.digest)
-        self._observer.loaded(self.name, number, self._clock() - started, loaded.curve)
+        self._observer.loaded(self.name, number, self._clock() - attempt.started, loaded.curve)
         _log(found)
         if default:
             self._defaulted(number, before)
@@ -518,9 +451,10 @@ class ModelVersions:
         self._say()
         self._engine.retire(self.name, version)
 
-    def _refuse(self, version: int, stamp: str, unfit: UnfitError) -> None:
+    def _refuse(self, attempt: _Attempt, unfit: UnfitError) -> None:
+        version = attempt.version
         log.error("%s version %d is refused: %s", self.name, version, unfit)
-        self._control = self._refusals.add(version, stamp, unfit, self._control)
+        self._control = self._refusals.add(version, attempt.stamp, unfit, self._control)
         self._roster.abandoned(version)
         self._observer.refused(self.name)
 

@@ -10,12 +10,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.settings import PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _YOUTH_S = 30.0
 """A host is not too large before this age: a limit set too low must leave it time to serve."""
 _MIB = 2**20
+_EXCESSES = 3
+"""A version that has just been loaded and does not fit is given up meanwhile, not the host."""
 _LOOK_S = 1.0
 """How often it is asked."""
 
@@ -27,6 +31,20 @@ def resident_bytes() -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def excess(limit_mib: int, resident: Callable[[], int] = resident_bytes) -> str | None:
+    """Return a sentence if this process takes more memory than it may.
+
+    Args:
+        limit_mib: Bound; 0 is none.
+        resident: Returns the resident memory, in bytes.
+    """
+    used = resident() // _MIB
+    if not limit_mib or used <= limit_mib:
+        return None
+    limit = f"the limit is {limit_mib} ({PREFIX}HOST_MEMORY_MIB)"
+    return f"the model host takes {used} MiB of memory; {limit}"
 
 
 class Watchdog:
@@ -64,6 +82,8 @@ class Watchdog:
         self._seen = beats()
         self._waited_before = waited()
         self._same_s = 0.0
+        self._excesses = 0
+        """How many looks in a row found it too large."""
 
     def look(self) -> str | None:
         """Give the reason why the host must end, if there is one."""
@@ -73,8 +93,8 @@ class Watchdog:
         self._seen, self._waited_before = beats, waited
         if self._same_s >= self._stuck_s:
             return f"its loop has not turned for {self._same_s:.0f} s"
-        if self._limit_mib and self._clock() - self._born >= _YOUTH_S:
-            used = self._resident() // _MIB
-            if used > self._limit_mib:
-                return f"it takes {used} MiB of memory; the limit is {self._limit_mib}"
-        return None
+        if self._clock() - self._born < _YOUTH_S:
+            return None
+        found = excess(self._limit_mib, self._resident)
+        self._excesses = self._excesses + 1 if found else 0
+        return found if self._excesses >= _EXCESSES else None

@@ -10,7 +10,8 @@ import pytest
 
 from app.host.trial_process import TrialProcess
 from app.host.trial_worker import Request
-from app.host.verdict import Failed
+from app.host.verdict import Failed, Passed
+from model_store.seeding import STARTER
 
 SAFETY_S = 60
 """How long a trial may take before a test gives up; none takes that long."""
@@ -29,19 +30,27 @@ def start():
     """Return a function that starts a trial of a program in place of the real one."""
     begun = []
 
-    def run(program: str, *, timeout_s=SAFETY_S, memory_mib=512, waited=lambda _pid: 0.0):
+    def run(
+        program: str = "",
+        *,
+        command=(),
+        directory=Path(),
+        timeout_s=SAFETY_S,
+        memory_mib=512,
+        waited=lambda _pid: 0.0,
+    ):
         ended = threading.Event()
         request = Request(
-            directory=Path(),
-            model="shapes",
-            version=3,
+            directory=directory,
+            model="mnist",
+            version=1,
             digest="d",
             like=None,
             timeout_s=timeout_s,
             memory_mib=memory_mib,
             answer_fd=-1,
         )
-        command = (sys.executable, "-c", PREAMBLE + program)
+        command = command or (sys.executable, "-c", PREAMBLE + program)
         trial = TrialProcess(request, ended.set, command=command, waited=waited)
         begun.append(trial)
         return trial, ended
@@ -191,6 +200,26 @@ def test_a_copy_of_the_trial_has_no_say(verdict_of):
     verdict = verdict_of("say(); say(refused('copy'), pid=os.getpid() + 1); say(refused('own'))")
 
     assert "own" == verdict.reason
+
+
+def test_a_host_without_memory_says_nothing_about_the_version(start):
+    """A real trial of the starter, under `ulimit -v`: the machine is named, and no version."""
+    command = f"ulimit -v 800000; exec {sys.executable} -m app.host.trial_worker"
+    trial, ended = start(command=("sh", "-c", command), directory=STARTER / "mnist" / "1")
+    assert ended.wait(SAFETY_S)
+    verdict = trial.verdict()
+
+    assert (False, True) == (verdict.lasting, verdict.transient), verdict.reason
+    assert "memory" in verdict.reason
+
+
+def test_the_starter_passes_within_its_bounds(start):
+    """The same, with as much memory as a trial may take."""
+    command = (sys.executable, "-m", "app.host.trial_worker")
+    trial, ended = start(command=command, directory=STARTER / "mnist" / "1", memory_mib=2048)
+    assert ended.wait(SAFETY_S)
+
+    assert isinstance(trial.verdict(), Passed), trial.verdict()
 
 
 def test_a_trial_can_be_cancelled(start):

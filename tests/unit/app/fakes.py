@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.host.intake import Intake
 from app.host.journal import HostJournal
 from app.host.verdict import Failed, Passed, UnfitError
 from model_store import ModelStore, StoreError
@@ -100,6 +101,11 @@ def make_journal(store, clock) -> HostJournal:
     return HostJournal(run_dir, clock)
 
 
+def make_intake(store, model, trials, journal) -> Intake:
+    """Let versions come into memory as the fake trials found them."""
+    return Intake(store, model, loader=trials, trials=trials, journal=journal)
+
+
 class FakeTrial:
     """A trial whose verdict is there, unless it is held back."""
 
@@ -130,9 +136,10 @@ class FakeTrials:
         self.busy = False
         self._found: dict[tuple[str, int], object] = {}
 
+    def is_next(self, _model):
+        return not self.busy
+
     def start(self, model, directory, version, _digest, like):
-        if self.busy:
-            return None
         trial = FakeTrial(version, lambda: self._judge(model, directory, version, like))
         trial.held = version in self.held
         self.begun.append(trial)

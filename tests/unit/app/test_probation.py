@@ -10,7 +10,14 @@ from app.host.loading import Loader
 from app.host.probation import Watching
 from app.host.versions import ModelVersions
 from model_store import StoreError
-from tests.unit.app.fakes import FakeEngine, FakeObserver, FakeTrials, FlakyStore, make_journal
+from tests.unit.app.fakes import (
+    FakeEngine,
+    FakeObserver,
+    FakeTrials,
+    FlakyStore,
+    make_intake,
+    make_journal,
+)
 
 SHAPES = "shapes"
 WINDOW_S = 60
@@ -32,13 +39,13 @@ class Swap:
             self.store, self.submit, lambda *_: self.failures, window_s=WINDOW_S, clock=clock
         )
         trials = FakeTrials(Loader(lambda: iter([runtime]), max_batch=4, clock=clock))
+        journal = make_journal(self.store, clock)
         self.versions = ModelVersions(
             self.store,
             SHAPES,
             policy="latest",
-            loader=trials,
-            trials=trials,
-            journal=make_journal(self.store, clock),
+            intake=make_intake(self.store, SHAPES, trials, journal),
+            journal=journal,
             engine=self.engine,
             tell=lambda: None,
             observer=self.observer,

@@ -18,7 +18,14 @@ from app.host.watcher import StoreWatcher
 from app.share import Share
 from app.status import CanaryStatus, HostStatus
 from model_store import Canary, ModelStore, Quarantine, Shadow, StoreError
-from tests.unit.app.fakes import FakeEngine, FakeObserver, FakeTrials, FlakyStore, make_journal
+from tests.unit.app.fakes import (
+    FakeEngine,
+    FakeObserver,
+    FakeTrials,
+    FlakyStore,
+    make_intake,
+    make_journal,
+)
 
 SAFETY_S = 10
 """How long a thread may take before a test gives up; none takes that long."""
@@ -43,19 +50,20 @@ class Watch:
         self.store = store
         self.trials = FakeTrials(Loader(lambda: iter(self.runtimes), max_batch=4, clock=clock))
         self.journal = make_journal(store, clock)
+        self.excess: str | None = None
 
         def make(name, tell):
             return ModelVersions(
                 store,
                 name,
                 policy=policy,
-                loader=self.trials,
-                trials=self.trials,
+                intake=make_intake(store, name, self.trials, self.journal),
                 journal=self.journal,
                 engine=self.engine,
                 tell=tell,
                 observer=self.observer,
                 shadow=shadow,
+                excess=lambda: self.excess,
                 clock=clock,
             )
 

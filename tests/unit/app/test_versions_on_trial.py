@@ -139,15 +139,18 @@ def test_a_version_whose_loads_no_host_outlives_is_refused_for_a_while(
 ):
     """It passes its trial and does not fit beside what serves: this machine may lack memory."""
     publisher.publish()
+    hosts = []
     for _ in range(LOADS):
-        die_loading(make_watch(), publisher.store.manifest(SHAPES, 1).digest)
+        hosts.append(make_watch())
+        die_loading(hosts[-1], publisher.store.manifest(SHAPES, 1).digest)
     watch = make_watch()
     watch.look()
     refused = watch.reason(1)
     clock.tick(60)
     watch.look()
 
-    assert "3 model hosts ended while they loaded it, though it passed its trial" == refused
+    sentence = f"{len(hosts)} model hosts ended while they loaded it, though it passed its trial"
+    assert sentence == refused
     assert {} == publisher.store.control(SHAPES).quarantined
     assert {1: "serving"} == watch.states
 
@@ -168,6 +171,21 @@ def test_what_a_machine_lacks_is_tried_again_after_a_growing_while(watch, clock)
     assert {} == watch.store.control(SHAPES).quarantined
     assert (2, 3, 4) == (tries[20], tries[50], tries[110])
     assert {2: "serving"} == {v: s for v, s in watch.states.items() if s == "serving"}
+
+
+def test_a_version_for_which_there_is_no_room_is_let_go(watch, clock):
+    """The host would be replaced, again and again; it is tried again when there may be room."""
+    watch.excess = "the model host takes 500 MiB"
+    watch.look()
+    during = watch.reason(2), watch.states
+    watch.excess = None
+    clock.tick(60)
+    watch.look()
+
+    sentence = "there is no room for it beside what serves: the model host takes 500 MiB"
+    assert (sentence, {2: "refused", 1: "serving"}) == during
+    assert {} == watch.store.control(SHAPES).quarantined
+    assert 2 == watch.shapes.default
 
 
 def test_what_has_passed_anywhere_is_not_quarantined_for_another_machine(watch, make_watch):
