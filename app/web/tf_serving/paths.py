@@ -1,4 +1,4 @@
-"""Takes the paths of TensorFlow Serving's REST API apart."""
+"""Takes the paths of TensorFlow Serving's REST API apart, however they are percent-encoded."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ _MODEL = r"/v1/models/([^/:]+)"
 _WHICH = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _FLAGS = re.ASCII | re.IGNORECASE
 _FORMS = {
-    "POST": re.compile(rf"{_MODEL}{_WHICH}:(classify|regress|predict)", _FLAGS),
+    "POST": re.compile(rf"{_MODEL}{_WHICH}(?::|%3A)(classify|regress|predict)", _FLAGS),
     "GET": re.compile(rf"/v1/models(?:/([^/:]+))?{_WHICH}(?:/(metadata))?", _FLAGS),
 }
+_KEPT = re.compile("(%2F|%3A|%25)", re.IGNORECASE)
+"""A slash or a colon that is encoded may be part of a name, and nothing is decoded twice."""
 _LARGEST_VERSION = 2**63 - 1
 _FEW_DIGITS = 19
 """Of the largest version; int() raises on thousands of them."""
@@ -86,7 +88,8 @@ def parse(method: str, path: str) -> Asked:
     """
     path = path.encode("latin-1", "replace").decode(errors="replace")
     form = _FORMS.get(method)
-    parts = form.fullmatch(path) if form is not None else None
+    decoded = "".join(p if _KEPT.fullmatch(p) else unquote(p) for p in _KEPT.split(path))
+    parts = form.fullmatch(decoded) if form is not None else None
     if parts is None:
         raise _malformed(method, path)
     name, version, label, action = parts.groups()

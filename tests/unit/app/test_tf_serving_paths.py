@@ -60,6 +60,23 @@ def test_names_are_decoded(path, asked):
 
 
 @pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        (f"{MODEL}%3Apredict", Asked("predict", "shapes", None, None)),
+        (f"{MODEL}/versions/7%3apredict", Asked("predict", "shapes", 7, None)),
+        (f"{MODEL}/labels/be%20st%3Aclassify", Asked("classify", "shapes", None, "be st")),
+        ("/%76%31/mod%65ls/sh%61pes:pre%64ict", Asked("predict", "shapes", None, None)),
+        (f"{MODEL}/versions/%37:predict", Asked("predict", "shapes", 7, None)),
+        ("/v1/models/a%3Ab:predict", Asked("predict", "a:b", None, None)),
+        ("/v1/models/a%252Fb:predict", Asked("predict", "a%2Fb", None, None)),
+    ],
+)
+def test_any_character_may_be_encoded(path, asked):
+    """As clients do that encode more than they must; nothing is decoded twice."""
+    assert asked == parse("POST", path)
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", "/v1/"),
@@ -78,7 +95,9 @@ def test_names_are_decoded(path, asked):
         ("POST", f"{MODEL}:PREDICT"),
         ("POST", f"{MODEL}/version/50:predict"),
         ("POST", f"{MODEL}/versions/:predict"),
-        ("POST", f"{MODEL}%3Apredict"),
+        ("POST", f"{MODEL}%3Aexplain"),
+        ("GET", f"{MODEL}%2Fmetadata/"),
+        ("POST", f"{MODEL}%253Apredict"),
         ("POST", f"{MODEL}:predict/"),
         ("PUT", f"{MODEL}:predict"),
         ("HEAD", MODEL),

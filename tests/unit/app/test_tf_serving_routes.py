@@ -18,7 +18,7 @@ SHAPES = "/v1/models/shapes"
         ("GET", f"{SHAPES}/version/1"),
         ("POST", SHAPES),
         ("POST", f"{SHAPES}:explain"),
-        ("POST", f"{SHAPES}%3Apredict"),
+        ("POST", f"{SHAPES}%3Aexplain"),
         ("PUT", f"{SHAPES}:predict"),
         ("PATCH", f"{SHAPES}/metadata"),
         ("DELETE", SHAPES),
@@ -33,6 +33,17 @@ def test_anything_else_is_a_malformed_request(client, method, path):
 
     assert (400, "application/json") == (response.status_code, response.content_type)
     assert {"error": f"Malformed request: {method} {path}"} == response.json
+
+
+@pytest.mark.parametrize(
+    "path", [f"{SHAPES}%3Apredict", "/v1/models/sh%61pes/versions/3%3apredict"]
+)
+def test_an_encoded_path_is_asked_for_a_prediction(client, path):
+    """As KServe takes it."""
+    body = {"instances": [[[2, 0], [0, 0]]]}
+    response = client.post(path, json=body, environ_overrides={"RAW_URI": path})
+
+    assert 200 == response.status_code, response.text
 
 
 def test_no_list_of_models_is_told(client):
