@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.web.errors import BadInputError
+from app.web.nulls import NullIsMissing
 from app.web.whole import WHOLE
 from model_store.control import HeaderName  # noqa: TC001 - pydantic needs it at run time
 from model_store.labels import Label  # noqa: TC001 - likewise
@@ -20,7 +21,7 @@ Why = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 _MOST_QUOTED = 80
 
 
-class Order(BaseModel):
+class Order(NullIsMissing):
     """What every action takes."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

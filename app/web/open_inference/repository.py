@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from flask import Blueprint, Response, request
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
 
 from app.web.admin import TIMEOUT_MS, carry_out, read_body_of
 from app.web.authorization import check_token
 from app.web.bodies import request_timeout_s
 from app.web.errors import BadInputError, NotReadyError, json_response
 from app.web.lookup import find_model
+from app.web.nulls import NullIsMissing
 from app.web.observing import STARTED
 from app.web.orders import Order
 
@@ -40,7 +41,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 """What each action takes."""
 
 
-class Index(BaseModel):
+class Index(NullIsMissing):
     """What of the repository is asked for."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
@@ -49,12 +50,12 @@ class Index(BaseModel):
     """Only what can be asked for predictions."""
 
 
-class Parameters(BaseModel):
+class Parameters(NullIsMissing):
     """The body of a load or an unload, which may be missing."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 def repository_blueprint(
@@ -92,8 +93,8 @@ def repository_blueprint(
     def _change(name: str, action: str) -> None:
         check_token(request.environ, token)
         find_model(channel.status, name)
-        for parameter in read_body_of(Parameters).parameters:
-            if parameter not in PARAMETERS[action]:
+        for parameter, value in read_body_of(Parameters).parameters.items():
+            if value is not None and parameter not in PARAMETERS[action]:
                 raise BadInputError(f"parameter {parameter[:80]!r} is not one that {action} takes")
         carry_out(channel, name, action, Order(reason="asked for by the repository API"))
 

@@ -8,7 +8,7 @@ from app.web.open_inference.repository import PARAMETERS, STATES, Index
 from app.web.openapi.inference import TAG
 from app.web.openapi.model_states import TOKEN
 from app.web.openapi.operation import Operation, answer, component, json_of
-from app.web.openapi.schemas import STRING, list_of, nothing_else, of_model, record
+from app.web.openapi.schemas import NULL, STRING, either, list_of, of_model, record
 
 if TYPE_CHECKING:
     from app.web.openapi.facts import Facts
@@ -49,10 +49,10 @@ def _name(action: str) -> str:
 
 
 def _parameters(known: tuple[str, ...]) -> Json:
-    """Describe what an order has, all of which may be left out."""
+    """Describe what an order has, all of which may be left out or null."""
     fields: dict[str, Json] = {name: {} for name in known}
-    parameters = nothing_else(record(fields, *known))
-    return record({"parameters": parameters}, "parameters")
+    parameters = record(fields, *known) | {"additionalProperties": NULL}
+    return record({"parameters": either(parameters, NULL)}, "parameters")
 
 
 def schemas(_facts: Facts) -> dict[str, Json]:

@@ -358,3 +358,40 @@ def test_a_caller_may_set_the_deadline(admin, channel, clock):
     admin.post("/models/shapes/unpin", headers=headers)
 
     assert clock.now + 0.25 == channel.orders[0][1]
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_an_optional_field_may_be_null(name):
+    """It is as good as missing; where a field must be given, null says something or is refused."""
+    kind = ORDERS[name]
+    needed = {field for field, about in kind.model_fields.items() if about.is_required()}
+    given = {"version": 3, "label": "next", "percent": 1, "policy": "latest"}
+    without = {field: value for field, value in given.items() if field in needed}
+    nulls = without | dict.fromkeys(kind.model_fields.keys() - needed)
+
+    read = [read_order(json.dumps(body).encode(), kind) for body in (without, nulls)]
+
+    assert read[0] == read[1]
+
+
+def test_null_for_what_is_not_known_is_refused():
+    """It is a slip all the same."""
+    with pytest.raises(BadInputError, match="field whom"):
+        read_order(b'{"whom": null}', ORDERS["unpin"])
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_the_description_lets_optional_fields_be_null(name):
+    """And keeps what they are else."""
+    kind = ORDERS[name]
+    schema = kind.model_json_schema()
+
+    nullable = {
+        field for field, of in schema["properties"].items() if {"type": "null"} in _kinds(of)
+    }
+    assert kind.model_fields.keys() - set(schema.get("required", ())) <= nullable
+    assert all(len(_kinds(of)) > 1 for of in schema["properties"].values() if "anyOf" in of)
+
+
+def _kinds(schema):
+    return schema.get("anyOf", [schema])

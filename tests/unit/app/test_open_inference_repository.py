@@ -64,7 +64,9 @@ def entry(name, version, state, reason=""):
 
 
 @pytest.mark.usefixtures("two_models")
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"ready": false}', b'{"other": 1}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{"ready": false}', b'{"ready": null}', b'{"other": null}']
+)
 def test_the_index_lists_every_version(post, body):
     """With the protocol's states; it changes nothing and needs no token."""
     response = post("index", headers={}, data=body)
@@ -155,7 +157,7 @@ def test_a_refused_change_is_told(post, channel, action):
 
 def test_what_clients_send_to_unload_is_understood(post, channel):
     """No model depends on another."""
-    body = {"parameters": {"unload_dependents": True}}
+    body = {"parameters": {"unload_dependents": True, "config": None}}
 
     assert 200 == post("models/shapes/unload", json=body).status_code
     assert 1 == len(channel.orders)
@@ -179,3 +181,13 @@ def test_an_unknown_model_is_not_found(post, channel, action):
     assert 404 == response.status_code
     assert {"error": "there is no model 'none'; models: shapes"} == response.json
     assert [] == channel.orders
+
+
+@pytest.mark.parametrize("action", ["load", "unload"])
+@pytest.mark.parametrize("body", [b'{"parameters": null}', b'{"parameters": {"x": null}}'])
+def test_null_is_as_good_as_nothing(post, channel, action, body):
+    """As clients write it for what they do not give."""
+    response = post(f"models/shapes/{action}", data=body)
+
+    assert 200 == response.status_code, response.text
+    assert [action] == [order["action"] for order, _ in channel.orders]
