@@ -26,12 +26,13 @@ from app.web.encodings.npy import decode_npy
 from app.web.encodings.raw_pixels import decode_raw_pixels
 from app.web.errors import UnsupportedMediaTypeError
 from app.web.event_loop import give_way
+from app.web.kinds import kind_of, says_nothing, usual_name
 from app.web.lean_flask import FinalResponse
 from app.web.lookup import version_number
 from app.web.observing import STARTED
 from app.web.prediction_routes import GLYPH
 from app.web.predictor import Target
-from app.web.query import USUAL, read_query
+from app.web.query import PARAMETERS, USUAL, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,8 @@ _Decoder = Callable[[bytes, Shape, int, ReadPictures], Images]
 
 
 def _decode_form(body: bytes, _shape: Shape, max_images: int, pictures: ReadPictures) -> Images:
-    return decode_form(body, request.environ["CONTENT_TYPE"], max_images, pictures, give_way)
+    content_type = request.environ["CONTENT_TYPE"]
+    return decode_form(body, content_type, max_images, pictures, give_way, reserved=PARAMETERS)
 
 
 def _decode_picture(body: bytes, _shape: Shape, _most: int, pictures: ReadPictures) -> Images:
@@ -115,12 +117,13 @@ def predict_blueprint(
         environ = request.environ
         timeout_s = request_timeout_s(environ, timeout_ms)
         deadline = environ[STARTED] + timeout_s
-        decode = DECODERS.get(environ.get("CONTENT_TYPE", "")) or _decoder(environ)
+        decode = DECODERS.get(environ.get("CONTENT_TYPE", "")) or _decoder(media_type(environ))
         query = environ.get("QUERY_STRING")
         asked = read_query(query) if query else USUAL
         accept = environ.get("HTTP_ACCEPT", "")
         form = JSON if accept in ANYTHING else choose_form(accept, needs_json=asked.needs_json)
         body = read_body(environ, timeout_s, max_body_bytes)
+        decode = decode or _decoder_of(body, media_type(environ))
         model = predictor.serving(target, deadline, len(body))
         if asked.top_k:
             asked.check_classes(len(model.classes))
@@ -142,15 +145,28 @@ def predict_blueprint(
     return blueprint
 
 
-def _decoder(environ: Environ) -> _Decoder:
-    kind = media_type(environ)
-    decode = DECODERS.get(kind)
+def _decoder(kind: str) -> _Decoder | None:
+    """Return what reads bodies of a media type; None where their content must say."""
+    if says_nothing(kind):
+        return None
+    decode = DECODERS.get(usual_name(kind))
     if decode is None:
-        found = f"is {kind[:80]}" if kind else "is missing"
-        *others, last = DECODERS
-        kinds = f"{', '.join(others)} or {last}"
-        raise UnsupportedMediaTypeError(f"Content-Type {found}; {kinds} is expected")
+        raise _unsupported(kind)
     return decode
+
+
+def _decoder_of(body: bytes, kind: str) -> _Decoder:
+    found = kind_of(body)
+    if found is None:
+        raise _unsupported(kind)
+    return DECODERS[found]
+
+
+def _unsupported(kind: str) -> UnsupportedMediaTypeError:
+    found = f"is {kind[:80]}" if kind else "is missing"
+    *others, last = DECODERS
+    kinds = f"{', '.join(others)} or {last}"
+    return UnsupportedMediaTypeError(f"Content-Type {found}; {kinds} is expected")
 
 
 def _chosen(

@@ -19,7 +19,7 @@ FIELDS = ("label", "class", "probability", "probabilities", "top", "notes", "pix
 USUAL_FIELDS = FIELDS[:4]
 
 _PREPARE = get_args(Prepare)
-_PARAMETERS = ("prepare", "top_k", "fields")
+PARAMETERS = ("prepare", "top_k", "fields")
 _FEW_DIGITS = re.compile("[0-9]{1,6}")
 _QUOTE_LENGTH = 40
 
@@ -74,8 +74,8 @@ def read_query(text: str) -> Asked:
     """
     arguments = parse_qs(text.encode("latin-1").decode(errors="replace"), keep_blank_values=True)
     for name, values in arguments.items():
-        if name not in _PARAMETERS:
-            raise _unknown("query parameter", name, _PARAMETERS)
+        if name not in PARAMETERS:
+            raise _unknown("query parameter", name, PARAMETERS)
         if len(values) > 1:
             raise BadInputError(f"query parameter {name} stands {len(values)} times; give it once")
     one = {name: value for name, (value,) in arguments.items()}

@@ -57,7 +57,9 @@ def test_many_images_come_back_in_order(service):
 def test_a_connection_outlives_a_refusal(service):
     """After a body that was not read, the same connection serves the next request."""
     with requests.Session() as session:
-        refused = session.post(f"{service.url}/predict", data=b"x" * 100_000, timeout=10)
+        headers = {"Content-Type": "text/plain"}
+        body = b"x" * 100_000
+        refused = session.post(f"{service.url}/predict", data=body, headers=headers, timeout=10)
         answered = session.get(f"{service.url}/healthz", timeout=10)
 
     assert (415, 200) == (refused.status_code, answered.status_code)

@@ -1,4 +1,7 @@
-"""Takes `multipart/form-data`, as browsers and `curl -F` send it: a picture's file in each part."""
+"""Takes `multipart/form-data`, as browsers and `curl -F` send it: a picture's file in a part.
+
+Text beside them is passed over, and so are inputs for files that nobody has touched.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 from app.web.errors import BadInputError, TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from werkzeug.sansio.multipart import Event
 
@@ -30,6 +33,8 @@ def decode_form(
     max_images: int,
     pictures: ReadPictures,
     pause: Callable[[], object] = lambda: None,
+    *,
+    reserved: Container[str] = (),
 ) -> Images:
     """Decode the files of a form.
 
@@ -39,29 +44,39 @@ def decode_form(
         max_images: Bound on the files.
         pictures: Reads them.
         pause: Called now and then, to let others go on.
+        reserved: Names of fields that say something where a form is not listened to.
 
     Raises:
-        BadInputError: If it is malformed, has a field that is no file, or no file.
+        BadInputError: If it is malformed, has a reserved field, or no file.
         TooLargeError: If there are too many files.
         ServiceError: If a file is no picture that is read.
     """
-    names: list[str] = []
-    files: list[list[bytes]] = []
+    files: list[tuple[str, list[bytes]]] = []
+    pieces: list[bytes] = []
     for event in _events(body, _boundary(content_type), pause):
-        if isinstance(event, Field):
-            found = f"the form's field {str(event.name)[:_QUOTE_LENGTH]!r} is no file"
-            raise BadInputError(f"{found}; files of pictures are expected")
-        if isinstance(event, File):
-            names.append(event.filename[:_QUOTE_LENGTH])
-            files.append([])
-            if len(files) > max_images:
+        if isinstance(event, Data):
+            pieces.append(event.data)
+        elif isinstance(event, Field):
+            pieces = []  # of no file, so that they are let go of
+            if event.name in reserved:
+                found = f"the form's field {event.name!r} is not listened to"
+                raise BadInputError(f"{found}; give it in the query: ?{event.name}=...")
+        elif isinstance(event, File):
+            pieces = []
+            files = [file for file in files if _is_chosen(*file)]
+            files.append((event.filename, pieces))
+            if event.filename and len(files) > max_images:
                 sentence = f"the form has more than {max_images} files; at most so many are taken"
                 raise TooLargeError(sentence, limit=max_images)
-        elif isinstance(event, Data):
-            files[-1].append(event.data)
+    files = [file for file in files if _is_chosen(*file)]
     if not files:
         raise BadInputError("the form has no file; give at least one picture")
-    return pictures([b"".join(file) for file in files], lambda i: f"file {i} ({names[i]!r})")
+    names = [name[:_QUOTE_LENGTH] for name, _ in files]
+    return pictures([b"".join(file) for _, file in files], lambda i: f"file {i} ({names[i]!r})")
+
+
+def _is_chosen(name: str, pieces: list[bytes]) -> bool:
+    return bool(name) or any(pieces)
 
 
 def _boundary(content_type: str) -> bytes:

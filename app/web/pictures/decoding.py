@@ -54,6 +54,11 @@ _UPRIGHT = {
 _STRIP_ROWS = 256
 
 
+def is_picture(body: bytes) -> bool:
+    """Check whether a body begins as a picture does, be it of a kind that is not read."""
+    return any(map(body.startswith, (*_PLUGINS, *_STRANGERS)))
+
+
 def decode_picture(body: bytes, enough: int = ENOUGH) -> NDArray[np.uint8]:
     """Decode a PNG, JPEG, WebP or BMP file, told by its content.
 

@@ -1,4 +1,4 @@
-"""Forms with files: every file in order, and nothing but files."""
+"""Forms with files: every file in order, and what else a form may have."""
 
 from __future__ import annotations
 
@@ -85,15 +85,44 @@ def test_a_form_without_a_boundary_is_refused(content_type, found):
     assert expected == refusal(form(part(b"")), content_type)
 
 
-def test_a_field_that_is_no_file_is_refused():
-    """It might be meant to say something, and would not be listened to."""
-    expected = "the form's field 'prepare' is no file; files of pictures are expected"
-    assert expected == refusal(form(part(b"1"), part(b"always", 'name="prepare"')))
+UNTOUCHED = part(b"", 'name="second"; filename=""')
+TEXT = part(NOISE, 'name="comment"')
 
 
-def test_a_form_without_files_is_refused():
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (TEXT, part(b"1"), part(b"2")),
+        (part(b"1"), TEXT, part(b"2"), TEXT),
+        (part(b"1"), UNTOUCHED, part(b"2")),
+        (UNTOUCHED, UNTOUCHED, part(b"1"), part(b"2"), UNTOUCHED, UNTOUCHED),
+        (part(b"1", 'name="a"; filename=""'), UNTOUCHED, TEXT, part(b"2")),
+    ],
+)
+def test_texts_and_untouched_inputs_are_passed_over(parts):
+    """A page's form has them; they do not count as files."""
+    assert [b"1", b"2"] == read(form(*parts), most=2).contents
+
+
+def test_an_empty_file_that_was_chosen_is_a_file():
+    """Whoever reads it says what is wrong with it."""
+    assert [b""] == read(form(part(b""), UNTOUCHED)).contents
+
+
+def test_a_field_that_would_say_something_in_the_query_is_refused():
+    """It would not be listened to."""
+    body = form(part(b"1"), part(b"always", 'name="prepare"'))
+    with pytest.raises(BadInputError) as caught:
+        decode_form(body, TYPE, 4, Files(), reserved=("prepare",))
+
+    expected = "the form's field 'prepare' is not listened to; give it in the query: ?prepare=..."
+    assert expected == str(caught.value)
+
+
+@pytest.mark.parametrize("parts", [(), (TEXT,), (UNTOUCHED,)], ids=["empty", "text", "untouched"])
+def test_a_form_without_files_is_refused(parts):
     """There is nothing to classify."""
-    assert "the form has no file; give at least one picture" == refusal(form())
+    assert "the form has no file; give at least one picture" == refusal(form(*parts))
 
 
 def test_too_many_files_are_refused():

@@ -43,6 +43,47 @@ def test_a_picture_is_answered(ask, reader, kind):
     assert [PICTURE] == reader.asked[0][0]
 
 
+@pytest.mark.parametrize("kind", ["jpg", "pjpeg", "x-png", "x-ms-bmp", "gif", "*"])
+def test_a_picture_by_any_name_is_answered(ask, kind):
+    """Whoever reads it looks at its content."""
+    assert 200 == ask(data=PICTURE, content_type=f"image/{kind}").status_code
+
+
+@pytest.mark.parametrize("kind", ["vnd.api+json", "LD+JSON; charset=utf-8"])
+def test_json_by_any_name_is_answered(ask, kind):
+    """A suffix says that it is JSON too."""
+    assert 200 == ask(content_type=f"application/{kind}").status_code
+
+
+@pytest.mark.parametrize("kind", ["", "*/*", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b' \r\n{"instances": [[[2, 0], [0, 255]]]}',
+        b"[[2, 0], [0, 255]]",
+        b"\x89PNG\r\n\x1a\n picture 2",
+        b"\xff\xd8\xff picture 2",
+        npy(np.array(STAR)),
+    ],
+    ids=["object", "array", "PNG", "JPEG", "npy"],
+)
+def test_where_nobody_says_what_a_body_is_its_content_does(ask, kind, body):
+    """As curl sends it that was told nothing."""
+    said = 400 if body.startswith(b"[") else 200  # it is JSON, but no object
+
+    assert said == ask(data=body, content_type=kind).status_code
+
+
+@pytest.mark.parametrize("body", [b"", b"digit=7", b" " * 999 + b"{}", bytes(4)])
+def test_where_nothing_says_what_a_body_is_it_is_refused(ask, channel, body):
+    """Raw pixels look like nothing, so they must be named."""
+    response = ask(data=body, content_type="")
+
+    assert 415 == response.status_code
+    assert response.json["error"].startswith("Content-Type is missing; application/json, ")
+    assert [] == channel.waits
+
+
 def test_pictures_are_read_for_the_model_and_until_the_deadline(ask, reader, clock):
     """As the query wants them; by default only those are prepared that do not fit."""
     ask(data=PICTURE, content_type="image/png")
