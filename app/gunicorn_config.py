@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.access.starting import warning_of_open_door
 from app.cores import usable_cores
+from app.greeting import greeting
 from app.logs import logging_config
 from app.metrics_files import join_dead
 from app.run_dir import METRICS, current_run_dir, make_run_dir, remove_run_dir
@@ -30,8 +31,9 @@ _settings = load_settings()
 check_start(_settings)
 make_run_dir(_settings.run_dir)
 
-bind = _settings.bind
-proc_name = f"glyph-{_settings.bind}"  # gunicorn keeps a pid file of this name: one per service
+bind = [bind.text for bind in _settings.binds]
+# gunicorn keeps a pid file of this name: one per service.
+proc_name = f"glyph-{_settings.binds[0].text}"
 workers = _settings.count_web_workers(usable_cores())
 worker_class = "app.gunicorn_worker.WebWorker"
 worker_connections = connections_within_limit()
@@ -104,19 +106,8 @@ def dirty_worker_init(worker: Any) -> None:
 
 def when_ready(_server: Any) -> None:
     """Greet people who started the service on a terminal."""
-    if not sys.stdout.isatty():
-        return
-    host, port = bind.rsplit(":", 1)
-    scheme = "https" if certfile else "http"
-    address = f"{scheme}://{'127.0.0.1' if host in ('0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
-    print(  # noqa: T201
-        f"\nGlyph listens on {address}\n\n"
-        f"  curl -s {address}/example |\n"
-        "    curl -s -H 'Content-Type: application/json' --data-binary @- "
-        f"{address}/predict\n\n"
-        "Ctrl-C ends it.\n",
-        flush=True,
-    )
+    if sys.stdout.isatty():
+        print(greeting(_settings.binds, tls=certfile is not None), flush=True)  # noqa: T201
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -117,8 +117,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             except Exception as exc:  # noqa: BLE001 - told to the client, and logged
                 source.answering = False
                 if not answered:  # else it is the rest of a body that nobody read
-                    address = addr if isinstance(addr, str) else addr[0]
-                    client.sendall(self._refusals.answer(exc, address))
+                    client.sendall(self._refusals.answer(exc, addr[0]))
                     _linger(client, source)
                 return
 

@@ -22,6 +22,7 @@ from app.access.files import check_file_kind
 from app.access.networks import parse_networks
 from app.access.origins import parse_origins
 from app.access.rates import Rate  # noqa: TC001 - pydantic needs it at run time
+from app.binds import Bind, parse_binds
 from app.share import parse_shadow, parse_share
 from app.wrong_settings import PREFIX as PREFIX  # noqa: PLC0414 - others have it from here
 from app.wrong_settings import exit_on_wrong_value
@@ -38,18 +39,9 @@ _SMALLEST_HOST_MIB = 128
 _MOST_WEB_WORKERS = 4
 _MOST_STREAMS = 4
 _LOOK_S, _LOOK_AT_URL_S = 0.2, 5.0
-_ADDRESS = re.compile(r"([^\s:\[\]]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
-
 _TOKEN = re.compile(r"[!-~]{16,256}")
 _DIRECTORIES = ("cache_dir", "run_dir")
 _FORM = "16 to 256 printable ASCII characters without a space are expected"
-
-
-def _check_address(text: str) -> str:
-    parts = _ADDRESS.fullmatch(text)
-    if parts is None or int(parts[2]) > 65535:  # noqa: PLR2004 - the greatest port
-        raise ValueError("host:port is expected, such as 127.0.0.1:8000 or [::]:8000")
-    return text
 
 
 def _check_names(text: str) -> str:
@@ -126,8 +118,9 @@ class Settings(BaseSettings):
         default=None,
         description="PEM files with commas; only versions signed with one of these keys are loaded",
     )
-    bind: Annotated[str, AfterValidator(_check_address)] = Field(
-        default="127.0.0.1:8000", description="Address and port to listen on"
+    bind: Annotated[str, _read_by(parse_binds)] = Field(
+        default="127.0.0.1:8000",
+        description="Addresses to listen on, with commas: host:port, or unix:/path",
     )
     web_workers: int = Field(
         default=0,
@@ -224,7 +217,8 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Annotated[str, _read_by(parse_networks)] | None = Field(
         default=None,
-        description="Addresses and networks, with commas, whose X-Forwarded-* is believed",
+        description="Addresses and networks, with commas, whose X-Forwarded-* is believed; "
+        "unix: is every Unix socket",
     )
     canary: Annotated[str, _read_by(parse_share)] | None = Field(
         default=None, description="A label's share of the traffic, as in canary=10:X-User"
@@ -312,6 +306,11 @@ class Settings(BaseSettings):
         if not _TOKEN.fullmatch(token):
             raise ValueError(f"{name}: {_FORM}")
         return token
+
+    @property
+    def binds(self) -> tuple[Bind, ...]:
+        """Where the service listens; at least one place."""
+        return parse_binds(self.bind)
 
     @property
     def model_names(self) -> tuple[str, ...]:

@@ -32,7 +32,10 @@ def peer_of(accepted: Any) -> Any:
 
     Args:
         accepted: Address and port, and for IPv6 more; empty for a Unix socket.
+
+    Returns:
+        A tuple in any case: gunicorn believes a peer of any other type whatever it says of itself.
     """
     if isinstance(accepted, tuple):
         return (plain_address(accepted[0]), *accepted[1:])
-    return UNIX_PEER
+    return (UNIX_PEER, 0)

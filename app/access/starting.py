@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from app.access.addresses import plain_address
 from app.access.key_file import ApiKeysError, read_keys
 from app.settings import PREFIX
 from app.wrong_settings import WrongSettingError, exit_on_wrong_value
@@ -12,6 +13,7 @@ from app.wrong_settings import WrongSettingError, exit_on_wrong_value
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.binds import Bind
     from app.settings import Settings
 
 
@@ -34,7 +36,7 @@ def check_access_files(settings: Settings) -> None:
 
 def warning_of_open_door(settings: Settings) -> str | None:
     """Say that others reach the service, and anybody may use it; None where that is not so."""
-    if settings.api_keys_file is not None or is_loopback(settings.bind.rpartition(":")[0]):
+    if settings.api_keys_file is not None or all(map(_is_local, settings.binds)):
         return None
     return (
         f"{PREFIX}BIND={settings.bind} can be reached from other machines, and "
@@ -42,12 +44,16 @@ def warning_of_open_door(settings: Settings) -> str | None:
     )
 
 
+def _is_local(bind: Bind) -> bool:
+    return bool(bind.path) or is_loopback(bind.host)
+
+
 def is_loopback(host: str) -> bool:
     """Say whether only this machine reaches an address, as a bind names it."""
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(plain_address(host.strip("[]"))).is_loopback
     except ValueError:  # a name, which may be any address
         return False
 

@@ -15,8 +15,9 @@ from app.wrong_settings import WrongSettingError
 
 _HANDED_ON = ("GUNICORN_FD", "LISTEN_PID")
 """Variables that come with sockets that listen already: from a master before, or from systemd."""
+_PROBE_S = 1.0
 _PROBLEMS = {
-    errno.EADDRINUSE: "is in use; end what listens there, or choose another port",
+    errno.EADDRINUSE: "is in use; end what listens there, or choose another",
     errno.EADDRNOTAVAIL: "is no address of this machine; 0.0.0.0 and [::] stand for all it has",
     errno.EACCES: "may not be listened on by this user; choose a port above 1023",
 }
@@ -59,6 +60,21 @@ def _of_path(path: str) -> str | None:
         return f"{parent} is no directory; make it, or choose another path"
     if not os.access(parent, os.W_OK | os.X_OK):
         return f"{parent} is not writable for this user"
-    if Path(path).exists() and not stat.S_ISSOCK(Path(path).stat().st_mode):
+    if not Path(path).exists():
+        return None
+    if not stat.S_ISSOCK(Path(path).stat().st_mode):
         return f"{path} is there and is no socket; choose another path"
-    return None
+    return _of_socket(path)
+
+
+def _of_socket(path: str) -> str | None:
+    """Check that nobody listens on a socket: gunicorn replaces it, also one that is in use."""
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_PROBE_S)
+            probe.connect(path)
+    except ConnectionRefusedError:
+        return None  # a service that was killed could not remove it
+    except OSError as exc:
+        return f"{path} cannot be looked at: {exc.strerror or exc}"
+    return f"{path} {_PROBLEMS[errno.EADDRINUSE]}"

@@ -105,21 +105,38 @@ def test_a_wrong_value_is_named_with_what_it_may_be(complaint, name, value, expe
 
 
 @pytest.mark.parametrize(
-    "address", ["8000", "localhost", "localhost:", ":8000", "a b:1", "::1:80", "h:65536", "h:²"]
+    "address",
+    [
+        *("8000", "localhost", "localhost:", ":8000", "a b:1", "::1:80", "h:65536", "h:²"),
+        *("unix:", "unix:glyph.sock", "h:1,", "h:1,,h:2", "h:1 h:2"),
+    ],
 )
 def test_a_wrong_address_is_refused(complaint, address):
     """An example says what is meant better than a pattern."""
-    expected = "host:port is expected, such as 127.0.0.1:8000 or [::]:8000"
+    expected = "host:port is expected, such as 127.0.0.1:8000 or [::]:8000, or unix:/path; "
+    expected += "several with commas"
 
     assert f"glyph: GLYPH_BIND={address!r}: {expected}\n" == complaint(GLYPH_BIND=address)
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0:8000", "localhost:1", "[::]:65535", "[fe80::1]:80"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("0.0.0.0:8000", "localhost:1", "[::]:65535", "[fe80::1]:80"),
+        *("unix:/run/glyph.sock", "127.0.0.1:80, [::1]:80,unix:/a b/c:1"),
+    ],
+)
 def test_an_address_is_taken(monkeypatch, address):
-    """Names, IPv4 and IPv6 in its brackets."""
+    """Names, IPv4, IPv6 in its brackets, paths of sockets, and several of them."""
     monkeypatch.setenv("GLYPH_BIND", address)
 
     assert address == load_settings().bind
+
+
+def test_an_address_that_stands_twice_is_refused(complaint):
+    """It could be listened on only once."""
+    expected = "glyph: GLYPH_BIND='h:1, h:1': h:1 stands twice; give each address once\n"
+    assert expected == complaint(GLYPH_BIND="h:1, h:1")
 
 
 def test_all_wrong_values_are_told_at_once(complaint):

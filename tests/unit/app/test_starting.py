@@ -71,7 +71,20 @@ def test_an_open_door_is_pointed_out(host):
     ) == warning
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "[::1]", "localhost"])
+def test_one_of_several_doors_may_be_open():
+    """All are looked at, in whatever order they are listed."""
+    closed = "127.0.0.1:80,unix:/run/glyph.sock,[::1]:80"
+    warnings = [
+        warning_of_open_door(Settings(bind=bind)) for bind in (closed, f"{closed},192.0.2.7:80")
+    ]
+
+    assert warnings[0] is None
+    assert warnings[1].startswith(f"GLYPH_BIND={closed},192.0.2.7:80 can be reached from other")
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.8.9.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"]
+)
 def test_a_door_to_this_machine_is_not_open(host):
     """Nor one that keys open."""
     assert warning_of_open_door(Settings(bind=f"{host}:80")) is None

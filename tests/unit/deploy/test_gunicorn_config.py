@@ -15,7 +15,7 @@ def test_the_defaults(gunicorn_config):
 
     assert "app.gunicorn_worker.WebWorker" == config["worker_class"]
     assert 1 <= config["workers"] <= 4
-    assert "127.0.0.1:8000" == config["bind"]
+    assert ["127.0.0.1:8000"] == config["bind"]
     assert ["app.host.process:ModelHost"] == config["dirty_apps"]
     assert 1 == config["dirty_workers"]
     assert config["control_socket_disable"] is True
@@ -87,14 +87,15 @@ def test_a_host_may_always_miss_a_heartbeat(gunicorn_config):
 def test_settings_reach_gunicorn(gunicorn_config):
     """What an operator sets is what gunicorn does."""
     config = gunicorn_config(
-        bind="0.0.0.0:80",
+        bind="0.0.0.0:80, unix:/run/glyph.sock",
         web_workers="3",
         host_timeout_s="7",
         graceful_timeout_s="60",
         keepalive_s="75",
     )
 
-    assert "0.0.0.0:80" == config["bind"]
+    assert ["0.0.0.0:80", "unix:/run/glyph.sock"] == config["bind"]
+    assert "glyph-0.0.0.0:80" == config["proc_name"]
     assert 3 == config["workers"]
     assert 4 == config["dirty_timeout"]
     assert 60 == config["graceful_timeout"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import runpy
+import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -85,6 +87,9 @@ class Service:
     def getresponse(self):
         return self
 
+    def close(self):
+        pass
+
     def read(self, _amount):
         return b'{"status": "whatever"}'
 
@@ -116,6 +121,44 @@ def test_the_health_check_asks_where_the_service_listens(check):
     check(service, "/readyz")
 
     assert [("127.0.0.1", 8123), ("GET", "/readyz")] == service.asked
+
+
+@pytest.mark.parametrize(
+    ("bind", "asked"),
+    [
+        ("[::]:81", ("::1", 81)),
+        ("[::1]:81", ("::1", 81)),
+        ("192.0.2.7:82, 127.0.0.1:83", ("192.0.2.7", 82)),
+        ("glyph:84,unix:/run/glyph.sock", ("glyph", 84)),
+    ],
+)
+def test_the_health_check_asks_the_first_address(check, monkeypatch, bind, asked):
+    """By which this machine reaches itself, where it is every address."""
+    service = Service(200)
+    monkeypatch.setenv("GLYPH_BIND", bind)
+    check(service)
+
+    assert asked == service.asked[0]
+
+
+def test_the_health_check_asks_a_unix_socket(root, monkeypatch, tmp_path):
+    """Where the service listens on one."""
+    path = tmp_path / "glyph.sock"
+    monkeypatch.setenv("GLYPH_BIND", f"unix:{path}")
+    main = runpy.run_path(root / "deploy/healthcheck.py")["main"]
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        with ThreadPoolExecutor(1) as other:
+            code = other.submit(main, "/healthz")
+            client, _ = listener.accept()
+            with client:
+                head = client.recv(1000)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    assert head.startswith(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+    assert 0 == code.result()
+    assert 1 == main("/healthz")
 
 
 def test_the_health_check_speaks_tls_where_the_service_does(check, monkeypatch):
