@@ -28,12 +28,13 @@ _BY_LIMITS = (429,)
 
 def with_access(operation: Operation, written: Json, bounds: Bounds) -> Json:
     """Add to a written operation what callers must show, and how they are refused."""
-    if is_free(operation.template) or operation.security:
+    if is_free(operation.template):
         return written
-    statuses = (_BY_KEYS if bounds.keys else ()) + (_BY_LIMITS if bounds.limits else ())
+    by_key = bounds.keys and not operation.security
+    statuses = (_BY_KEYS if by_key else ()) + (_BY_LIMITS if bounds.limits else ())
     added = {str(status): REFUSALS[status].reference for status in statuses}
     written["responses"] = dict(sorted((added | written["responses"]).items()))
-    if bounds.keys:
+    if by_key:
         written["security"] = [{name: []} for name in SCHEMES]
         if bounds.changes and is_looking(operation.method.upper(), operation.template):
             written["security"].append({"adminToken": []})

@@ -305,6 +305,7 @@ def test_it_says_what_needs_a_key(make_app, keys):
             assert ("adminToken" in asked) is (method == "GET" or path == "/v2/repository/index")
         elif asked:
             assert {"adminToken"} == asked
+            assert "429" in operation["responses"]
 
 
 def test_it_says_what_is_limited(make_app, client):
