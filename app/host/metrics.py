@@ -104,7 +104,7 @@ class HostMetrics:
             "Since the watcher last finished a look at the store, whatever came of it",
             registry=registry,
         )
-        look_age.set_function(lambda: clock() - self._looked)
+        look_age.set_function(self.look_age_s)
         self.loads = Counter(
             "glyph_model_loads",
             "Versions tried, by outcome",
@@ -205,6 +205,10 @@ class HostMetrics:
     def store(self, *, up: bool) -> None:
         """Note whether the store can be read."""
         self.store_up.set(up)
+
+    def look_age_s(self) -> float:
+        """Return how long ago the last look at the store ended, or this object was made."""
+        return self._clock() - self._looked
 
     def looked(self) -> None:
         """Note that a look at the store has ended."""

@@ -25,6 +25,7 @@ from app.host.errands import keep_errands
 from app.host.intake import Intake
 from app.host.journal import HostJournal
 from app.host.loading import Loader
+from app.host.look_watchdog import LookWatchdog
 from app.host.metrics import HostMetrics
 from app.host.probation import Watching
 from app.host.run_queue import waited_for_core_s
@@ -107,21 +108,26 @@ class HostService:
             threading.Thread(target=self._engine.run, name=f"stream {number}", daemon=True)
             for number in range(1, streams)
         ]
+        watching = threading.Thread(
+            target=_seed_and_watch,
+            name="watcher",
+            args=(store, settings, self._watcher),
+            daemon=True,
+        )
         self._threads = [
             threading.Thread(target=self._server.run, name="server", daemon=True),
-            threading.Thread(
-                target=_seed_and_watch,
-                name="watcher",
-                args=(store, settings, self._watcher),
-                daemon=True,
-            ),
+            watching,
         ]
+        self._look_watchdog = LookWatchdog(
+            self._metrics.look_age_s, self._watcher.overdue, watching
+        )
 
     def start(self) -> None:
         """Listen, and begin to load."""
         self._server.listen()
         for thread in self._threads + self._streams:
             thread.start()
+        threading.Thread(target=self._look_watchdog.run, name="looks", daemon=True).start()
 
     def close(self) -> None:
         """Serve on until the web workers have gone, or the graceful time is over; then stop."""

@@ -100,6 +100,8 @@ class StoreWatcher:
         self._unsettled: list[_Unsettled] = []
         """What was done, and answered only when the versions that it asks for have been tried."""
         self._trouble: str | None = None
+        self._overdue: str | None = None
+        """That the look in progress takes too long."""
         self._patience = 1
         """How many times as long as usual the next look is waited for."""
         self._complete = bool(names)
@@ -145,11 +147,24 @@ class StoreWatcher:
             request: The action, the model, and what else it takes.
             done: Told what came of it: whether it is done, why not, and the change in the store.
         """
+        if self._overdue is not None:
+            done(_outcome(error=self._overdue, unavailable=True))
+            return
         try:
             self._orders.put_nowait((request, done))
         except queue.Full:
             done(_outcome(error=f"{_MOST_ORDERS} other requests wait to be carried out"))
         self._wake.set()
+
+    def overdue(self, sentence: str | None) -> None:
+        """Tell that the look in progress takes too long, or no more; another thread notices."""
+        self._overdue = sentence
+        if sentence is not None:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    _, done = self._orders.get_nowait()
+                    done(_outcome(error=sentence, unavailable=True))
+        self._tell()
 
     def turn(self) -> None:
         """Do what was asked, then look once."""
@@ -191,7 +206,7 @@ class StoreWatcher:
         return HostStatus(
             model=self._default,
             models=models,
-            store_trouble=self._trouble,
+            store_trouble=self._overdue or self._trouble,
             complete=self._complete,
         )
 

@@ -354,6 +354,22 @@ def test_a_probation_asks_for_a_look_every_second(watcher, model, monkeypatch):
     assert [60.0, 1.0, 60.0] == waits
 
 
+def test_while_a_look_does_not_end_orders_are_refused_at_once(watcher):
+    """Those that wait, too; the status says why, and all is as before when it has ended."""
+    outcomes = []
+    order = {"action": "load", "model": "shapes", "by": "ann"}
+    watcher.ask(order, outcomes.append)
+    watcher.overdue("no look has ended since noon")
+    watcher.ask(order, outcomes.append)
+    trouble = watcher.status().store_trouble
+    watcher.overdue(None)
+    watcher.ask(order, outcomes.append)
+
+    expected = {"error": "no look has ended since noon", "unavailable": True, "ok": False}
+    assert [expected | {"change": None}] * 2 == outcomes
+    assert ("no look has ended since noon", None) == (trouble, watcher.status().store_trouble)
+
+
 def test_looks_that_fail_come_less_and_less_often(watcher, model, observer, monkeypatch):
     """The pause grows to five times the usual one, and is the usual one after a good look."""
     waits = []
