@@ -53,12 +53,13 @@ class Service:
         self.command = command
         values = {"store": store, "bind": f"127.0.0.1:{self.port}", "graceful_timeout_s": 10}
         values["web_workers"] = 2  # on any machine, so that one can be lost
-        self._env = {f"GLYPH_{k.upper()}": str(v) for k, v in (values | settings).items()}
+        self.environ = {f"GLYPH_{k.upper()}": str(v) for k, v in (values | settings).items()}
+        """Variables for the service, over those that there are; may be changed before it starts."""
 
     def __enter__(self):
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                self.command, cwd=ROOT, env=os.environ | self._env, stdout=out, stderr=out
+                self.command, cwd=ROOT, env=os.environ | self.environ, stdout=out, stderr=out
             )
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tests.benchmarks.scenarios.bad_trials import bad_trials
 from tests.benchmarks.scenarios.bad_versions import bad_versions
 from tests.benchmarks.scenarios.canary import canary
 from tests.benchmarks.scenarios.chaos.command import chaos
@@ -54,6 +55,7 @@ _COMMANDS = (
     soak,
     swaps,
     bad_versions,
+    bad_trials,
     rollback,
     canary,
     shadow,

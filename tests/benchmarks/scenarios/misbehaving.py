@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from functools import partial
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
     from model_store import Store
 
-HOOKS = Path(__file__).with_name("hooks")
-"""On the PYTHONPATH of a service, it makes versions with a marker misbehave."""
+_HOOKS = Path(__file__).with_name("hooks")
 _WEIGHTS = "variables/variables.data-00000-of-00001"
 _FLIPS = 200
+
+
+def with_hooks() -> str:
+    """Return the PYTHONPATH for a service in which versions with a marker misbehave."""
+    return os.pathsep.join([str(_HOOKS), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def _marked(kind: str, directory: Path, _turn: int) -> None:

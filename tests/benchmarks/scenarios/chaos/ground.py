@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from model_store.clearing import clear, sort_out
 from tests.benchmarks.scenarios.chaos.asking import variant_of
 from tests.benchmarks.scenarios.chaos.clock import Clock
 from tests.benchmarks.scenarios.chaos.family import Family, family_of, strangers_of
-from tests.benchmarks.scenarios.misbehaving import HOOKS
+from tests.benchmarks.scenarios.misbehaving import with_hooks
 from tests.benchmarks.scenarios.states import default_of, wait_for_default
 from tests.benchmarks.scenarios.variants import MNIST, publish
 from tests.service import Service
@@ -105,7 +104,6 @@ def grounds(log: Path) -> Iterator[Ground]:
         for variant in MNIST:
             publish(store, MODEL, variant)
         clock = Clock.install(place)
-        hooks = os.pathsep.join([str(HOOKS), *filter(None, [os.environ.get("PYTHONPATH")])])
         service = Service(
             store.root,
             log,
@@ -115,7 +113,7 @@ def grounds(log: Path) -> Iterator[Ground]:
             log_format="json",
             trial_timeout_s=_TRIAL_TIMEOUT_S,
         )
-        service._env |= {"PYTHONPATH": hooks, **(clock.environ if clock else {})}
+        service.environ |= {"PYTHONPATH": with_hooks(), **(clock.environ if clock else {})}
         with service:
             service.ready()
             ground = Ground(service, store, place, place / "run" / "glyph", mounted, clock)
