@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import signal
 import tempfile
 import time
 from dataclasses import dataclass
@@ -37,8 +39,8 @@ _GOOD = 2
 _CLIENTS, _PAUSE_S = 4, 0.02
 _CALM_S = 1.0
 _TIMES = 2.0
-_SLACK_S = 30.0
-"""Beyond the bound of a trial, until a version is refused."""
+_PATIENCE = 10
+"""So many times the bound of a trial: time in which it waits for a core does not count."""
 _SETTLE_S = 3.0
 _SIGNAL = "crashed with SIG"
 _ENDLESS = "had not ended"
@@ -51,7 +53,7 @@ _REASONS = {
     "never end": _ENDLESS,
     "sleep": _ENDLESS,
     "fork": "started other processes",
-    "fork away": "started other processes",
+    "fork away": f"started other processes|{_ENDLESS}",
     "exit": "exit code 0",
     "endless graph": _ENDLESS,
     "4 GiB constant": _LARGE,
@@ -104,7 +106,7 @@ def bad_trials(
                 kinds = only or tuple(KINDS)
                 chosen = [(kinds[turn % len(kinds)], turn) for turn in range(versions)]
                 tried = [
-                    _try(service, store, kind, turn, timeout_s + _SLACK_S)
+                    _try(service, store, kind, turn, timeout_s * _PATIENCE)
                     for kind, turn in tqdm(chosen, unit="version", leave=False, disable=None)
                 ]
             records = running.result().records
@@ -179,4 +181,6 @@ def _tell_all(
     restarts = service.metric("glyph_host_restarts_total")
     report.add("the host was started again", f"{restarts:.0f} times", "0", holds=restarts == 0)
     left = strangers_of(service.process.pid, Path(service.environ["GLYPH_RUN_DIR"]))
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
     report.add("processes left behind", str(len(left)), "0", holds=not left)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -107,6 +109,8 @@ def _end(ground: Ground) -> list[Finding]:
     """End the service; returns what it leaves behind."""
     left = ground.strays()
     code = ground.service.stop()
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
     told = [f"process {pid} is nobody's" for pid in left]
     if code:
         told.append(f"the exit code of the service is {code}")

@@ -48,8 +48,6 @@ class Ground:
     """When web workers were killed (monotonic seconds), and their clients' ports."""
     variants: dict[int, str | None] = field(default_factory=dict)
     """What each version is that was ever published; None is a bad one."""
-    disputed: set[int] = field(default_factory=set)
-    """Good versions whose trial was disturbed: a verdict against them is no fault."""
 
     def family(self) -> Family:
         """Look at the processes."""

@@ -8,8 +8,10 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.scenarios.chaos.done import Done, done
 from tests.benchmarks.scenarios.chaos.family import lives
 from tests.benchmarks.scenarios.chaos.ground import SkippedError
+from tests.benchmarks.scenarios.chaos.versions import is_default
 from tests.benchmarks.scenarios.sockets import kill_knowing_clients
 from tests.benchmarks.scenarios.variants import MNIST
 from tests.service import wait_until
@@ -17,11 +19,8 @@ from tests.service import wait_until
 if TYPE_CHECKING:
     from random import Random
 
-    from tests.benchmarks.scenarios.chaos.done import Done
     from tests.benchmarks.scenarios.chaos.ground import Ground
     from tests.benchmarks.scenarios.chaos.plan import Event
-
-from tests.benchmarks.scenarios.chaos.done import done
 
 ROLES = ("worker", "arbiter", "host")
 _TRIAL_S = 10.0
@@ -91,15 +90,14 @@ def sighup(ground: Ground, _event: Event) -> Done:
 
 
 def kill_trial(ground: Ground, event: Event) -> Done:
-    """Kill the process that tries a new version; whatever the verdict, it is no outage."""
+    """Kill the process that tries a new version, which is tried again: it is not its fault."""
     version = ground.publish(event.dice().choice(MNIST))
-    ground.disputed.add(version)
     end = time.monotonic() + _TRIAL_S
     while not (trials := ground.family().trials):
         if time.monotonic() > end:
             raise SkippedError("no process that tries a version was seen")
     _end(trials[0])
-    return done(f"trial process {trials[0]} of version {version}")
+    return done(f"trial process {trials[0]} of version {version}", is_default(ground, version))
 
 
 def _killed(ground: Ground, dice: Random, role: str) -> Done:

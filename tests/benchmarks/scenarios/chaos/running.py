@@ -93,7 +93,7 @@ class Runner:
         """Look whether a good version was condemned."""
         self.ground.note_versions()
         for version, entry in self.ground.store.control(MODEL).quarantined.items():
-            if self.ground.variants.get(version) and version not in self.ground.disputed:
+            if self.ground.variants.get(version):
                 self._find(Invariant.VERDICTS, f"version {version} is good: {entry.reason}")
 
     def _find(self, invariant: Invariant, sentence: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from model_store import operations
 from tests.benchmarks.scenarios import damage
-from tests.benchmarks.scenarios.chaos.done import Done, done
+from tests.benchmarks.scenarios.chaos.done import Done, Settled, done
 from tests.benchmarks.scenarios.chaos.ground import MODEL, SkippedError
 from tests.benchmarks.scenarios.misbehaving import publish_misbehaving
 from tests.benchmarks.scenarios.publisher import publishing
@@ -31,7 +31,7 @@ _MISBEHAVING = ("abort", "segfault", "exhaust memory", "never end", "sleep", "fo
 def publish_good(ground: Ground, event: Event) -> Done:
     """Publish a good version."""
     version = ground.publish(event.dice().choice(MNIST))
-    return done(f"version {version}", _is_default(ground, version))
+    return done(f"version {version}", is_default(ground, version))
 
 
 def publish_bad(ground: Ground, event: Event) -> Done:
@@ -58,7 +58,7 @@ def kill_publisher(ground: Ground, event: Event) -> Done:
     ground.note_versions()
 
     def settled() -> str | None:
-        return _is_default(ground, max(ground.store.versions(MODEL)))()
+        return is_default(ground, max(ground.store.versions(MODEL)))()
 
     return done(f"after {seconds:.2f} s, newest version {ground.newest_good()}", settled)
 
@@ -86,7 +86,7 @@ def _back(ground: Ground, words: str, version: int | None) -> Done:
         wait_for_default(ground.service, version)
     finally:
         operations.unpin(ground.store, MODEL, by="chaos")
-    return done(words, _is_default(ground, ground.newest_good()))
+    return done(words, is_default(ground, ground.newest_good()))
 
 
 def _bad(ground: Ground, kind: str, part: str, make: Callable[[], int]) -> Done:
@@ -98,12 +98,14 @@ def _bad(ground: Ground, kind: str, part: str, make: Callable[[], int]) -> Done:
         reason = refusal(ground.service, version)
         if reason is None or part not in reason:
             return f"version {version} ({kind}) is not refused for it: {reason}"
-        return _is_default(ground, before)()
+        return is_default(ground, before)()
 
     return done(f"version {version}: {kind}", settled)
 
 
-def _is_default(ground: Ground, version: int | None) -> Callable[[], str | None]:
+def is_default(ground: Ground, version: int | None) -> Settled:
+    """Return what tells whether a version answers whoever asks for none."""
+
     def settled() -> str | None:
         found = ground.default()
         if found == version:
