@@ -14,7 +14,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 from app.web.errors import BadInputError, TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
     from werkzeug.sansio.multipart import Event
 
@@ -25,6 +25,11 @@ _MOST_HELD_BYTES = 2 * _SLICE_BYTES
 """What the parser holds of what it has not understood yet, such as a part's headers."""
 _LONGEST_BOUNDARY = 70  # RFC 2046
 _QUOTE_LENGTH = 60
+_MOST_OTHERS = 100
+"""Texts and untouched inputs of one form. Each takes as long to parse as a file."""
+
+_Named = tuple[str, list[bytes]]
+"""A file's name, which is empty where none was chosen, and its content in pieces."""
 
 
 def decode_form(
@@ -51,32 +56,51 @@ def decode_form(
         TooLargeError: If there are too many files.
         ServiceError: If a file is no picture that is read.
     """
-    files: list[tuple[str, list[bytes]]] = []
-    pieces: list[bytes] = []
-    for event in _events(body, _boundary(content_type), pause):
-        if isinstance(event, Data):
-            pieces.append(event.data)
-        elif isinstance(event, Field):
-            pieces = []  # of no file, so that they are let go of
-            if event.name in reserved:
-                found = f"the form's field {event.name!r} is not listened to"
-                raise BadInputError(f"{found}; give it in the query: ?{event.name}=...")
-        elif isinstance(event, File):
-            pieces = []
-            files = [file for file in files if _is_chosen(*file)]
-            files.append((event.filename, pieces))
-            if event.filename and len(files) > max_images:
-                sentence = f"the form has more than {max_images} files; at most so many are taken"
-                raise TooLargeError(sentence, limit=max_images)
-    files = [file for file in files if _is_chosen(*file)]
+    events = _events(body, _boundary(content_type), pause)
+    files = _chosen_of(events, max_images, reserved)
     if not files:
         raise BadInputError("the form has no file; give at least one picture")
     names = [name[:_QUOTE_LENGTH] for name, _ in files]
     return pictures([b"".join(file) for _, file in files], lambda i: f"file {i} ({names[i]!r})")
 
 
-def _is_chosen(name: str, pieces: list[bytes]) -> bool:
-    return bool(name) or any(pieces)
+def _chosen_of(events: Iterable[Event], max_images: int, reserved: Container[str]) -> list[_Named]:
+    files: list[_Named] = []
+    pieces: list[bytes] = []
+    others = 0
+    for event in events:
+        if isinstance(event, Data):
+            pieces.append(event.data)
+            continue
+        pieces = []
+        if _last_is_untouched(files):
+            files.pop()
+            others += 1
+        others += isinstance(event, Field)
+        if isinstance(event, File):
+            files.append((event.filename, pieces))
+        elif isinstance(event, Field) and event.name in reserved:
+            found = f"the form's field {event.name!r} is not listened to"
+            raise BadInputError(f"{found}; give it in the query: ?{event.name}=...")
+        _check_counts(files, others, max_images)
+    _check_counts(files, others, max_images)
+    if _last_is_untouched(files):
+        files.pop()
+    return files
+
+
+def _last_is_untouched(files: list[_Named]) -> bool:
+    """Check whether nobody has chosen the last file; those before were looked at in their turn."""
+    return bool(files) and not files[-1][0] and not any(files[-1][1])
+
+
+def _check_counts(files: list[_Named], others: int, max_images: int) -> None:
+    if others > _MOST_OTHERS:
+        sentence = f"the form has more than {_MOST_OTHERS} parts that are no files"
+        raise TooLargeError(f"{sentence}; at most so many are passed over", limit=_MOST_OTHERS)
+    if len(files) - _last_is_untouched(files) > max_images:
+        sentence = f"the form has more than {max_images} files; at most so many are taken"
+        raise TooLargeError(sentence, limit=max_images)
 
 
 def _boundary(content_type: str) -> bytes:

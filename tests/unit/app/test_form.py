@@ -104,6 +104,15 @@ def test_texts_and_untouched_inputs_are_passed_over(parts):
     assert [b"1", b"2"] == read(form(*parts), most=2).contents
 
 
+@pytest.mark.parametrize("other", [UNTOUCHED, part(b"", 'name="a"')], ids=["untouched", "texts"])
+def test_there_are_not_too_many_others(other):
+    """They take time, though nothing comes of them; the rest is not parsed."""
+    expected = "the form has more than 100 parts that are no files; at most so many are passed over"
+
+    assert [b"1"] == read(form(*[other] * 100, part(b"1"))).contents
+    assert expected == refusal(form(*[other] * 102, b"rubbish"), error=TooLargeError)
+
+
 def test_an_empty_file_that_was_chosen_is_a_file():
     """Whoever reads it says what is wrong with it."""
     assert [b""] == read(form(part(b""), UNTOUCHED)).contents
@@ -123,6 +132,15 @@ def test_a_field_that_would_say_something_in_the_query_is_refused():
 def test_a_form_without_files_is_refused(parts):
     """There is nothing to classify."""
     assert "the form has no file; give at least one picture" == refusal(form(*parts))
+
+
+def test_too_many_files_without_names_are_refused():
+    """They are files all the same, if there is something in them."""
+    unnamed = part(b"1", 'name="a"; filename=""')
+
+    assert [b"1"] * 4 == read(form(*[unnamed] * 4, UNTOUCHED)).contents
+    expected = "the form has more than 4 files; at most so many are taken"
+    assert expected == refusal(form(*[unnamed] * 5), error=TooLargeError)
 
 
 def test_too_many_files_are_refused():
