@@ -21,8 +21,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def printable(text: str) -> str:
+    """Return a text that every log and every JSON document takes.
+
+    The name of a file may be any bytes; those that are no UTF-8 are written as escapes.
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 class StoreError(Exception):
     """Base of every error that this package raises on purpose."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class StoreUnavailableError(StoreError):
@@ -44,7 +55,7 @@ class InvalidDocumentError(StoreError):
 
     def __str__(self) -> str:
         where = f"{self.path}: field {self.field}" if self.field else str(self.path)
-        return f"{where}: {self.problem}"
+        return printable(f"{where}: {self.problem}")
 
 
 class _FileError(StoreError):
@@ -56,7 +67,7 @@ class _FileError(StoreError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.problem}"
+        return printable(f"{self.path}: {self.problem}")
 
 
 class CorruptVersionError(_FileError):

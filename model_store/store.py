@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 from model_store import drafts
 from model_store.documents import read_document, sync, sync_tree, write_document
 from model_store.drafts import Draft
-from model_store.errors import PublishError, StoreError, VersionNotFoundError, explained
+from model_store.errors import PublishError, StoreError, VersionNotFoundError, explained, printable
 from model_store.generations import Generations
 from model_store.manifest import MANIFEST, SIGNATURE, Manifest
 from model_store.metadata import MODEL_NAME_PATTERN, Metadata, require_model_name
@@ -47,7 +47,7 @@ class ModelStore(StoreBase):
     @property
     def location(self) -> str:
         """Say where the store is."""
-        return str(self.root)
+        return printable(str(self.root))
 
     @explained("list the models")
     def models(self) -> list[str]:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Unpack
 
 from model_store.control import CONTROL, Audit, Control, whoami
-from model_store.errors import StoreError, VersionNotFoundError
+from model_store.errors import StoreError, VersionNotFoundError, printable
 from model_store.labels import LABELS
 from model_store.metadata import MODEL_NAME_PATTERN, require_model_name
 from model_store.version_numbers import parse_version
@@ -51,12 +51,12 @@ class StoreBase(ABC):
         """
         require_model_name(model)
         for name in self._names(model):
-            return f"{model}/{name}"
+            return printable(f"{model}/{name}")
         for other in self._names(""):
             if re.fullmatch(MODEL_NAME_PATTERN, other):
                 for name in self._names(other):
                     if name in (CONTROL, LABELS) or parse_version(name):
-                        return f"{other}/{name}"
+                        return printable(f"{other}/{name}")
         return None
 
     def latest(self, model: str) -> int | None:

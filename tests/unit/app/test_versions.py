@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import os
 import re
 import shutil
 import threading
@@ -1100,3 +1101,15 @@ def run(watch: Watch, store: FlakyStore, *, looks: int) -> None:
     thread.start()
     thread.join(SAFETY_S)
     assert not thread.is_alive()
+
+
+def test_a_file_that_is_called_by_no_text_does_not_silence_the_host(watch, publisher):
+    """The version is refused, and the web workers can be told why."""
+    publisher.publish()
+    publisher.publish()
+    directory = os.fsencode(publisher.store.path(SHAPES, 2))
+    os.close(os.open(directory + b"/\xff", os.O_CREAT | os.O_WRONLY))
+    watch.look()
+
+    assert {2: "refused", 1: "serving"} == watch.states
+    assert r"2/\\udcff: is not listed in the manifest" in watch.status.model_dump_json()

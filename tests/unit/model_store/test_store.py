@@ -9,7 +9,13 @@ import os
 
 import pytest
 
-from model_store import ModelStore, StoreError, VersionNotFoundError, documents
+from model_store import (
+    CorruptVersionError,
+    ModelStore,
+    StoreError,
+    VersionNotFoundError,
+    documents,
+)
 from model_store.errors import PublishError
 
 
@@ -350,3 +356,30 @@ def test_a_signature_that_cannot_be_written_leaves_the_one_before(store, publish
 
     assert b"first" == (store.path("mnist", 1) / "model.sig").read_bytes()
     assert {"1"} == entries(store)
+
+
+def put_bytes(directory, name: bytes) -> None:
+    """Make a file whose name is no text."""
+    os.close(os.open(os.fsencode(directory) + b"/" + name, os.O_CREAT | os.O_WRONLY))
+
+
+def test_a_sentence_can_be_written_whatever_a_file_is_called(store, publish):
+    """Into a log or as JSON, which take no bytes that are no UTF-8."""
+    publish()
+    put_bytes(store.path("mnist", 1), b"\xff.bin")
+
+    with pytest.raises(CorruptVersionError) as caught:
+        store.verify("mnist", 1)
+
+    assert str(caught.value).encode().endswith(rb"1/\udcff.bin: is not listed in the manifest")
+
+
+def test_a_store_has_a_place_that_can_be_written(tmp_path):
+    """The status tells it."""
+    store = ModelStore(tmp_path / os.fsdecode(b"\xff"))
+    put_bytes(tmp_path, b"other")
+    (store.root / "mnist").mkdir(parents=True)
+    put_bytes(store.root / "mnist", b"\xfe")
+
+    assert store.location.encode().endswith(rb"/\udcff")
+    assert r"mnist/\udcfe" == store.find_trace("mnist")
