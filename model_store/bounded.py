@@ -1,12 +1,14 @@
 """A store whose every call ends: one that is not answered in time is refused with a sentence.
 
 A network file system, or one that a program makes, may keep a system call for ever, and nothing
-interrupts it. So each call runs in a thread that can be left behind. No more than a few are: while
-one of them waits, all calls are refused at once, and another is tried less and less often.
+interrupts it. So calls run in a thread that can be left behind. No more than a few are: while one
+of them waits, all calls are refused at once, and another is tried less and less often.
 """
 
 from __future__ import annotations
 
+import os
+import queue
 import threading
 import time
 from datetime import UTC, datetime
@@ -82,7 +84,7 @@ def bounded(
 
 
 class _Call:
-    """One question to a store, asked in a thread of its own."""
+    """One question to a store, asked in another thread."""
 
     def __init__(self, store: Store, name: str, asked: str, at: datetime) -> None:
         when = f"{at:%Y-%m-%d %H:%M:%S} UTC"
@@ -134,6 +136,28 @@ class _Call:
         return guarded
 
 
+class _Worker:
+    """A thread that asks a store, one question after another, until it is left behind."""
+
+    def __init__(self, store: Store, here: threading.local) -> None:
+        """Start; the thread takes its priority from the one that starts it."""
+        self.store = store
+        self.priority = _priority()
+        self._here = here
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.do = self._tasks.put
+        threading.Thread(target=self._run, name="store", daemon=True).start()
+
+    def end(self) -> None:
+        """End the thread when it has nothing more to do."""
+        self._tasks.put(None)
+
+    def _run(self) -> None:
+        self._here.store = self.store
+        while (task := self._tasks.get()) is not None:
+            task()
+
+
 class _BoundedStore:
     """Passes every method of a store on, with a deadline."""
 
@@ -151,6 +175,7 @@ class _BoundedStore:
         self._now = now
         self._turn = threading.Lock()
         self._here = threading.local()
+        self._worker: _Worker | None = None
         self._stuck: list[_Call] = []
         self._pause_s = _FIRST_PAUSE_S
         self._next_try = 0.0
@@ -182,13 +207,10 @@ class _BoundedStore:
         asked = _ASKED[name] + "".join(f" of {a}" for a in arguments[:1] if isinstance(a, str))
         call = _Call(self._store, name, asked, self._now())
         given = [call.unless_given_up(a) if callable(a) else a for a in arguments]
-
-        def run(store: Store) -> None:
-            self._here.store = store
-            call.run(*given, **options)
-
-        # A thread each: it takes its priority from the one that asks, which may be a low one.
-        threading.Thread(target=run, args=(self._store,), name="store", daemon=True).start()
+        if self._worker is None or self._worker.priority != _priority():
+            self._end_worker()
+            self._worker = _Worker(self._store, self._here)
+        self._worker.do(partial(call.run, *given, **options))
         return call
 
     def _refuse_while_stuck(self) -> None:
@@ -201,6 +223,17 @@ class _BoundedStore:
 
     def _leave_behind(self, call: _Call) -> None:
         self._stuck.append(call)
+        self._end_worker()
         self._store = self._open()
         self._next_try = self._clock() + self._pause_s
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
+    def _end_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+
+def _priority() -> int:
+    """Return the priority of this thread, which may be a low one."""
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from datetime import UTC, datetime
 
@@ -79,7 +80,7 @@ class Place:
     def heal(self) -> None:
         """Answer again, and let those that were left behind end."""
         self.gate.set()
-        for thread in self.asked:
+        for thread in self.asked:  # that were left behind
             thread.join(SAFETY_S)
 
 
@@ -209,3 +210,31 @@ def test_threads_wait_for_their_turn(place):
 
     assert [False, False] == [thread.is_alive() for thread in threads]
     assert 2 == len(place.asked)
+
+
+def test_the_thread_that_asks_gives_way_as_its_caller_does(place):
+    """Hashing a version must not take the core from requests."""
+    priorities = []
+
+    class Noting(Hanging):
+        def versions(self, model):
+            priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super().versions(model)
+
+    store = bounded(lambda: Noting(place.root, place.gate, place.asked), answer_s=SAFETY_S)
+
+    def ask():
+        store.versions("mnist")
+        own = threading.get_native_id()
+        present = os.getpriority(os.PRIO_PROCESS, own)
+        os.setpriority(os.PRIO_PROCESS, own, min(present + 1, 19))
+        store.versions("mnist")
+        store.versions("mnist")
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    asking.join(SAFETY_S)
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    lower = min(usual + 1, 19)
+
+    assert [usual, lower, lower] == priorities
