@@ -26,6 +26,7 @@ from tests.benchmarks.scenarios.stage import Generators, json_option
 
 if TYPE_CHECKING:
     from tests.benchmarks.scenarios.chaos.ground import Ground
+    from tests.benchmarks.scenarios.chaos.growth import Held
 
 _CALM_S = 4.0
 _SLOWER_WHEN_BUSY = 3.0
@@ -77,9 +78,9 @@ def chaos(
         with generators.load(*steady_load(), timeout_s=_CLIENT_TIMEOUT_S) as running:
             time.sleep(_CALM_S)
             before = held_by(ground)
-            runner.run(seed, only or tuple(KINDS), minutes * 60)
-            time.sleep(_CALM_S)
-            _tell_growth(report, runner, before)
+            if runner.run(seed, only or tuple(KINDS), minutes * 60):
+                time.sleep(_CALM_S)
+                _tell_growth(report, runner, before)
         notes = running.result().notes
         ground.note_versions()
         findings = examine(notes, runner.happened, ground.doomed, ground.variants)
@@ -96,7 +97,7 @@ def chaos(
         kept.parent.rmdir()
 
 
-def _tell_growth(report: Report, runner: Runner, before: object) -> None:
+def _tell_growth(report: Report, runner: Runner, before: Held) -> None:
     """Compare what the service holds with what it held."""
     after = held_by(runner.ground)
     more = grown(before, after)

@@ -47,14 +47,15 @@ class Runner:
         self._slower = slower
         self._begin = begin
 
-    def run(self, seed: int, kinds: Sequence[str], seconds: float) -> None:
-        """Make events until the time is over, or the service does not recover."""
-        end = time.monotonic() + seconds
+    def run(self, seed: int, kinds: Sequence[str], seconds: float) -> bool:
+        """Make events until the time is over; returns False if the service did not recover."""
+        end, is_whole = time.monotonic() + seconds, True
         for event in events(seed, kinds):
             time.sleep(event.pause_s)
-            if time.monotonic() > end or not self._make(event):
+            if time.monotonic() > end or not (is_whole := self._make(event)):
                 break
         self._check_verdicts()
+        return is_whole
 
     def _make(self, event: Event) -> bool:
         """Make one event; returns whether the service is whole after it."""
