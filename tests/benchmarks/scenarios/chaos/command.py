@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -109,7 +110,11 @@ def _tell_growth(report: Report, runner: Runner, before: Held) -> None:
 def _end(ground: Ground) -> list[Finding]:
     """End the service; returns what it leaves behind."""
     left = ground.strays()
-    code = ground.service.stop()
+    try:
+        code = ground.service.stop()
+    except subprocess.TimeoutExpired:
+        ground.service.process.kill()
+        code = "none: it did not end on SIGTERM"
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     told = [f"process {pid} is nobody's" for pid in left]
