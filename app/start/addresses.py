@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import stat
 from pathlib import Path
 
 from gunicorn.util import is_ipv6, parse_address
@@ -56,14 +55,17 @@ def _of_path(path: str) -> str | None:
     parent = Path(path).parent
     if problem := check_socket_path(Path(path)):
         return problem
-    if not parent.is_dir():
-        return f"{parent} is no directory; make it, or choose another path"
-    if not os.access(parent, os.W_OK | os.X_OK):
-        return f"{parent} is not writable for this user"
-    if not Path(path).exists():
-        return None
-    if not stat.S_ISSOCK(Path(path).stat().st_mode):
-        return f"{path} is there and is no socket; choose another path"
+    try:
+        if not parent.is_dir():
+            return f"{parent} is no directory; make it, or choose another path"
+        if not os.access(parent, os.W_OK | os.X_OK):
+            return f"{parent} is not writable for this user"
+        if not Path(path).exists():
+            return None
+        if not Path(path).is_socket():
+            return f"{path} is there and is no socket; choose another path"
+    except OSError as exc:
+        return f"{path} cannot be looked at: {exc.strerror}"
     return _of_socket(path)
 
 

@@ -92,7 +92,16 @@ def _problem_of_path(path: str | Path) -> str | None:
 
 def _problem_of_writing(path: Path) -> str | None:
     """Return why a directory cannot be made or written to; None where it can."""
-    there = next(part for part in (path.absolute(), *path.absolute().parents) if part.exists())
+    parts = (path.absolute(), *path.absolute().parents)
+    there = next(part for part in parts if _is_there(part))
     if os.access(there, os.W_OK | os.X_OK):
         return None
     return f"{there} is not writable for this user; choose another directory"
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:  # also where a directory above it is closed to this user
+        return False
+    return True

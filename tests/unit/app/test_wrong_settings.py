@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import socket
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
 from app.settings import Settings, load_settings
 from app.start import directories
+from app.start.aside import ask_aside
 from app.start.checks import check_start
+from app.start.directories import check_cache_dir
+from app.wrong_settings import WrongSettingError
 from tests.certificates import make_certificate
 
 LONG = "x" * 300
@@ -145,14 +150,18 @@ CASES = [(name, value) for name, values in WRONG.items() for value in values]
 def places(tmp_path_factory):
     """Make what the values name in braces."""
     root = tmp_path_factory.mktemp("p")
+    for part in (root, *root.parents):
+        if part == root or (part.owner() == getpass.getuser() and "pytest" in part.name):
+            part.chmod(0o755)  # for another user, whom a test stands for
     (root / "file").write_text("nothing of use\n")
     (root / "directory").mkdir()
+    (root / "closed").mkdir(mode=0o000)
     (root / "loop").symlink_to(root / "loop")
     os.mkfifo(root / "fifo")
     cert, key = make_certificate(root)
     with socket.socket(socket.AF_UNIX) as listener, socket.create_server(("127.0.0.1", 0)) as port:
         listener.bind(str(root / "socket"))
-        names = ("file", "directory", "loop", "fifo", "missing", "socket")
+        names = ("file", "directory", "closed", "loop", "fifo", "missing", "socket")
         yield {name: root / name for name in names} | {
             "cert": cert,
             "key": key,
@@ -274,3 +283,56 @@ def test_nothing_of_an_object_store_stays_in_the_master():
         ""
         == subprocess.check_output([sys.executable, "-c", code], env=environment, text=True).strip()
     )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"run_dir": "{closed}/run"},
+        {"admin_token_file": "{closed}/token"},
+        {"api_keys_file": "{closed}/keys.json"},
+        {"public_keys": "{closed}/key.pem"},
+        {"tls_cert": "{closed}/cert.pem"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_what_this_user_may_not_use_stops_the_start(start, settings):
+    """The line says so."""
+    line = as_another_user(partial(start.complaint, **settings))
+
+    assert line.startswith(f"glyph: GLYPH_{next(iter(settings)).upper()}=")
+    assert "Permission denied" in line or "not writable for this user" in line
+
+
+def test_a_cache_that_cannot_be_written_matters_where_the_store_is_a_url(places):
+    """Nothing is written there otherwise."""
+    cache = places["closed"] / "cache"
+
+    def problem() -> str:
+        check_cache_dir(cache, used=False)
+        with pytest.raises(WrongSettingError) as caught:
+            check_cache_dir(cache, used=True)
+        return str(caught.value)
+
+    assert (
+        f"GLYPH_CACHE_DIR='{cache}': {cache.parent} is not writable for this user; "
+        "choose another directory"
+    ) == as_another_user(problem)
+
+
+def test_a_store_that_this_user_may_not_read_stops_no_start(start):
+    """It may be opened later; /readyz tells."""
+    assert as_another_user(lambda: start(store="{closed}/models") or "started") == "started"
+
+
+def as_another_user(call):
+    """Call a function as a user for whom permissions count; gives what it gave."""
+
+    def attempt() -> str:
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        return call()
+
+    return ask_aside(attempt, 20)
