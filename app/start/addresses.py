@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 from gunicorn.util import is_ipv6, parse_address
@@ -30,19 +31,26 @@ def check_addresses(bind: str) -> None:
     """
     if any(name in os.environ for name in _HANDED_ON):
         return
-    for text in bind.split(","):
-        address = parse_address(text.strip())
-        problem = _of_path(address) if isinstance(address, str) else _of_port(*address)
-        if problem is not None:
-            raise WrongSettingError("bind", bind, problem)
+    with ExitStack() as probes:
+        for text in bind.split(","):
+            address = parse_address(text.strip())
+            if isinstance(address, str):
+                problem = _of_path(Path(address))
+            else:
+                host, port = address
+                problem = _of_port(host, port, probes)
+            if problem is not None:
+                raise WrongSettingError("bind", bind, problem)
 
 
-def _of_port(host: str, port: int) -> str | None:
+def _of_port(host: str, port: int, probes: ExitStack) -> str | None:
+    """Check an address by listening on it, so that one that includes another is found as well."""
     family = socket.AF_INET6 if is_ipv6(host) else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
-            probe.bind((host, port))
+        probe = probes.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
+        probe.bind((host, port))
+        probe.listen(0)
     except (socket.gaierror, UnicodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is no name of a machine"
         return f"{host} cannot be resolved: {reason}; an address of this machine is expected"
@@ -51,32 +59,27 @@ def _of_port(host: str, port: int) -> str | None:
     return None
 
 
-def _of_path(path: str) -> str | None:
-    parent = Path(path).parent
-    if problem := check_socket_path(Path(path)):
+def _of_path(path: Path) -> str | None:
+    if problem := check_socket_path(path):
         return problem
     try:
-        if not parent.is_dir():
-            return f"{parent} is no directory; make it, or choose another path"
-        if not os.access(parent, os.W_OK | os.X_OK):
-            return f"{parent} is not writable for this user"
-        if not Path(path).exists():
-            return None
-        if not Path(path).is_socket():
-            return f"{path} is there and is no socket; choose another path"
+        if not path.parent.is_dir():
+            return f"{path.parent} is no directory; make it, or choose another path"
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            return f"{path.parent} is not writable for this user"
+        return _of_socket(path) if path.exists() else None
     except OSError as exc:
-        return f"{path} cannot be looked at: {exc.strerror}"
-    return _of_socket(path)
+        return f"{path} cannot be looked at: {exc.strerror or exc}"
 
 
-def _of_socket(path: str) -> str | None:
+def _of_socket(path: Path) -> str | None:
     """Check that nobody listens on a socket: gunicorn replaces it, also one that is in use."""
+    if not path.is_socket():
+        return f"{path} is there and is no socket; choose another path"
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(_PROBE_S)
-            probe.connect(path)
+            probe.connect(str(path))
     except ConnectionRefusedError:
         return None  # a service that was killed could not remove it
-    except OSError as exc:
-        return f"{path} cannot be looked at: {exc.strerror or exc}"
     return f"{path} {_PROBLEMS[errno.EADDRINUSE]}"

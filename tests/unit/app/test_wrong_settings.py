@@ -19,6 +19,7 @@ from app.start.checks import check_start
 from app.start.directories import check_cache_dir
 from app.wrong_settings import WrongSettingError
 from tests.certificates import make_certificate
+from tests.service import free_port
 
 LONG = "x" * 300
 CONTROL = ("a\nb", "a\rb", "a\x1bb", "a\x7f", "\udcff")
@@ -85,7 +86,22 @@ WRONG: dict[str, tuple[str, ...]] = {
     "public_keys": (",", ":", "{keys},{missing}", *FILES, *CONTROL),
     "bind": (
         *("8000", "localhost", ":8000", "h:65536", "::1:80", "256.1.1.1:0", "[::::]:0", "x y:1"),
-        *("no-such-host.invalid:0", f"{'x' * 64}:0", "192.0.2.1:0", "{in_use}", *CONTROL),
+        *(
+            "no-such-host.invalid:0",
+            f"{'x' * 64}:0",
+            "192.0.2.1:0",
+            "{in_use}",
+            "unix:",
+            "unix:{missing}/s",
+            "unix:{file}",
+            "unix:{file}/s",
+            f"unix:/{LONG}",
+            "127.0.0.1:0,{in_use}",
+            "127.0.0.1:9999,127.0.0.1:9999",
+            "0.0.0.0:{free},127.0.0.1:{free}",
+            ",",
+            *CONTROL,
+        ),
     ),
     "web_workers": whole(0, 64),
     "runtime": words("openvino", "tensorflow"),
@@ -166,6 +182,7 @@ def places(tmp_path_factory):
             "cert": cert,
             "key": key,
             "keys": root / "file",
+            "free": free_port(),
             "in_use": f"127.0.0.1:{port.getsockname()[1]}",
         }
 
