@@ -4,6 +4,10 @@ Owns the layout on disk, the metadata and manifest formats and the atomic publis
 runtime: to this package a SavedModel is a set of files with digests.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from model_store.control import Canary, Change, Control, Quarantine, Shadow
 from model_store.drafts import Draft
 from model_store.errors import (
@@ -15,7 +19,6 @@ from model_store.errors import (
     StoreUnavailableError,
     VersionNotFoundError,
 )
-from model_store.golden import Golden
 from model_store.manifest import Manifest
 from model_store.metadata import (
     Acceptance,
@@ -29,6 +32,9 @@ from model_store.metadata import (
 from model_store.opening import open_store
 from model_store.protocol import Store
 from model_store.store import ModelStore
+
+if TYPE_CHECKING:
+    from model_store.golden import Golden
 
 __all__ = [
     "Acceptance",
@@ -57,3 +63,12 @@ __all__ = [
     "VersionNotFoundError",
     "open_store",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import golden images when they are asked for: numpy starts threads, and some of us fork."""
+    if name == "Golden":
+        from model_store.golden import Golden  # noqa: PLC0415
+
+        return Golden
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
