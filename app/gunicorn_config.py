@@ -13,8 +13,7 @@ from app.access.starting import warning_of_open_door
 from app.cores import usable_cores
 from app.greeting import greeting
 from app.logs import logging_config
-from app.metrics_files import join_dead
-from app.run_dir import METRICS, current_run_dir, make_run_dir, remove_run_dir
+from app.run_dir import make_run_dir, remove_run_dir
 from app.settings import load_settings, misspelt
 from app.start.checks import check_start
 from app.start.open_files import connections_within_limit
@@ -108,14 +107,6 @@ def when_ready(_server: Any) -> None:
     """Greet people who started the service on a terminal."""
     if sys.stdout.isatty():
         print(greeting(_settings.binds, tls=certfile is not None), flush=True)  # noqa: T201
-
-
-def child_exit(server: Any, worker: Any) -> None:
-    """Take a dead worker's gauges out of the metrics, and keep its counts with other dead ones'."""
-    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
-
-    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-    join_dead(current_run_dir() / METRICS, living=server.WORKERS)
 
 
 def on_exit(_server: Any) -> None:

@@ -8,6 +8,7 @@ what happened and writes it ten times a second.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter as Tally
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.counter_files import count_in_lasting_files
 from app.metrics_files import unchanged
 from app.run_dir import METRICS_DIR
 from app.tallied_histogram import TalliedHistogram
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from prometheus_client import Metric
+
+log = logging.getLogger(__name__)
 
 WRITE_EVERY_S = 0.1
 
@@ -38,6 +42,7 @@ class WebMetrics:
     """Counts requests by what they were and how they ended."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        count_in_lasting_files()
         self._registry = registry
         registry.register(self)
         self._requests = Counter(
@@ -151,11 +156,22 @@ class WebMetrics:
         return ()
 
     def exposition(self) -> bytes:
-        """Render the metrics of all web workers in Prometheus' text format."""
-        if METRICS_DIR not in os.environ:
-            return generate_latest(self._registry)
-        self.write()
-        joined = CollectorRegistry()
-        MultiProcessCollector(joined)  # type: ignore[no-untyped-call]
-        with unchanged(Path(os.environ[METRICS_DIR])):
-            return generate_latest(joined)
+        """Render the metrics of all web workers in Prometheus' text format.
+
+        Where the other workers' files cannot be read, these are this worker's own.
+        """
+        if METRICS_DIR in os.environ:
+            self.write()
+            try:
+                return _join_workers(Path(os.environ[METRICS_DIR]))
+            except OSError as exc:
+                log.warning("the web workers' counts cannot be added up: %s", exc)
+        return generate_latest(self._registry)
+
+
+def _join_workers(directory: Path) -> bytes:
+    """Render what living and dead workers counted."""
+    joined = CollectorRegistry()
+    with unchanged(directory):
+        MultiProcessCollector(joined, str(directory))  # type: ignore[no-untyped-call]
+        return generate_latest(joined)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import mmap
 import os
 import struct
@@ -19,6 +20,8 @@ from limits.storage import Storage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 PLACES = 8192
 _WAYS = 8
@@ -40,16 +43,13 @@ class SharedCounts(Storage):
         """Open the counts, or make them.
 
         Args:
-            path: The file, on a tmpfs; None is memory of this process alone.
+            path: The file, on a tmpfs; None is memory of this process alone, and so is a file for
+                which there is no room.
             clock: Monotonic seconds, the same ones in every process.
         """
         super().__init__()
         self._clock = clock
-        if path is None:
-            self._file = os.memfd_create("glyph-limits", os.MFD_CLOEXEC)
-        else:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.ftruncate(self._file, _BYTES)
+        self._file = _open(path)
         self._memory = mmap.mmap(self._file, _BYTES)
 
     @property
@@ -130,6 +130,25 @@ class SharedCounts(Storage):
             yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def _open(path: Path | None) -> int:
+    if path is not None:
+        try:
+            return _reserve(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as exc:
+            log.error("this web worker counts for rate limits alone: %s: %s", path, exc)  # noqa: TRY400 - no bug
+    return _reserve(os.memfd_create("glyph-limits", os.MFD_CLOEXEC))
+
+
+def _reserve(file: int) -> int:
+    """Set room aside: a page of the map without any would end the process."""
+    try:
+        os.posix_fallocate(file, 0, _BYTES)
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def _digest(key: str) -> bytes:
