@@ -6,17 +6,20 @@ import os
 import ssl
 import sys
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.access.starting import warning_of_open_door
+from app.access.tls import TlsFileError
 from app.cores import usable_cores
 from app.greeting import greeting
-from app.logs import logging_config
-from app.run_dir import make_run_dir, remove_run_dir
-from app.settings import load_settings, misspelt
+from app.logs import left_out_notice, logging_config
+from app.outlet import never_wait
+from app.run_dir import make_run_dir_or_exit, remove_run_dir
+from app.settings import keep_settings, load_settings, misspelt, read_again
 from app.start.checks import check_start
 from app.start.open_files import connections_within_limit
+from app.supervision import Supervision, settle_temporary_files
+from model_store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +30,11 @@ if not sys.warnoptions:
     warnings.simplefilter("ignore")
 
 _settings = load_settings()
-check_start(_settings)
-make_run_dir(_settings.run_dir)
+keep_settings(_settings)
+_held = check_start(_settings)
+make_run_dir_or_exit(_settings.run_dir)
+_log_config = logging_config(_settings.log_level, _settings.log_format)
+never_wait(left_out_notice(_log_config))
 
 bind = [bind.text for bind in _settings.binds]
 # gunicorn keeps a pid file of this name: one per service.
@@ -40,15 +46,14 @@ backlog = 2048
 keepalive = _settings.keepalive_s
 timeout = 30
 graceful_timeout = _settings.graceful_timeout_s
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - heartbeats only
 limit_request_line = 4094
 limit_request_fields = 100
 limit_request_field_size = 8190
 # gunicorn would believe any program on this machine that a request came over TLS, or for which
 # script it is. The application knows the proxies that are to be believed.
 forwarded_allow_ips = ""
-certfile = str(_settings.tls_cert) if _settings.tls_cert else None
-keyfile = str(_settings.tls_key) if _settings.tls_key else None
+certfile = str(_held.certificate) if _held else None
+keyfile = str(_held.key) if _held else None
 control_socket_disable = True  # nothing needs it, and it could stop the service
 
 dirty_apps = ["app.host.process:ModelHost"]
@@ -60,19 +65,56 @@ dirty_timeout = max(2, round(0.6 * _settings.host_timeout_s))
 dirty_graceful_timeout = _settings.graceful_timeout_s + 5
 
 logger_class = "app.logs.GunicornLogger"
-logconfig_dict = logging_config(_settings.log_level, _settings.log_format)
+logconfig_dict = _log_config
 
 
+_BOOT_ERROR = 3
+"""gunicorn's exit code of a process that could not start."""
 _masters: list[Any] = []
+_supervision = Supervision()
 
 
 def on_starting(server: Any) -> None:
     """Point out variables that set nothing because of a slip."""
     _masters.append(server)
+    _supervision.of_master(server)
     for name, meant in misspelt(os.environ).items():
         server.log.warning("%s is no setting, and is ignored; %s is one", name, meant)
     if warning := warning_of_open_door(_settings):
         server.log.warning("%s", warning)
+
+
+def on_reload(server: Any) -> None:
+    """Take what files hold now, or keep what they held when it was good."""
+    kept = "what was good before is kept until the next SIGHUP"
+    if problem := read_again():
+        server.log.error("%s; %s", problem, kept)
+    if _held is None or _settings.tls_cert is None or _settings.tls_key is None:
+        return
+    try:
+        _held.take(_settings.tls_cert, _settings.tls_key)
+    except (TlsFileError, OSError) as exc:
+        server.log.error("the certificate is not renewed: %s; %s", exc, kept)  # noqa: TRY400 - no bug
+
+
+def pre_fork(_server: Any, worker: Any) -> None:
+    """Note when a web worker is started."""
+    _supervision.begins(worker)
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """Prepare a web worker, in its own process."""
+    _supervision.starts(worker)
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Note that a web worker can serve."""
+    _supervision.serves()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Note that a web worker ended. Nothing is imported here: the master's forks inherit it."""
+    _supervision.web_worker_ended(server, worker)
 
 
 def ssl_context(_config: Any, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
@@ -82,11 +124,12 @@ def ssl_context(_config: Any, make: Callable[[], ssl.SSLContext]) -> ssl.SSLCont
     return context
 
 
-def on_dirty_starting(_arbiter: Any) -> None:
+def on_dirty_starting(arbiter: Any) -> None:
     """Close what the host and its supervisor inherit and would keep open to the end.
 
     Connections would go on to be taken in when no web worker is left to serve them.
     """
+    _supervision.of_arbiter(arbiter)
     for server in _masters:
         for listener in server.LISTENERS:
             listener.close()
@@ -95,12 +138,23 @@ def on_dirty_starting(_arbiter: Any) -> None:
 def dirty_post_fork(_arbiter: Any, worker: Any) -> None:
     """Have a host that hangs killed at once: it would not hear that it is to abort."""
     worker.aborted = True
+    _supervision.begins(worker)
+
+
+def dirty_worker_exit(arbiter: Any, worker: Any) -> None:
+    """Note that the host ended."""
+    _supervision.host_ended(arbiter, worker)
 
 
 def dirty_worker_init(worker: Any) -> None:
     """Start the host, in its own process."""
-    for host in worker.apps.values():
-        host.begin(worker.notify)
+    settle_temporary_files()
+    try:
+        for host in worker.apps.values():
+            host.begin(worker.notify)
+    except (OSError, StoreError) as exc:
+        worker.log.error("the model host cannot start: %s", exc)  # noqa: TRY400 - likewise
+        raise SystemExit(_BOOT_ERROR) from None
 
 
 def when_ready(_server: Any) -> None:

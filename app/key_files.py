@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from app.aside import aside
 from app.wrong_settings import WrongSettingError, exit_on_wrong_value
 from model_store import KeyFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from app.settings import Settings
 
 
 def check_public_keys(settings: Settings) -> None:
     """End the process with one line and exit code 2 if a key cannot be used."""
-    if not settings.public_key_paths:
-        return
-    from model_store.keys import read_public_keys  # noqa: PLC0415 - 13 MiB, for signatures only
+    paths = settings.public_key_paths
+    if paths and (problem := aside(partial(_problem, paths))):
+        with exit_on_wrong_value():
+            raise WrongSettingError("public_keys", settings.public_keys, problem)
+
+
+def _problem(paths: Sequence[Path]) -> str | None:
+    """Return why the keys cannot be used; None where they can."""
+    from model_store.keys import read_public_keys  # noqa: PLC0415 - not in the master
 
     try:
-        read_public_keys(settings.public_key_paths)
+        read_public_keys(paths)
     except KeyFileError as exc:
-        with exit_on_wrong_value():
-            raise WrongSettingError("public_keys", settings.public_keys, str(exc)) from exc
+        return str(exc)
+    return None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from typing import Any, Literal
+from logging.config import DictConfigurator
+from typing import TYPE_CHECKING, Any, Literal
 
 from gunicorn.glogging import Logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LogFormat = Literal["auto", "json", "text"]
 
@@ -49,3 +54,16 @@ def logging_config(level: str, log_format: LogFormat) -> dict[str, Any]:
             "gunicorn.error": {"level": "WARNING", "handlers": ["stdout"], "propagate": False},
         },
     }
+
+
+def left_out_notice(config: dict[str, Any]) -> Callable[[int], str]:
+    """Return what makes the line that stands for lines that could not be written."""
+    kind = config["handlers"]["stdout"]["formatter"]
+    formatter = DictConfigurator({}).configure_formatter(dict(config["formatters"][kind]))
+
+    def notice(count: int) -> str:
+        found = "%d lines are missing here: nobody read the log, or there was no room for it"
+        event = {"name": __name__, "levelname": "WARNING", "msg": found, "args": (count,)}
+        return formatter.format(logging.makeLogRecord(event)) + "\n"
+
+    return notice

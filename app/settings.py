@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     Field,
+    PrivateAttr,
     SecretStr,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -25,7 +27,7 @@ from app.access.rates import Rate  # noqa: TC001 - pydantic needs it at run time
 from app.binds import Bind, parse_binds
 from app.share import parse_shadow, parse_share
 from app.wrong_settings import PREFIX as PREFIX  # noqa: PLC0414 - others have it from here
-from app.wrong_settings import exit_on_wrong_value
+from app.wrong_settings import complaints, exit_on_wrong_value
 from model_store.key_paths import key_paths
 from model_store.metadata import MODEL_NAME_PATTERN, ModelName
 from model_store.policy import policy_of
@@ -41,6 +43,7 @@ _MOST_STREAMS = 4
 _LOOK_S, _LOOK_AT_URL_S = 0.2, 5.0
 _TOKEN = re.compile(r"[!-~]{16,256}")
 _DIRECTORIES = ("cache_dir", "run_dir")
+_kept: list[Settings] = []
 _FORM = "16 to 256 printable ASCII characters without a space are expected"
 
 
@@ -243,6 +246,8 @@ class Settings(BaseSettings):
         "of which a flood is cut to ten a second of a kind",
     )
 
+    _token: str | None = PrivateAttr(default=None)
+
     @field_validator("*")
     @classmethod
     def _is_clean(cls, value: object, info: ValidationInfo) -> object:
@@ -279,7 +284,7 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}ADMIN_TOKEN and {PREFIX}ADMIN_TOKEN_FILE are both set; set one of them"
             )
-        self.read_admin_token()
+        self._token = self._find_admin_token()
         if (self.tls_cert is None) is not (self.tls_key is None):
             raise ValueError(
                 f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together; set both or neither"
@@ -287,7 +292,14 @@ class Settings(BaseSettings):
         return self
 
     def read_admin_token(self) -> str | None:
-        """Give the admin token, wherever it stands; None where there is none.
+        """Return the admin token as it was when the settings were read; None where there is none.
+
+        Its file may be broken by now, and a web worker that starts must not end for that.
+        """
+        return self._token
+
+    def _find_admin_token(self) -> str | None:
+        """Find the admin token, wherever it stands.
 
         Raises:
             ValueError: If its file cannot be read or holds none; says nothing of what it holds.
@@ -368,6 +380,25 @@ def misspelt(names: Iterable[str]) -> dict[str, str]:
 
 
 def load_settings() -> Settings:
-    """Read the environment; a wrong value ends the process with one line that names it."""
+    """Return the settings that the master keeps, or read the environment.
+
+    A wrong value ends the process with one line that names it.
+    """
+    if _kept:
+        return _kept[-1]
     with exit_on_wrong_value():
         return Settings()
+
+
+def keep_settings(settings: Settings) -> None:
+    """Have this process and what it forks go by these settings: they were found to be good."""
+    _kept[:] = [settings]
+
+
+def read_again() -> str | None:
+    """Read what is kept anew; where it is wrong now, keep it, and return what is wrong."""
+    try:
+        keep_settings(Settings())
+    except ValidationError as exc:
+        return "; ".join(complaints(exc))
+    return None

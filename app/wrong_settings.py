@@ -42,18 +42,19 @@ def exit_on_wrong_value() -> Iterator[None]:
     try:
         yield
     except ValidationError as exc:
-        _end(_complaints(exc))
+        _end(complaints(exc))
     except (WrongSettingError, SurroundingsError) as exc:
         _end([str(exc)])
 
 
-def _end(complaints: list[str]) -> None:
-    for complaint in complaints:
+def _end(sentences: list[str]) -> None:
+    for complaint in sentences:
         print(f"glyph: {_on_one_line(complaint)}", file=sys.stderr)  # noqa: T201
     raise SystemExit(2) from None
 
 
-def _complaints(exc: ValidationError) -> list[str]:
+def complaints(exc: ValidationError) -> list[str]:
+    """Return a sentence for each setting that is wrong."""
     lines = []
     for error in exc.errors(include_url=False):
         message = error["msg"].removeprefix("Value error, ")

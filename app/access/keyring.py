@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from app.access.key_file import ApiKeysError, digest, read_keys
+from app.access.key_file import ApiKeysError, KeyFile, digest, read_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from app.access.key_file import ApiKey
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +34,23 @@ class Caller(NamedTuple):
 class KeyRing:
     """Finds keys; at most once a second it looks whether their file was replaced."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        copy: Path | None = None,
+    ) -> None:
         """Read the file.
 
         Args:
             path: The file. One that is broken now is told to the log, and read when it is mended.
             clock: Monotonic seconds.
+            copy: Where the last good content is kept for a web worker that starts when the file is
+                broken; it holds digests only, as the file does.
         """
         self._path = path
+        self._copy = copy
         self._clock = clock
         self._callers: dict[str, Caller] = {}
         self.readable = False
@@ -70,9 +83,15 @@ class KeyRing:
         try:
             keys = read_keys(self._path)
         except ApiKeysError as exc:
+            if not self.readable:
+                self._read_copy()
             kept = "the keys known before stay good" if self.readable else "nobody gets in"
             log.error("the API keys in %s; %s", exc, kept)  # noqa: TRY400 - no bug
             return
+        self._take(keys)
+        self._write_copy(keys)
+
+    def _take(self, keys: Iterable[ApiKey]) -> None:
         self._callers = {
             key.sha256: Caller(
                 key.name, key.limit, None if key.expires is None else key.expires.timestamp()
@@ -80,3 +99,21 @@ class KeyRing:
             for key in keys
         }
         self.readable = True
+
+    def _read_copy(self) -> None:
+        if self._copy is not None:
+            with suppress(ApiKeysError):
+                self._take(read_keys(self._copy))
+
+    def _write_copy(self, keys: tuple[ApiKey, ...]) -> None:
+        if self._copy is None:
+            return
+        fresh = self._copy.with_name(f"{self._copy.name}.{os.getpid()}")
+        try:
+            fresh.write_text(KeyFile(keys=keys).model_dump_json())
+            fresh.replace(self._copy)
+        except OSError as exc:
+            fresh.unlink(missing_ok=True)
+            log.warning(
+                "a web worker that starts when %s is broken lets nobody in: %s", self._path, exc
+            )

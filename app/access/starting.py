@@ -6,7 +6,9 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from app.access.addresses import plain_address
+from app.access.held_certificate import HeldCertificate
 from app.access.key_file import ApiKeysError, read_keys
+from app.access.tls import TlsFileError
 from app.settings import PREFIX
 from app.wrong_settings import WrongSettingError, exit_on_wrong_value
 
@@ -17,21 +19,26 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 
-def check_access_files(settings: Settings) -> None:
-    """End the process with one line and exit code 2 if keys or certificate cannot be used."""
+def check_access_files(settings: Settings) -> HeldCertificate | None:
+    """Check keys and certificate; ends the process with one line and exit code 2 if they are wrong.
+
+    Returns:
+        The certificate and its key; None where none is set.
+    """
     if settings.api_keys_file is not None:
         try:
             read_keys(settings.api_keys_file)
         except ApiKeysError as exc:
             _stop("api_keys_file", settings.api_keys_file, exc.problem)
-    if settings.tls_cert is not None and settings.tls_key is not None:
-        from app.access.tls import TlsFileError, check_certificate  # noqa: PLC0415 - 13 MiB
-
-        try:
-            check_certificate(settings.tls_cert, settings.tls_key)
-        except TlsFileError as exc:
-            setting = "tls_cert" if exc.path == settings.tls_cert else "tls_key"
-            _stop(setting, exc.path, exc.problem)
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    held = HeldCertificate()
+    try:
+        held.take(settings.tls_cert, settings.tls_key)
+    except TlsFileError as exc:
+        setting = "tls_key" if exc.path == settings.tls_key else "tls_cert"
+        _stop(setting, exc.path, exc.problem)
+    return held
 
 
 def warning_of_open_door(settings: Settings) -> str | None:

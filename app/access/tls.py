@@ -6,9 +6,6 @@ import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,7 +14,7 @@ class TlsFileError(Exception):
     """Raised when a file cannot be used for TLS."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(path, problem)
+        super().__init__(f"{path}: {problem}")
         self.path = path
         self.problem = problem
 
@@ -34,6 +31,9 @@ def check_certificate(certificate: Path, key: Path, now: datetime | None = None)
     Raises:
         TlsFileError: If not.
     """
+    from cryptography import x509  # noqa: PLC0415 - not in the master, which knows the error only
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
     now = now or datetime.now(UTC)
     try:
         found = x509.load_pem_x509_certificates(_read(certificate))[0]

@@ -13,13 +13,18 @@ from app.start.runtimes import check_runtime
 from app.wrong_settings import exit_on_wrong_value
 
 if TYPE_CHECKING:
+    from app.access.held_certificate import HeldCertificate
     from app.settings import Settings
 
 
-def check_start(settings: Settings) -> None:
-    """End the process with one line and exit code 2 if it can never serve with these settings."""
+def check_start(settings: Settings) -> HeldCertificate | None:
+    """End the process with one line and exit code 2 if it can never serve with these settings.
+
+    Returns:
+        The certificate to serve with; None where none is set.
+    """
     check_public_keys(settings)
-    check_access_files(settings)
+    certificate = check_access_files(settings)
     with exit_on_wrong_value():
         connections_within_limit()
         check_runtime(settings.runtime)
@@ -27,3 +32,4 @@ def check_start(settings: Settings) -> None:
         check_cache_dir(settings.cache_dir, used="://" in settings.store)
         check_addresses(settings.bind)
         check_run_dir(settings.run_dir)
+    return certificate

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from app.access.keyring import KeyRing
 from app.access.networks import parse_networks
 from app.access.origins import parse_origins
+from app.run_dir import API_KEYS
 from app.web.access.cors import CrossOrigin
 from app.web.access.guard import Guard
 from app.web.access.proxies import Proxied
@@ -38,10 +39,11 @@ def with_access(
         counts: File that counts for limits are kept in, for all web workers; None is this one only.
     """
     keys = settings.api_keys_file
+    copy = None if counts is None else counts.with_name(API_KEYS)
     if keys is not None or settings.rate_limit is not None:
         application = Guard(
             application,
-            keys=None if keys is None else KeyRing(keys, clock),
+            keys=None if keys is None else KeyRing(keys, clock, copy=copy),
             limiter=_limiter(counts, clock),
             rate=settings.rate_limit,
             admin_token=settings.read_admin_token(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +111,25 @@ def test_a_process_of_its_own_needs_no_file(clock):
 
     assert (1, True) == (counts.get("anna"), counts.check())
     counts.close()
+
+
+def test_without_room_for_the_file_a_worker_counts_alone(path, clock, monkeypatch, caplog):
+    """A page of the map that has no room would end it, with SIGBUS."""
+    allocate = os.posix_fallocate
+
+    def full(file, *args):
+        if Path(f"/proc/self/fd/{file}").readlink() == path:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        allocate(file, *args)
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    counts = SharedCounts(path, clock)
+
+    assert [1, 2] == [counts.incr("anna", 60), counts.incr("anna", 60)]
+    assert "counts for rate limits alone" in caplog.text
+    counts.close()
+
+
+def test_every_page_of_the_file_has_room_set_aside(counts, path):  # noqa: ARG001 - it made the file
+    """A file with holes would end the process at the first write to one, once the disk is full."""
+    assert path.stat().st_blocks * 512 >= path.stat().st_size

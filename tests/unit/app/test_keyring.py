@@ -128,3 +128,33 @@ def test_a_worker_that_starts_beside_a_broken_file_lets_nobody_in(path, anna, cl
 
     assert ((None, False), "anna", True) == (before, ring.find(anna).name, ring.readable)
     assert errors()[0].endswith("; nobody gets in")
+
+
+def test_a_worker_that_starts_when_the_file_is_broken_knows_the_last_good_keys(
+    path, anna, clock, break_file, errors
+):
+    """Those that a worker read last: a key that was revoked meanwhile stays revoked."""
+    copy = path.with_name("copy")
+    bob = create_key(path, "bob", limit=None, days=None)
+    first = KeyRing(path, clock, copy=copy)
+    revoke_key(path, "bob")
+    clock.tick(1)
+    first.find(anna)
+    break_file()
+    ring = KeyRing(path, clock, copy=copy)
+
+    assert ("anna", None) == (ring.find(anna).name, ring.find(bob))
+    assert ring.readable
+    assert errors()[-1].endswith("the keys known before stay good")
+    assert [copy] == [p for p in path.parent.iterdir() if p != path]
+
+
+def test_without_a_copy_nobody_gets_in(path, anna, clock, tmp_path, break_file):
+    """Nor with one that cannot be read, or written."""
+    broken = tmp_path / "broken"
+    broken.write_text("{")
+    KeyRing(path, clock, copy=tmp_path / "away" / "copy")
+    break_file()
+
+    for copy in (None, tmp_path / "away" / "copy", broken):
+        assert KeyRing(path, clock, copy=copy).find(anna) is None

@@ -10,7 +10,7 @@ from logging.config import DictConfigurator
 
 import pytest
 
-from app.logs import logging_config
+from app.logs import left_out_notice, logging_config
 
 
 def formatter(kind: str) -> logging.Formatter:
@@ -100,3 +100,15 @@ def test_the_level_is_the_roots():
         config["root"]["level"],
         config["loggers"]["gunicorn.error"]["level"],
     )
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_lines_that_are_missing_are_told_in_the_logs_own_form(log_format):
+    """Making the line leaves the configuration as it was."""
+    config = logging_config("info", log_format)
+    line = left_out_notice(config)(7)
+
+    message = "7 lines are missing here: nobody read the log, or there was no room for it"
+    assert (message in line, "\n") == (True, line[-1])
+    assert log_format == "text" or message == json.loads(line)["message"]
+    assert logging_config("info", log_format) == config

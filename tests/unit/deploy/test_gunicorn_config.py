@@ -33,12 +33,74 @@ def test_no_program_of_this_machine_is_believed_to_be_a_proxy(gunicorn_config):
     assert "" == gunicorn_config(trusted_proxies="10.0.0.0/8")["forwarded_allow_ips"]
 
 
-def test_a_certificate_reaches_gunicorn(gunicorn_config, tmp_path):
-    """With its key."""
+def test_a_certificate_reaches_gunicorn(tmp_path):
+    """With its key; both are held in memory, where their files cannot break them."""
     cert, key = make_certificate(tmp_path)
-    config = gunicorn_config(tls_cert=cert, tls_key=key)
+    program = f"""
+import os
+os.environ |= {{"GLYPH_TLS_CERT": {cert!r}, "GLYPH_TLS_KEY": {key!r}}}
+import app.gunicorn_config as config
+print(open(config.certfile).read() == open({cert!r}).read())
+print(open(config.keyfile).read() == open({key!r}).read())
+"""
 
-    assert (cert, key) == (config["certfile"], config["keyfile"])
+    assert "True\nTrue" == output_of(program, tmp_path)
+
+
+FORKED = "app.gunicorn_worker, gunicorn.arbiter, gunicorn.dirty"
+
+
+def test_the_master_imports_nothing_that_its_forks_must_not_inherit(tmp_path):
+    """Not even when a worker has ended and SIGHUP has come; nor is there any thread."""
+    program = f"""
+import sys
+from unittest.mock import MagicMock
+import app.gunicorn_config as config
+import {FORKED}
+server, worker = MagicMock(), MagicMock()
+config.on_starting(server)
+for hook in (config.pre_fork, config.child_exit):
+    hook(server, worker)
+config.on_reload(server)
+config.on_exit(server)
+print(sorted({{"prometheus_client", "tensorflow", "openvino", "flask", "numpy", "cryptography"}}
+             & set(sys.modules)))
+import os
+print(len(os.listdir("/proc/self/task")))
+"""
+
+    assert "[]\n1" == output_of(program, tmp_path)
+
+
+def test_what_is_wrong_at_a_reload_is_told_and_not_taken(tmp_path):
+    """A broken certificate or token would keep every new web worker from starting."""
+    cert, key = make_certificate(tmp_path)
+    token = tmp_path / "token"
+    token.write_text("correct-horse-battery")
+    program = f"""
+import os
+os.environ |= {{"GLYPH_TLS_CERT": {cert!r}, "GLYPH_TLS_KEY": {key!r}}}
+os.environ |= {{"GLYPH_ADMIN_TOKEN_FILE": {str(token)!r}}}
+from unittest.mock import MagicMock
+import app.gunicorn_config as config
+from app.settings import load_settings
+good = open(config.certfile).read()
+for path in ({cert!r}, {str(token)!r}):
+    open(path, "w").write("broken")
+server = MagicMock()
+config.on_reload(server)
+for call in server.log.error.call_args_list:
+    print(call.args[0] % call.args[1:])
+print(open(config.certfile).read() == good, load_settings().read_admin_token())
+"""
+
+    kept = "what was good before is kept until the next SIGHUP"
+    assert (
+        f"GLYPH_ADMIN_TOKEN_FILE='{token}': 16 to 256 printable ASCII characters without a space "
+        f"are expected; {kept}\n"
+        f"the certificate is not renewed: {cert}: holds no certificate in PEM; {kept}\n"
+        "True correct-horse-battery"
+    ) == output_of(program, tmp_path)
 
 
 def output_of(program, tmp_path):
@@ -106,12 +168,13 @@ def test_the_host_and_its_supervisor_do_not_listen(tmp_path):
     """What they inherited is closed, else the kernel takes connections in that nobody serves."""
     program = """
 import socket
-from types import SimpleNamespace
+from unittest.mock import MagicMock
 import app.gunicorn_config as config
 listener = socket.create_server(("127.0.0.1", 0))
-server = SimpleNamespace(LISTENERS=[listener], log=None)
-config.on_starting(server)
-config.on_dirty_starting(None)
+def server():
+    return MagicMock(LISTENERS=[listener])
+config.on_starting(server())
+config.on_dirty_starting(server())
 print(listener.fileno())
 """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GLYPH_")}
