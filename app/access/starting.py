@@ -36,7 +36,7 @@ def check_access_files(settings: Settings) -> HeldCertificate | None:
     try:
         held.take(settings.tls_cert, settings.tls_key)
     except TlsFileError as exc:
-        setting = "tls_key" if exc.path == settings.tls_key else "tls_cert"
+        setting = "tls_cert" if exc.path == settings.tls_cert else "tls_key"
         _stop(setting, exc.path, exc.problem)
     return held
 
