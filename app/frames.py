@@ -27,6 +27,7 @@ _PLACE_OFFSET = struct.calcsize("<dI")
 _ANSWER = struct.Struct("<QIff")  # a version may have eighteen digits: some count in dates
 _ANSWER_HEAD = struct.Struct("<IBxxxQQIff")
 _REFUSAL = struct.Struct("<If")
+_EXAMPLE = struct.Struct("<HQ")
 
 
 class FrameError(Exception):
@@ -49,6 +50,8 @@ class Kind(IntEnum):
     """JSON: what an operator asks for, and what came of it."""
     STATISTICS = 9
     """JSON: what callers asked of each version."""
+    EXAMPLE = 10
+    """One golden image of a version: its pixels."""
 
 
 class Refusal(IntEnum):
@@ -60,6 +63,7 @@ class Refusal(IntEnum):
     FAILED = 4
     MISFIT = 5
     NOT_FOUND = 6
+    TOO_LARGE = 7
 
 
 class Frame(NamedTuple):
@@ -184,6 +188,17 @@ def encode_refusal(request_id: int, refused: Refused) -> bytes:
     """Make a REFUSAL frame."""
     fixed = _REFUSAL.pack(refused.reason, refused.retry_after_s)
     return encode(Kind.REFUSAL, request_id, fixed + refused.sentence.encode())
+
+
+def example_body(model: int, version: int) -> bytes:
+    """Make the body of a frame that asks for a golden image of a version."""
+    return _EXAMPLE.pack(model, version)
+
+
+def decode_example(body: bytes) -> tuple[int, int]:
+    """Return the place of the model and the version that an image is asked of."""
+    model, version = _unpack(_EXAMPLE, body)
+    return model, version
 
 
 def encode_outcome(request_id: int, outcome: Answer | Refused) -> bytes:

@@ -25,6 +25,7 @@ from app.access.networks import parse_networks
 from app.access.origins import parse_origins
 from app.access.rates import Rate  # noqa: TC001 - pydantic needs it at run time
 from app.binds import Bind, parse_binds
+from app.bounds import FrameBounds
 from app.share import parse_shadow, parse_share
 from app.wrong_settings import PREFIX as PREFIX  # noqa: PLC0414 - others have it from here
 from app.wrong_settings import complaints, exit_on_wrong_value
@@ -363,12 +364,14 @@ class Settings(BaseSettings):
         return max(1, left // self.runtime_threads)
 
     @property
-    def largest_frame_bytes(self) -> int:
-        """Bound on one frame between web worker and host.
+    def frame_bounds(self) -> FrameBounds:
+        """What fits into the frames between web workers and host."""
+        return FrameBounds(self.max_body_bytes, self.max_images)
 
-        It holds a full request, a full answer of 256 classes, and the host's status and metrics.
-        """
-        return max(self.max_body_bytes, self.max_images * 256 * 4, 2**20) + 4096
+    @property
+    def largest_frame_bytes(self) -> int:
+        """Bound on one frame between web worker and host."""
+        return self.frame_bounds.frame
 
 
 def misspelt(names: Iterable[str]) -> dict[str, str]:

@@ -11,6 +11,10 @@ State = Literal["loading", "serving", "retiring", "refused"]
 Shape = tuple[int, int, int]
 """Rows, columns and channels of one image."""
 
+_BRIEF = 500
+"""Letters of a reason where there is too much to be told."""
+_LEFT_OUT = "the model host's log says why"
+
 
 class LoadedModel(BaseModel):
     """What is known of a version that passed its trial."""
@@ -31,8 +35,6 @@ class LoadedModel(BaseModel):
     """Measured time of one batch, by its size in images."""
     measured_with: int | None = None
     """The version alike that was measured in place of this one."""
-    example: str
-    """One golden image, base64 of its uint8 pixels."""
 
 
 class VersionStatus(BaseModel):
@@ -125,6 +127,10 @@ class HostStatus(BaseModel):
         )
         return cls(model=model, models=(default,), complete=False)
 
+    def brief(self) -> HostStatus:
+        """Leave out why versions were refused, where that is too much to be told."""
+        return self.model_copy(update={"models": tuple(map(_brief, self.models))})
+
     @property
     def default(self) -> ModelStatus:
         """The default model."""
@@ -159,3 +165,12 @@ class HostStatus(BaseModel):
     def serving(self) -> VersionStatus | None:
         """The default version of the default model."""
         return self.default.serving
+
+
+def _brief(model: ModelStatus) -> ModelStatus:
+    versions = tuple(
+        v.model_copy(update={"reason": _LEFT_OUT}) if v.state == "refused" else v
+        for v in model.versions
+    )
+    reason = model.reason and model.reason[:_BRIEF]
+    return model.model_copy(update={"versions": versions, "reason": reason})

@@ -36,7 +36,7 @@ channel = HostChannel(
 )
 channel.start()
 sys.setswitchinterval(_SWITCH_S)
-reader = PictureReader(on_shed=metrics.shed)
+reader = PictureReader(on_shed=metrics.shed, most_bytes=settings.frame_bounds.pixels)
 app = create_app(settings, channel, metrics, reader=reader, counts=current_run_dir() / LIMITS)
 
 

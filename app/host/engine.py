@@ -63,6 +63,7 @@ class Engine:
         *,
         statistics: Statistics | None = None,
         wait_s: float = 0.0,
+        answer_misfit: Callable[[int, int], str | None] = lambda _images, _classes: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue = queue
@@ -70,6 +71,7 @@ class Engine:
         self._observer = observer
         self._statistics = statistics or Statistics()
         self._wait_s = wait_s
+        self._answer_misfit = answer_misfit
         self._clock = clock
         self._lock = threading.Lock()
         self._woken = threading.Condition(self._lock)
@@ -285,6 +287,8 @@ class Engine:
         if rows < 1 or len(pixels) != math.prod(shape):
             sentence = f"{len(pixels)} bytes are not {rows} images of {serving.input_shape}"
             return Refused(Refusal.MISFIT, 0.0, sentence)
+        if misfit := self._answer_misfit(rows, len(serving.classes)):
+            return Refused(Refusal.TOO_LARGE, 0.0, misfit)
         images = np.frombuffer(pixels, np.uint8).reshape(shape)
         now = self._clock()
         if deadline < now:

@@ -37,6 +37,8 @@ class LoadedVersion:
     input_shape: tuple[int, int, int]
     digest: str = ""
     """Of its manifest."""
+    example: bytes = b""
+    """One golden image: uint8, row-major."""
 
     def lane(self, *, background: bool = False) -> Lane:
         """Name the lane of its jobs."""

@@ -6,8 +6,8 @@ elsewhere.
 
 from __future__ import annotations
 
-import base64
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_BATCH_BYTES = 32 * 2**20
+"""Pixels of one batch: a graph makes several arrays of numbers of four bytes each of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -58,9 +61,11 @@ class Loader:
         *,
         max_batch: int,
         check_signature: Callable[[Path], object] = lambda _version: None,
+        misfit: Callable[[Metadata], str | None] = lambda _metadata: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._check_signature = check_signature
+        self._misfit = misfit
         self._candidates = candidates
         self._max_batch = max_batch
         self._clock = clock
@@ -136,9 +141,11 @@ class Loader:
         metadata = read_document(directory / METADATA, Metadata)
         golden = Golden.read(directory)
         _check(metadata, golden, model, version)
-        selection = Selection(
-            directory, golden, metadata, max_batch=self._max_batch, clock=self._clock
-        )
+        if misfit := self._misfit(metadata):  # of this service; another one may serve it
+            raise TrialFailedError(misfit, lasting=False)
+        fitting = max(1, _BATCH_BYTES // math.prod(metadata.input.shape))
+        max_batch = min(self._max_batch, fitting)
+        selection = Selection(directory, golden, metadata, max_batch=max_batch, clock=self._clock)
         found = choose(selection)
         loaded = LoadedVersion(
             name=model,
@@ -148,8 +155,9 @@ class Loader:
             classes=metadata.classes,
             input_shape=metadata.input.shape,
             digest=manifest.digest,
+            example=golden.images[0].tobytes(),
         )
-        return Loaded(loaded, _describe(manifest, metadata, golden, found), found.way, golden)
+        return Loaded(loaded, _describe(manifest, metadata, found), found.way, golden)
 
 
 def _is_unreadable(exc: Exception) -> bool:
@@ -167,9 +175,7 @@ def _check(metadata: Metadata, golden: Golden, model: str, version: int) -> None
         raise TrialFailedError(f"its golden images have shape {shapes}")
 
 
-def _describe(
-    manifest: Manifest, metadata: Metadata, golden: Golden, found: Selected
-) -> LoadedModel:
+def _describe(manifest: Manifest, metadata: Metadata, found: Selected) -> LoadedModel:
     curve = found.way.curve
     return LoadedModel(
         runtime=found.model.runtime,
@@ -182,5 +188,4 @@ def _describe(
         accuracy=metadata.metrics.accuracy,
         classes=metadata.classes,
         input_shape=metadata.input.shape,
-        example=base64.b64encode(golden.images[0].tobytes()).decode(),
     )

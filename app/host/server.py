@@ -20,7 +20,9 @@ from app.frames import (
     FrameReader,
     Kind,
     Predict,
+    Refusal,
     Refused,
+    decode_example,
     encode,
     encode_outcome,
     encode_refusal,
@@ -40,7 +42,10 @@ _READ_BYTES = 256 * 1024
 _BEAT_S = 0.25
 """How often the host says that it is there, unless a batch takes longer."""
 _UNSENT_LIMIT = 64 * 2**20
-"""Bytes kept for a reader that does not read; beyond it the connection is closed."""
+"""Bytes kept for a reader that does not read; beyond it refusals take the place of answers."""
+_GIVEN_UP = 4 * _UNSENT_LIMIT
+"""Beyond it the connection is closed."""
+_BEHIND = Refused(Refusal.OVERLOADED, 1.0, "earlier answers still wait to be read by this worker")
 
 
 _LOOKS = 400
@@ -70,6 +75,8 @@ class Handler(Protocol):
 
     def statistics(self) -> bytes: ...
 
+    def example(self, model: int, version: int) -> bytes | None: ...
+
     def work(self) -> float | None:
         """Do a piece of what waits, or have it done; gives the seconds until more, or None."""
         ...
@@ -85,6 +92,11 @@ class Connection:
         self.unsent = bytearray()
         self._lock = threading.Lock()
 
+    @property
+    def behind(self) -> bool:
+        """Whether the reader leaves more than is to be kept for it."""
+        return len(self.unsent) > _UNSENT_LIMIT
+
     def send(self, data: bytes) -> bool:
         """Write what the socket takes now and keep the rest; True if something was kept.
 
@@ -98,7 +110,7 @@ class Connection:
                 with contextlib.suppress(BlockingIOError):
                     data = data[self.sock.send(data) :]
             self.unsent += data
-            if len(self.unsent) > _UNSENT_LIMIT:
+            if len(self.unsent) > _GIVEN_UP:
                 log.warning("a web worker is %d bytes behind; it is let go", len(self.unsent))
                 self.unsent.clear()
                 self.sock.shutdown(socket.SHUT_RDWR)
@@ -154,6 +166,11 @@ class HostServer:
         self._selector.register(self._listener, selectors.EVENT_READ)
 
     @property
+    def told_bytes(self) -> int:
+        """Size of the status that web workers are told."""
+        return len(self._status)
+
+    @property
     def connected(self) -> int:
         """Number of web workers that are connected."""
         return len(self._connections)
@@ -204,14 +221,25 @@ class HostServer:
         """Send answers and refusals, in one write per connection; any thread may."""
         outgoing: dict[Connection, list[bytes]] = {}
         for (connection, request_id), outcome in deliveries:
-            outgoing.setdefault(connection, []).append(encode_outcome(request_id, outcome))
+            fitting = _BEHIND if connection.behind else outcome
+            outgoing.setdefault(connection, []).append(encode_outcome(request_id, fitting))
         for connection, frames in outgoing.items():
             self._send(connection, b"".join(frames))
 
     def reply(self, origin: Origin, answer: bytes) -> None:
         """Send what came of an operator's request (JSON); any thread may."""
-        connection, request_id = origin
-        self._send(connection, encode(Kind.ADMIN, request_id, answer))
+        self._reply(*origin, Kind.ADMIN, answer)
+
+    def _reply(self, connection: Connection, request_id: int, kind: Kind, body: bytes) -> None:
+        """Answer what is no prediction; refuse what does not fit, which would cost all the rest."""
+        frame = encode(kind, request_id, body)
+        if len(frame) > self._largest_frame:
+            sentence = f"{kind.name.lower()} of {len(body)} bytes do not fit into a frame"
+            log.error("%s; at most %d do", sentence, self._largest_frame)
+            frame = encode_refusal(request_id, Refused(Refusal.FAILED, 0.0, sentence))
+        elif connection.behind:
+            frame = encode_refusal(request_id, _BEHIND)
+        self._send(connection, frame)
 
     def _bind(self) -> socket.socket:
         """Listen under the path's name, which passes from one socket to the next without a gap."""
@@ -260,7 +288,8 @@ class HostServer:
         self.beats += 1
         with self._lock:
             for connection in self._connections:
-                self._send(connection, encode(Kind.BEAT, 0))
+                if not connection.unsent:  # else there is enough to hear
+                    self._send(connection, encode(Kind.BEAT, 0))
 
     def _work(self) -> float | None:
         try:
@@ -308,13 +337,22 @@ class HostServer:
         elif frame.kind == Kind.ADMIN:
             self._handler.administer(frame.body, (connection, frame.request_id))
         elif frame.kind == Kind.METRICS:
-            answer = encode(Kind.METRICS, frame.request_id, self._handler.metrics())
-            self._send(connection, answer)
+            self._reply(connection, frame.request_id, Kind.METRICS, self._handler.metrics())
         elif frame.kind == Kind.STATISTICS:
-            answer = encode(Kind.STATISTICS, frame.request_id, self._handler.statistics())
-            self._send(connection, answer)
+            statistics = self._handler.statistics()
+            self._reply(connection, frame.request_id, Kind.STATISTICS, statistics)
+        elif frame.kind == Kind.EXAMPLE:
+            self._send_example(connection, frame)
         else:
             raise FrameError(f"a frame of kind {frame.kind}, which no web worker sends")
+
+    def _send_example(self, connection: Connection, frame: Frame) -> None:
+        pixels = self._handler.example(*decode_example(frame.body))
+        if pixels is None:
+            gone = Refused(Refusal.NOT_FOUND, 0.0, "the version is not loaded any more")
+            self._send(connection, encode_refusal(frame.request_id, gone))
+        else:
+            self._reply(connection, frame.request_id, Kind.EXAMPLE, pixels)
 
     def _send(self, connection: Connection, data: bytes) -> None:
         try:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
+from app.bounds import STATUS_BYTES
 from app.cores import usable_cores
 from app.frames import Refusal, Refused
 from app.host.batching import BatchQueue
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from app.host.server import Connection, Origin
     from app.settings import Settings
     from app.status import HostStatus
-    from model_store import Store
+    from model_store import Metadata, Store
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class HostService:
             self._metrics,
             statistics=self._statistics,
             wait_s=settings.batch_wait_ms / 1000,
+            answer_misfit=settings.frame_bounds.answer_misfit,
         )
         self._shadowing = Shadowing(
             self._engine.submit_to_background, self._engine.loaded, ShadowMetrics(registry)
@@ -180,7 +182,7 @@ class HostService:
 
     def predict(self, request: Predict, origin: Origin) -> Refused | None:
         """Admit a request, or say why not."""
-        if request.model >= len(self._models):
+        if not self._knows(request.model):
             return Refused(Refusal.NOT_FOUND, 0.0, f"there is no model number {request.model}")
         return self._engine.submit(
             request.rows,
@@ -213,6 +215,18 @@ class HostService:
         """Tell what callers asked of each version, as JSON."""
         return self._statistics.render()
 
+    def example(self, model: int, version: int) -> bytes | None:
+        """Return the pixels of a golden image of a version; None if it is not loaded."""
+        known = self._engine.loaded(self._models[model], version) if self._knows(model) else None
+        return known.example if known is not None else None
+
+    def _knows(self, model: int) -> bool:
+        return model < len(self._models)
+
+    def _misfit(self, metadata: Metadata) -> str | None:
+        bounds, told_bytes = self._settings.frame_bounds, self._server.told_bytes
+        return bounds.version_misfit(metadata.input.shape, metadata.classes, told_bytes)
+
     def _make_watcher(self, store: Store, streams: int) -> StoreWatcher:
         settings, engine = self._settings, self._engine
         ways = partial(
@@ -226,6 +240,7 @@ class HostService:
             ways,
             max_batch=settings.max_batch,
             check_signature=signature_check(settings.public_key_paths),
+            misfit=self._misfit,
         )
         trials = Trials(
             TrialProcess,
@@ -294,7 +309,10 @@ class HostService:
         for model in status.models:
             version, percent = (s.version, s.percent) if (s := model.shadow) else (None, 0)
             self._shadowing.configure(model.name, version, percent, model.default)
-        self._server.announce(status.model_dump_json().encode())
+        told = status.model_dump_json().encode()
+        if len(told) > 2 * STATUS_BYTES:
+            told = status.brief().model_dump_json().encode()
+        self._server.announce(told)
 
 
 def _seed_and_watch(store: Store, settings: Settings, watcher: StoreWatcher) -> None:

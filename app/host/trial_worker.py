@@ -88,6 +88,9 @@ def judge(request: Request, settings: Settings, *, is_roomy: bool) -> Verdict:
         ),
         max_batch=settings.max_batch,
         check_signature=signature_check(settings.public_key_paths),
+        misfit=lambda metadata: settings.frame_bounds.version_misfit(
+            metadata.input.shape, metadata.classes
+        ),
     )
     return examine(loader, request, is_roomy=is_roomy, has_children=_has_children)
 

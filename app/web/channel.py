@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gevent
+import numpy as np
 import orjson
 from gevent.event import Event
 
@@ -25,11 +26,12 @@ from app.frames import (
     Refused,
     encode,
     encode_predict,
+    example_body,
     with_model,
 )
 from app.statistics import STATISTICS
 from app.status import HostStatus
-from app.web.directory import Directory, silent
+from app.web.directory import Directory, not_ready, silent
 from app.web.errors import (
     BadInputError,
     DeadlineError,
@@ -39,6 +41,7 @@ from app.web.errors import (
     NotReadyError,
     OverloadedError,
     ServiceError,
+    TooLargeError,
 )
 from app.web.host_connection import HostConnection
 from app.web.shedding import Shedding
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from greenlet import greenlet
+    from numpy.typing import NDArray
 
     from app.frames import Frame
     from app.statistics import VersionStatistics
@@ -56,6 +60,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RECONNECT_S = 0.05
+_MOST_SKIPPED = 100
+"""Tries to connect that are left out at most after a host was not understood again and again."""
 _SWEEP_S = 0.01
 """How often deadlines are looked at while anybody waits, and so how late they may be noticed."""
 _PULSES = 4
@@ -141,6 +147,12 @@ class HostChannel:
         self._reconnect = self._hub.loop.timer(_RECONNECT_S, _RECONNECT_S)
         self._pulse_s = silence_s / _PULSES
         self._pulse = self._hub.loop.timer(self._pulse_s, self._pulse_s)
+        self._useless = 0
+        """Connections in a row that ended for what came on them, or before anything came."""
+        self._skips = 0
+        """Tries to connect that are still to be left out."""
+        self._greeted = False
+        """The host has told its status on the connection that stands."""
         self._quiet = 0
         """Pulses since anything came."""
         self._silent = False
@@ -282,10 +294,25 @@ class HostChannel:
         """
         return STATISTICS.validate_json(self._ask_host(Kind.STATISTICS, deadline))
 
+    def example(self, deadline: float, *, model: str | None = None) -> NDArray[np.uint8]:
+        """Fetch a golden image of a model's default version, in the shape of its input.
+
+        Raises:
+            ServiceError: If nothing of the model serves, or the host is away or does not answer
+                before the deadline.
+        """
+        found = self.model(model)
+        serving = found.serving
+        if not found.ready or serving is None or serving.loaded is None:
+            raise not_ready(found)
+        place = self._directory.places[model]
+        pixels = self._ask_host(Kind.EXAMPLE, deadline, example_body(place, serving.version))
+        return np.frombuffer(pixels, np.uint8).reshape(serving.loaded.input_shape)
+
     def _ask_host(self, kind: Kind, deadline: float, body: bytes = b"") -> bytes:
         """Ask what needs no version."""
         if self._connection is None or self._silent:
-            raise HostLostError("the model host is away")
+            raise HostLostError("the model host is away", retry_after_s=1)
         request_id = next(self._ids)
         frame = encode(kind, request_id, body)
         outcome = self._ask(request_id, _Call(frame, deadline, 0, None, gevent.getcurrent()))
@@ -294,6 +321,9 @@ class HostChannel:
 
     def _ask(self, request_id: int, call: _Call) -> Outcome:
         """Post a frame and wait in the hub, whose callbacks switch back with the outcome."""
+        if len(call.frame) > self._largest_frame:
+            found = f"the request takes {len(call.frame)} bytes on its way to the model host"
+            raise TooLargeError(f"{found}; at most {self._largest_frame} are taken")
         connection = self._connection
         if connection is not None:
             if connection.unsent and connection.unsent + len(call.frame) > _UNSENT_LIMIT:
@@ -339,6 +369,9 @@ class HostChannel:
             self._sweeper.stop()
 
     def _connect(self) -> None:
+        if self._skips:
+            self._skips -= 1
+            return  # the timer comes again
         try:
             self._connection = HostConnection(
                 self._path, self._largest_frame, self._receive, self._lose
@@ -349,6 +382,7 @@ class HostChannel:
         else:
             self._reconnect.stop()
             self._quiet = 0
+            self._greeted = False
 
     def _feel(self) -> None:
         """Give a host up that should have been replaced for its silence, until it speaks again.
@@ -380,6 +414,7 @@ class HostChannel:
             self._settle(self._told)
         if kind == Kind.STATUS:
             self._told = HostStatus.model_validate_json(body)
+            self._greeted = True
             self._settle(self._told)
             return
         call = self._calls.get(request_id)
@@ -388,6 +423,7 @@ class HostChannel:
         outcome: Outcome = body
         if kind == Kind.ANSWER:
             answer = Answer.decode(body)
+            self._useless = 0
             # Looked up now: a version may be forgotten by the time that the request goes on.
             outcome = Prediction(answer, self._directory.classes(call.model, answer.version))
         elif kind == Kind.REFUSAL:
@@ -416,8 +452,7 @@ class HostChannel:
 
     def _lose(self, why: Exception) -> None:
         """Note that the host is away; what it had once is kept for the next one."""
-        if not isinstance(why, OSError):
-            log.error("the model host could not be understood", exc_info=why)
+        self._back_off(why)
         log.warning("the model host went away; %d requests wait for it", len(self._calls))
         self._connection = None
         self._silent = False
@@ -431,6 +466,22 @@ class HostChannel:
                 call.waiter.switch(HostLostError(sentence, retry_after_s=1))
         self._reconnect.again(self._connect)
 
+    def _back_off(self, why: Exception) -> None:
+        """Wait longer each time for a host that greets nobody or is not understood."""
+        if self._greeted and isinstance(why, OSError):
+            self._useless = 0
+            return
+        self._skips = min(2**self._useless - 1, _MOST_SKIPPED)
+        self._useless += 1
+        if isinstance(why, OSError):
+            return
+        log.error(
+            "the model host could not be understood: %s: %s; the next try is in %.2f s",
+            type(why).__name__,
+            str(why).partition("\n")[0],
+            (self._skips + 1) * _RECONNECT_S,
+        )
+
 
 _REFUSALS: dict[Refusal, type[ServiceError]] = {
     Refusal.OVERLOADED: OverloadedError,
@@ -439,6 +490,7 @@ _REFUSALS: dict[Refusal, type[ServiceError]] = {
     Refusal.FAILED: ModelFailedError,
     Refusal.MISFIT: BadInputError,
     Refusal.NOT_FOUND: NotFoundError,
+    Refusal.TOO_LARGE: TooLargeError,
 }
 
 

@@ -71,7 +71,8 @@ def create_app(
         "max_body_bytes": settings.max_body_bytes,
     }
     token = settings.read_admin_token()
-    reader = reader or PictureReader(clock, on_shed=metrics.shed)
+    most_bytes = settings.frame_bounds.pixels
+    reader = reader or PictureReader(clock, on_shed=metrics.shed, most_bytes=most_bytes)
     app.register_blueprint(predict_blueprint(predictor, reader, **bounds))
     app.register_blueprint(tf_serving_blueprint(predictor, **bounds))
     app.register_blueprint(models_blueprint(channel, traffic))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
+import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 from flask import Blueprint, Response, request
 
 from app.draining_server import DRAINING
@@ -14,13 +13,17 @@ from app.web.errors import NotReadyError, ServiceError, json_response
 from app.web.observing import STARTED
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-    from app.status import LoadedModel
     from app.web.channel import HostChannel
     from app.web.metrics import WebMetrics
 
 _METRICS_TIMEOUT_S = 2.0
+EXAMPLE_TIMEOUT_S = 2.0
+"""How long a page waits for its example."""
+_SHOWN = 2**18
+"""Numbers in an example that a page shows."""
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 ROUTES = {
@@ -110,14 +113,24 @@ def operations_blueprint(
     @blueprint.get("/models/<name>/example")
     def example(name: str | None = None) -> Response:
         deadline = request.environ[STARTED] + timeout_ms / 1000
-        pixels = example_pixels(channel.serving(deadline, model=name))
+        channel.serving(deadline, model=name)
+        pixels = channel.example(deadline, model=name)
         grey = pixels.shape[-1] == 1
         return json_response({"instances": [(pixels[..., 0] if grey else pixels).tolist()]})
 
     return blueprint
 
 
-def example_pixels(model: LoadedModel) -> NDArray[np.uint8]:
-    """Give a golden image of a version, in the shape of its input."""
-    pixels = np.frombuffer(base64.b64decode(model.example), np.uint8)
-    return pixels.reshape(model.input_shape)
+def shown_example(channel: HostChannel, deadline: float) -> NDArray[np.uint8] | None:
+    """Return a golden image of the default model for a page; None if it cannot be had, or is large.
+
+    A page is of use without it, and nobody reads so many numbers.
+    """
+    serving = channel.status.serving
+    loaded = serving.loaded if serving is not None else None
+    if loaded is None or math.prod(loaded.input_shape) > _SHOWN:
+        return None
+    try:
+        return channel.example(deadline)
+    except ServiceError:
+        return None

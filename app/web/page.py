@@ -10,12 +10,16 @@ from flask import Blueprint, Response, render_template, request
 from PIL import Image
 
 from app.web.errors import json_response
-from app.web.operations import ROUTES, example_pixels
+from app.web.observing import STARTED
+from app.web.operations import EXAMPLE_TIMEOUT_S, ROUTES, shown_example
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.status import HostStatus, LoadedModel, ModelStatus
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from app.status import HostStatus, ModelStatus
     from app.web.channel import HostChannel
 
 PAGE_HEADERS = {
@@ -46,7 +50,9 @@ def page_blueprint(channel: HostChannel) -> Blueprint:
     def index() -> Response:
         status = channel.status
         if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-            page = Response(render_template("index.html", **_page(status)))
+            deadline = request.environ[STARTED] + EXAMPLE_TIMEOUT_S
+            facts = _page(status, shown_example(channel, deadline))
+            page = Response(render_template("index.html", **facts))
             page.headers.update(PAGE_HEADERS)
             return page
         models = [{"name": model.name, "version": model.default} for model in status.models]
@@ -58,9 +64,9 @@ def page_blueprint(channel: HostChannel) -> Blueprint:
     return blueprint
 
 
-def _page(status: HostStatus) -> dict[str, object]:
+def _page(status: HostStatus, example: NDArray[np.uint8] | None) -> dict[str, object]:
     serving = status.serving
-    picture = _picture(serving.loaded) if serving and serving.loaded else None
+    picture = _picture(example) if example is not None else None
     return {
         "status": status,
         "modules": _MODULES,
@@ -95,9 +101,8 @@ def _prompt(classes: Sequence[str]) -> str:
     return "Draw something"
 
 
-def _picture(model: LoadedModel) -> str:
+def _picture(pixels: NDArray[np.uint8]) -> str:
     """Draw the example as a data URI, dark ink on white; colours as they are."""
-    pixels = example_pixels(model)
     grey = pixels.shape[-1] == 1
     stream = io.BytesIO()
     Image.fromarray(255 - pixels[..., 0] if grey else pixels).save(stream, "PNG")

@@ -6,7 +6,6 @@ through WSGI, and the rest through the functions that the application itself cal
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import time
@@ -84,7 +83,6 @@ _STATUS = HostStatus.of(
                     passed_over=(),
                     batch_limit=64,
                     batch_seconds={},
-                    example=base64.b64encode(_RAW).decode(),
                 ),
             ),
         ),

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 import orjson
 from flask import Blueprint, Response, render_template, request
 
+from app.web.observing import STARTED
 from app.web.openapi.document import HERE, describe
 from app.web.openapi.facts import Bounds, Facts
+from app.web.operations import EXAMPLE_TIMEOUT_S, shown_example
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from app.status import HostStatus
     from app.web.channel import HostChannel
 
@@ -38,9 +43,9 @@ class Description:
         self._facts: Facts | None = None
         self._written = b""
 
-    def written(self, status: HostStatus) -> bytes:
+    def written(self, status: HostStatus, example: NDArray[np.uint8] | None) -> bytes:
         """Give it, as it is true of this status."""
-        facts = Facts.of(self._bounds, status)
+        facts = Facts.of(self._bounds, status, example)
         if facts != self._facts:
             self._written = orjson.dumps(describe(facts), option=orjson.OPT_APPEND_NEWLINE)
             self._facts = facts
@@ -59,7 +64,8 @@ def description_blueprint(channel: HostChannel, bounds: Bounds) -> Blueprint:
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
-        written = description.written(channel.status)
+        example = shown_example(channel, request.environ[STARTED] + EXAMPLE_TIMEOUT_S)
+        written = description.written(channel.status, example)
         if request.script_root:  # which a proxy has told
             root = request.script_root.encode()
             written = written.replace(_SERVER % HERE.encode(), _SERVER % root, 1)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.web.operations import example_pixels
-
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from app.settings import Settings
-    from app.status import HostStatus, LoadedModel
+    from app.status import HostStatus
 
 Shape = tuple[int, int, int]
 
@@ -53,12 +54,12 @@ class Facts(NamedTuple):
     most_classes: int
     """Of any version here; 0 while none is loaded."""
     image: Any
-    """A golden image of it, as rows of whole numbers; None while none serves."""
+    """A golden image of it, as rows of whole numbers; None while none serves or it is large."""
     shapes: tuple[Shape, ...]
     """Rows, columns and channels of the images that anything here takes, its own first."""
 
     @classmethod
-    def of(cls, bounds: Bounds, status: HostStatus) -> Facts:
+    def of(cls, bounds: Bounds, status: HostStatus, example: NDArray[np.uint8] | None) -> Facts:
         """Gather them."""
         default = status.default
         loaded = default.serving.loaded if default.serving is not None else None
@@ -70,11 +71,10 @@ class Facts(NamedTuple):
             version=default.default,
             label=min(default.labels, default=None),
             most_classes=max((len(about.classes) for about in every), default=0),
-            image=_image(loaded) if loaded is not None else None,
+            image=_image(example) if loaded is not None and example is not None else None,
             shapes=tuple(dict.fromkeys(about.input_shape for about in mine + every)),
         )
 
 
-def _image(model: LoadedModel) -> Any:
-    pixels = example_pixels(model)
-    return (pixels[..., 0] if model.input_shape[2] == 1 else pixels).tolist()
+def _image(pixels: NDArray[np.uint8]) -> Any:
+    return (pixels[..., 0] if pixels.shape[2] == 1 else pixels).tolist()

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import gevent.threadpool
 from gevent.lock import Semaphore
 
-from app.web.errors import BadInputError, DeadlineError, OverloadedError, ServiceError
+from app.web.errors import (
+    BadInputError,
+    DeadlineError,
+    OverloadedError,
+    ServiceError,
+    TooLargeError,
+)
 from app.web.pictures import preparation
 from app.web.pictures.decoding import ENOUGH, decode_picture, fit_array
 
@@ -42,13 +49,17 @@ class PictureReader:
         self,
         clock: Callable[[], float] = time.monotonic,
         on_shed: Callable[[str], None] = lambda _reason: None,
+        *,
+        most_bytes: int = 2**25,
     ) -> None:
         """Make one; its threads are started when there is something to do.
 
         Args:
             clock: Monotonic seconds.
             on_shed: Told `pictures` when a request is refused because too many wait.
+            most_bytes: Bound on the pixels that are made for one request.
         """
+        self._most_bytes = most_bytes
         self._clock = clock
         self._on_shed = on_shed
         self._threads = gevent.threadpool.ThreadPool(_THREADS)
@@ -84,11 +95,12 @@ class PictureReader:
 
         Raises:
             BadInputError: If a picture is damaged, or does not fit and is not to be prepared.
-            TooLargeError: If one is too large to be decoded.
+            TooLargeError: If one is too large to be decoded, or too much would be made of all.
             UnsupportedMediaTypeError: If one is of another kind.
             OverloadedError: If too many requests wait with theirs.
             DeadlineError: If it takes too long.
         """
+        self._check_made(len(pictures), shape)
         size = sum(map(_size, pictures))
         full = self._requests >= _MOST_WAITING or self._held + size > _HELD_LIMIT
         if self._requests and full:
@@ -111,6 +123,18 @@ class PictureReader:
             self._requests -= 1
             self._held -= size
         return len(pixels), b"".join(pixels), notes
+
+    def _check_made(self, pictures: int, shape: Shape) -> None:
+        one = math.prod(shape)
+        if pictures * one <= self._most_bytes:
+            return
+        most = self._most_bytes // one
+        raise TooLargeError(
+            f"{pictures} pictures make {pictures * one} bytes of {' x '.join(map(str, shape))} "
+            f"images; at most {self._most_bytes} are taken: send at most {most} in one request",
+            found=pictures,
+            limit=most,
+        )
 
     def _read(
         self,

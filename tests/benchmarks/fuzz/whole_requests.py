@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from functools import cache
@@ -31,6 +30,8 @@ from tests.benchmarks.stand_ins import InstantChannel
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
+
+    from numpy.typing import NDArray
 
     from app.web.lean_flask import LeanFlask
 
@@ -66,7 +67,6 @@ class _Channel(InstantChannel):
             passed_over=(),
             batch_limit=8,
             batch_seconds={},
-            example=base64.b64encode(bytes(_SIZE)).decode(),
         )
         version = VersionStatus(version=1, state="serving", loaded=serving)
         model = ModelStatus(
@@ -97,6 +97,10 @@ class _Channel(InstantChannel):
 
     def admin(self, _request: dict[str, Any], _deadline: float) -> dict[str, Any]:
         return {"ok": True, "error": None, "change": {"generation": 1}}
+
+    def example(self, _deadline: float, **which: Any) -> NDArray[np.uint8]:
+        self.model(which.get("model"))
+        return np.zeros(_SHAPE, np.uint8)
 
     def metrics(self, _deadline: float) -> bytes:
         return b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import os
 from datetime import UTC, datetime
@@ -190,6 +189,7 @@ class FakeChannel:
         self.orders: list[tuple[dict, float]] = []
         self.outcome: dict = {"ok": True, "error": None, "change": {"generation": 7}}
         self.told: list[VersionStatistics] = []
+        self.examples = {SHAPE: bytes([2, 0, 255, 7]), (1, 3, 1): b"\1\0\5"}
 
     def model(self, name: str | None = None) -> ModelStatus:
         found = next((m for m in self.status.models if name in (None, m.name)), None)
@@ -242,6 +242,11 @@ class FakeChannel:
         self._fail()
         return b"glyph_queue_images 0.0\n"
 
+    def example(self, deadline: float, *, model: str | None = None) -> np.ndarray:  # noqa: ARG002
+        self._fail()
+        shape = self.model(model).serving.loaded.input_shape
+        return np.frombuffer(self.examples[shape], np.uint8).reshape(shape)
+
     def statistics(self, deadline: float) -> list[VersionStatistics]:
         self.waits.append(deadline)
         self._fail()
@@ -282,7 +287,6 @@ def serving(version: int, **changes) -> VersionStatus:
         "accuracy": 0.9876,
         "classes": CLASSES,
         "input_shape": SHAPE,
-        "example": base64.b64encode(bytes([2, 0, 255, 7])).decode(),
     }
     return VersionStatus(version=version, state="serving", loaded=LoadedModel(**known | changes))
 
@@ -350,7 +354,7 @@ def two_models(channel) -> None:
         ready=True,
         reason=None,
         default=1,
-        versions=(serving(1, input_shape=(1, 3, 1), example=base64.b64encode(b"\1\0\5").decode()),),
+        versions=(serving(1, input_shape=(1, 3, 1)),),
     )
     empty = ModelStatus(name="empty", ready=False, unloaded=True, reason="it is unloaded")
     channel.status = HostStatus.of(shapes, wide, empty)

@@ -15,11 +15,13 @@ from gevent import socket
 from app.frames import (
     Answer,
     Frame,
+    FrameError,
     FrameReader,
     Kind,
     Predict,
     Refusal,
     Refused,
+    decode_example,
     encode,
     encode_answer,
     encode_refusal,
@@ -36,6 +38,7 @@ from app.web.errors import (
     NotReadyError,
     OverloadedError,
     ServiceError,
+    TooLargeError,
 )
 
 SAFETY_S = 10
@@ -100,7 +103,6 @@ def loaded(*classes: str) -> LoadedModel:
         batch_seconds={"1": 0.5},
         classes=classes,
         input_shape=(1, 1, 1),
-        example="",
     )
 
 
@@ -790,6 +792,59 @@ def test_a_host_that_talks_nonsense_is_left_for_the_next(host, start_host, ask, 
     successor.answer(successor.receive())
 
     assert 5 == mark(request)
+
+
+def test_a_host_that_talks_nonsense_again_and_again_is_asked_less_often(path, caplog):
+    """Each time costs a line in the log, no traceback, and twice the pause; an answer ends it."""
+    channel = HostChannel(path, 2**20)
+    for _ in range(9):
+        channel._lose(FrameError("a frame of 9 bytes; at most 8"))
+    pauses = [re.search(r"in ([0-9.]+) s$", line) for line in caplog.messages]
+
+    assert ["0.05", "0.10", "0.20", "0.40", "0.80", "1.60", "3.20", "5.05", "5.05"] == [
+        found[1] for found in pauses if found
+    ]
+    assert not any(record.exc_info for record in caplog.records)
+    assert 100 == channel._skips
+    channel.close()
+
+
+@pytest.mark.usefixtures("host")
+def test_tries_to_connect_are_left_out(channel):
+    """Until it is time."""
+    channel._connection = None
+    channel._skips = 2
+    for _ in range(2):
+        channel._connect()
+        assert channel._connection is None
+    channel._connect()
+    assert channel._connection is not None
+
+
+def test_a_request_that_fits_into_no_frame_is_refused(host, channel, deadline):
+    """With a sentence; those beside it are answered."""
+    host.greet(READY)
+    until(lambda: channel.status.ready)
+    with pytest.raises(TooLargeError, match=r"^the request takes 1048616 bytes on its way to the"):
+        channel.predict(1, bytes(2**20), deadline)
+
+
+def test_an_example_is_fetched(host, channel, deadline):
+    """In the shape of the version's input."""
+    host.greet(BOTH)
+    until(lambda: channel.status.ready)
+    asked = gevent.spawn(channel.example, deadline, model="dots")
+    frame = host.receive()
+    host.send(encode(Kind.EXAMPLE, frame.request_id, b"x"))
+
+    assert (1, 4) == decode_example(frame.body)
+    assert [[[ord("x")]]] == asked.get().tolist()
+
+
+def test_without_a_version_there_is_no_example(channel, deadline):
+    """Nobody is asked."""
+    with pytest.raises(NotReadyError, match=r"^the model host is being started$"):
+        channel.example(deadline)
 
 
 def test_an_answer_of_an_unknown_version_is_nonsense_too(host, start_host, ask):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from app.bounds import FrameBounds
 from app.frames import Answer, Refusal, Refused
 from app.host.batching import BatchQueue
 from app.host.curve import Curve
@@ -71,6 +72,7 @@ class Bench:
             self.observer,
             statistics=self._statistics,
             wait_s=wait_s,
+            answer_misfit=FrameBounds(1024, 1024).answer_misfit,
             clock=self.clock,
         )
         engine.on_retired = lambda _model, version: self.retired.append(version)
@@ -780,3 +782,19 @@ def test_a_failed_request_is_told_with_its_version(bench):
     bench.steps(1)
 
     assert ("failed", "shapes", 3) in bench.observer.events
+
+
+def test_an_answer_that_would_be_too_large_is_not_computed(bench, make_model):
+    """The caller is told how many images may be sent; fewer are answered."""
+    classes = ("",) * 2**20
+    model = make_model(classes=len(classes))
+    version = LoadedVersion("wide", 1, model, CURVE, classes, (1, 1, 1))
+    bench.engine.serve(version, announce=lambda: None)
+    refused = bench.engine.submit(9, bytes(9), NEVER, "a", model="wide")
+
+    assert Refusal.TOO_LARGE == refused.reason
+    assert refused.sentence.startswith("the probabilities of 9 images in 1048576 classes are ")
+    assert refused.sentence.endswith(": send at most 8 images in one request")
+    assert bench.engine.submit(1, bytes(1), NEVER, "b", model="wide") is None
+    bench.steps(1)
+    assert [1] == [len(batch) for batch in model.batches]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -129,8 +127,8 @@ def test_the_example_is_a_body_for_predict(client, channel):
 def test_the_example_keeps_its_channels(client, channel):
     """A colour image cannot be written as rows of numbers."""
     version = channel.status.versions[0]
-    example = base64.b64encode(bytes(range(6))).decode()
-    colour = version.loaded.model_copy(update={"input_shape": (1, 2, 3), "example": example})
+    channel.examples[1, 2, 3] = bytes(range(6))
+    colour = version.loaded.model_copy(update={"input_shape": (1, 2, 3)})
     versions = (version.model_copy(update={"loaded": colour}),)
     channel.status = HostStatus.of(channel.model().model_copy(update={"versions": versions}))
 

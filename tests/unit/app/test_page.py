@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from app.status import HostStatus
+from app.web.errors import DeadlineError
 from app.web.pictures.preparation import NOTES
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -95,6 +96,23 @@ def test_the_page_draws_the_example(client):
     assert [[253, 255], [0, 248]] == np.asarray(picture).tolist()
 
 
+def test_the_page_is_shown_without_an_example(client, channel):
+    """It is of use while the model host is late."""
+    channel.error = DeadlineError("no answer from the model host before the deadline")
+    response = client.get("/", headers=BROWSER)
+
+    assert (200, False) == (response.status_code, "data:image/png" in response.text)
+
+
+def test_the_page_shows_no_large_example(client, channel, describe_serving):
+    """It would be megabytes; it is not even fetched."""
+    versions = {"versions": (describe_serving(3, input_shape=(2000, 1500, 3)),)}
+    channel.status = HostStatus.of(channel.model().model_copy(update=versions))
+    response = client.get("/", headers=BROWSER)
+
+    assert (200, False) == (response.status_code, "data:image/png" in response.text)
+
+
 def test_the_page_runs_and_shows_only_what_is_ours(client):
     """Its policy lets nothing in from elsewhere, nothing inline run, and nobody frame it."""
     response = client.get("/", headers=BROWSER)
@@ -171,8 +189,8 @@ def test_the_page_says_what_to_draw(client, channel, describe_serving, classes, 
 
 def test_colours_are_drawn_as_they_are(client, channel, describe_serving):
     """An example of three channels is no ink."""
-    example = base64.b64encode(bytes([255, 0, 0])).decode()
-    version = describe_serving(3, input_shape=(1, 1, 3), example=example)
+    channel.examples[1, 1, 3] = bytes([255, 0, 0])
+    version = describe_serving(3, input_shape=(1, 1, 3))
     versions = {"versions": (version,)}
     channel.status = HostStatus.of(channel.model().model_copy(update=versions))
 

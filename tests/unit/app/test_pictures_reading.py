@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.web.errors import BadInputError, DeadlineError, OverloadedError
+from app.web.errors import BadInputError, DeadlineError, OverloadedError, TooLargeError
 from app.web.pictures import reading
 from app.web.pictures.reading import PictureReader
 
@@ -55,6 +55,21 @@ def test_each_picture_has_its_pixels_and_notes(reader, clock):
     rows, pixels, notes = reader.read([SMALL, LARGE], SHAPE, "auto", clock() + 60)
     assert (2, 32, [(), ()]) == (rows, len(pixels), notes)
     assert bytes(range(16)) == pixels[:16]
+
+
+def test_pictures_that_make_too_many_pixels_are_refused(clock):
+    """Before any is decoded: a few KiB of pictures may be gigabytes."""
+    reader = PictureReader(clock, most_bytes=40)
+    with pytest.raises(TooLargeError) as caught:
+        reader.read([b"no picture"] * 3, SHAPE, "auto", clock() + 60)
+
+    assert (
+        "3 pictures make 48 bytes of 4 x 4 x 1 images; at most 40 are taken: "
+        "send at most 2 in one request"
+    ) == str(caught.value)
+    assert {"found": 3, "limit": 2} == caught.value.details
+    assert 2 == reader.read([SMALL] * 2, SHAPE, "auto", clock() + 60)[0]
+    reader.close()
 
 
 def test_always_prepares_what_fits_too(reader, clock):

@@ -22,6 +22,7 @@ from app.frames import (
     Refused,
     encode,
     encode_predict,
+    example_body,
 )
 from app.host.server import Connection, HostServer
 
@@ -42,6 +43,8 @@ class FakeHandler:
         self.left: queue.Queue[object] = queue.Queue()
         self.bugs: list[Exception] = []
         self.rested = threading.Event()
+        self.exposition = b"glyph_up 1\n"
+        self.examples: dict[tuple[int, int], bytes] = {}
 
     def predict(self, request, origin):
         if self.problem is not None:
@@ -56,7 +59,10 @@ class FakeHandler:
         self.left.put(connection)
 
     def metrics(self):
-        return b"glyph_up 1\n"
+        return self.exposition
+
+    def example(self, model, version):
+        return self.examples.get((model, version))
 
     def statistics(self):
         return b"[]"
@@ -435,9 +441,53 @@ def test_a_slow_reader_holds_nobody_up(server, connect, handler):
     assert 0.25 == mark(slow.receive())
 
 
-def test_a_reader_that_never_reads_is_given_up(server, connect, handler, monkeypatch):
-    """Beyond the bound the connection is closed and what was kept for it is let go."""
+def test_a_reader_that_is_behind_gets_refusals(server, connect, handler, monkeypatch):
+    """They take little, so that the connection and all that waits on it are kept."""
     monkeypatch.setattr("app.host.server._UNSENT_LIMIT", 2**20)
+    slow = connect()
+    for request_id in range(1, 11):
+        slow.predict(request_id)
+        _, origin = handler.asked.get(timeout=SAFETY_S)
+        server.deliver([(origin, answer(0.5, size=100_000))])
+    slow.send(encode(Kind.METRICS, 11))
+
+    frames = [frame for frame in (slow.receive() for _ in range(11)) if frame.kind != Kind.BEAT]
+    assert [*range(1, 12)] == [frame.request_id for frame in frames]
+    kinds = [frame.kind for frame in frames]
+    answered = kinds.count(Kind.ANSWER)
+    assert [Kind.ANSWER] * answered + [Kind.REFUSAL] * (10 - answered) == kinds[:10]
+    assert 1 < answered < 10
+    assert Refusal.OVERLOADED == Refused.decode(frames[9].body).reason
+
+
+def test_what_does_not_fit_into_a_frame_is_refused(server, connect, handler, caplog):
+    """It would cost the connection, and with it all that waits."""
+    client = connect()
+    handler.exposition = bytes(LARGEST)
+    client.send(encode(Kind.METRICS, 4))
+    frame = client.receive()
+
+    sentence = "metrics of 1048576 bytes do not fit into a frame"
+    assert (Kind.REFUSAL, 4) == (frame.kind, frame.request_id)
+    assert Refused(Refusal.FAILED, 0.0, sentence) == Refused.decode(frame.body)
+    assert [f"{sentence}; at most 1048576 do"] == caplog.messages
+    assert 1 == server.connected
+
+
+def test_an_example_is_answered(connect, handler):
+    """With its pixels; one that is gone is a refusal."""
+    client = connect()
+    handler.examples[2, 7] = b"pixels"
+    client.send(encode(Kind.EXAMPLE, 5, example_body(2, 7)))
+    client.send(encode(Kind.EXAMPLE, 6, example_body(2, 8)))
+
+    assert Frame(Kind.EXAMPLE, 5, b"pixels") == client.receive()
+    assert Refusal.NOT_FOUND == Refused.decode(client.receive().body).reason
+
+
+def test_a_reader_that_never_reads_is_given_up(server, connect, handler, monkeypatch):
+    """Beyond the last bound the connection is closed and what was kept for it is let go."""
+    monkeypatch.setattr("app.host.server._GIVEN_UP", 2**20)
     stuck, other = connect(), connect()
     stuck.predict()
     _, origin = handler.asked.get(timeout=SAFETY_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gc
 import os
 import re
@@ -49,7 +48,14 @@ class Watch:
         self.announced: list[HostStatus] = []
         self.engine = FakeEngine(self.story)
         self.store = store
-        self.trials = FakeTrials(Loader(lambda: iter(self.runtimes), max_batch=4, clock=clock))
+        self.misfits: dict[int, str] = {}
+        loader = Loader(
+            lambda: iter(self.runtimes),
+            max_batch=4,
+            misfit=lambda metadata: self.misfits.get(metadata.version),
+            clock=clock,
+        )
+        self.trials = FakeTrials(loader)
         self.journal = make_journal(store, clock)
         self.excess: str | None = None
 
@@ -181,6 +187,28 @@ def test_a_store_that_was_never_read_leaves_models_unknown(watch, monkeypatch):
     assert watch.status.complete
 
 
+def test_a_version_that_does_not_fit_here_is_refused_here(watch, publisher, runtime):
+    """It is not even tried, and nothing is written into the store: elsewhere it may fit."""
+    watch.misfits[2] = "one image is 9 bytes; a request here holds at most 8"
+    publisher.publish()
+    publisher.publish()
+    watch.look()
+
+    assert {1: "serving", 2: "refused"} == watch.states
+    assert "one image is 9 bytes; a request here holds at most 8" == watch.reason(2)
+    assert 2 not in runtime.tried
+    assert {} == watch.store.control(SHAPES).quarantined
+
+
+def test_batches_of_large_images_are_small(watch, publisher, monkeypatch):
+    """Or the memory for the largest batch would be gigabytes."""
+    monkeypatch.setattr("app.host.loading._BATCH_BYTES", 11)
+    publisher.publish()
+    watch.look()
+
+    assert {"1": 0, "2": 0} == watch.status.serving.loaded.batch_seconds
+
+
 def test_a_look_that_finds_nothing_new_is_silent(watch, publisher):
     """The store is looked at five times a second; web workers are told of changes only."""
     watch.look()
@@ -217,7 +245,7 @@ def test_a_version_is_handed_over_with_what_it_takes(watch, publisher):
 
 
 def test_the_status_describes_what_serves(watch, publisher):
-    """Runtime, precision, digest, accuracy, classes, shape, batches, and an example to try."""
+    """Runtime, precision, digest, accuracy, classes, shape and batches."""
     publisher.publish()
     watch.look()
 
@@ -226,7 +254,7 @@ def test_the_status_describes_what_serves(watch, publisher):
     assert publisher.store.verify("shapes", 1).digest == loaded.digest
     assert (2, 2, 1) == loaded.input_shape
     assert (4, {"1": 0, "2": 0, "4": 0}) == (loaded.batch_limit, loaded.batch_seconds)
-    assert bytes([1, 1, 1, 1]) == base64.b64decode(loaded.example)
+    assert bytes([1, 1, 1, 1]) == watch.served(1).example
 
 
 def test_a_first_version_is_announced_before_it_has_jobs(watch, publisher):
