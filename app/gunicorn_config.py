@@ -151,7 +151,7 @@ def dirty_worker_init(worker: Any) -> None:
     settle_temporary_files()
     try:
         for host in worker.apps.values():
-            host.begin(worker.notify)
+            host.begin(worker.notify, worker.ppid)
     except (OSError, StoreError) as exc:
         worker.log.error("the model host cannot start: %s", exc)  # noqa: TRY400 - likewise
         raise SystemExit(_BOOT_ERROR) from None

@@ -40,11 +40,12 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self) -> None:
         self._service: HostService | None = None
 
-    def begin(self, notify: Callable[[], None]) -> None:
+    def begin(self, notify: Callable[[], None], arbiter: int) -> None:
         """Start serving on the Unix socket; versions load in the background.
 
         Args:
             notify: Tells the arbiter that this process lives.
+            arbiter: Its process, which may have died since it started this one.
         """
         threading.Thread(target=_beat, name="heart", args=(notify,), daemon=True).start()
         # The host keeps its own registry: its counts are not for the web workers' shared files.
@@ -62,7 +63,7 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
             limit_mib=settings.host_memory_mib,
             waited=self._service.waited_for_core_s,
         )
-        watch = (os.getppid(), watchdog, self._service.give_up)
+        watch = (arbiter, watchdog, self._service.give_up)
         threading.Thread(target=_watch, name="watchdog", args=watch, daemon=True).start()
 
     def __call__(self, action: str, *_args: Any, **_kwargs: Any) -> None:

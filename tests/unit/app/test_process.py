@@ -11,6 +11,8 @@ import pytest
 from app.host import process, service
 from app.host.process import ModelHost
 
+ARBITER = 10
+
 
 class FakeService:
     """Notes what the process makes of it."""
@@ -41,6 +43,13 @@ class FakeService:
         return 0
 
 
+class ThreadAtOnce:
+    """Runs what a thread would, at once."""
+
+    def __init__(self, target, args, **_options) -> None:
+        self.start = lambda: target(*args)
+
+
 @pytest.fixture
 def services(monkeypatch, tmp_path):
     """Give the list of services that were made."""
@@ -56,7 +65,7 @@ def services(monkeypatch, tmp_path):
 def test_it_starts_with_the_settings_in_the_run_directory(services, tmp_path):
     """And is closed with the process."""
     host = ModelHost()
-    host.begin(lambda: None)
+    host.begin(lambda: None, ARBITER)
     host.close()
 
     (made,) = services
@@ -66,21 +75,28 @@ def test_it_starts_with_the_settings_in_the_run_directory(services, tmp_path):
 
 def test_its_counts_are_not_for_the_web_workers_files(services):
     """prometheus_client must not find their directory when it is imported."""
-    ModelHost().begin(lambda: None)
+    ModelHost().begin(lambda: None, ARBITER)
 
     assert "PROMETHEUS_MULTIPROC_DIR" not in services[0].environment
 
 
-def test_its_heart_beats_before_anything_is_imported(services, monkeypatch):
-    """What takes longer than a heartbeat may be the import."""
-
-    class ThreadAtOnce:
-        def __init__(self, target, args, **_options) -> None:
-            self.start = lambda: target(*args)
+def test_an_arbiter_that_died_while_the_host_started_is_noticed(services, monkeypatch):
+    """It is watched for by the process that started the host, and not by the parent of now."""
+    watched = []
+    monkeypatch.setattr(process, "_watch", lambda arbiter, *_: watched.append(arbiter))
 
     monkeypatch.setattr(process, "threading", SimpleNamespace(Thread=ThreadAtOnce))
+    ModelHost().begin(lambda: None, ARBITER)
+
+    assert [ARBITER] == watched
+    assert 1 == len(services)
+
+
+def test_its_heart_beats_before_anything_is_imported(services, monkeypatch):
+    """What takes longer than a heartbeat may be the import."""
+    monkeypatch.setattr(process, "threading", SimpleNamespace(Thread=ThreadAtOnce))
     made = []
-    ModelHost().begin(lambda: made.append(len(services)))
+    ModelHost().begin(lambda: made.append(len(services)), ARBITER)
 
     assert [0] == made
 
@@ -140,7 +156,7 @@ def run(monkeypatch):
         monkeypatch.setattr(process, "os", fake)
         looks = iter(reasons)
         watchdog = SimpleNamespace(look=lambda: next(looks))
-        process._watch(10, watchdog, lambda: fake.done.append(("stop",)))
+        process._watch(ARBITER, watchdog, lambda: fake.done.append(("stop",)))
 
     return watch
 
