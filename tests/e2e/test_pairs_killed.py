@@ -10,7 +10,7 @@ import ssl
 
 import pytest
 
-from tests.benchmarks.scenarios.chaos.family import family_of, lives
+from tests.benchmarks.scenarios.chaos.family import family_of, lives, strangers_of
 from tests.certificates import make_certificate
 from tests.service import wait_until
 
@@ -38,7 +38,8 @@ def break_certificate(_service, place):
 def test_any_two_processes_may_die_around_a_reload(start, tmp_path, change):
     """Whichever dies before SIGHUP and whichever after it, all are there again and answer."""
     certificate = make_certificate(tmp_path / "tls")
-    service = start(certificate=certificate)
+    run_dir = tmp_path / "run"
+    service = start(certificate=certificate, run_dir=run_dir)
     example = service.get("/example").content
 
     for first, second in PAIRS:
@@ -52,6 +53,7 @@ def test_any_two_processes_may_die_around_a_reload(start, tmp_path, change):
             lambda: is_whole(service) and all(answered(service, example) for _ in range(8)),
             f"answers after {first}, {change.__name__} and {second}",
         )
+        wait_until(lambda: not strangers_of(service.process.pid, run_dir), "no host is an orphan")
 
     assert 0 == service.stop()
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.scenarios.chaos.plan import Event
 
 _REASON = ("--reason", "chaos")
+_ALONE = "no version before it has been tried"
 _BAD = ("truncated file", "flipped bit", "NaN weights", "classes swapped against golden")
 _MISBEHAVING = ("abort", "segfault", "exhaust memory", "never end", "sleep", "fork")
 
@@ -67,7 +68,7 @@ def pin(ground: Ground, event: Event) -> Done:
     """Pin a version, see it answer, and let the policy choose again."""
     others = ground.others()
     if not others:
-        raise SkippedError("there is no other good version")
+        raise SkippedError(_ALONE)
     version = event.dice().choice(others)
     operations.pin(ground.store, MODEL, version, by="chaos")
     return _back(ground, f"pinned {version}", version)
@@ -75,6 +76,8 @@ def pin(ground: Ground, event: Event) -> Done:
 
 def rollback(ground: Ground, _event: Event) -> Done:
     """Go back a version by glyph-models, and let the policy choose again."""
+    if not ground.others():
+        raise SkippedError(_ALONE)
     command = [sys.executable, "-m", "model_store", "rollback", "--store", str(ground.store.root)]
     subprocess.run([*command, *_REASON], check=True, capture_output=True)
     version = ground.store.control(MODEL).pinned

@@ -57,6 +57,8 @@ class Inspector:
                 return f"there is no {role}"
         if len(family.workers) != WORKERS:
             return f"there are {len(family.workers)} web workers"
+        if strays := self._ground.strays():
+            return f"process {strays[0]} goes on though its parent is gone"
         try:
             return asyncio.run(self._ask_every(set(family.workers)))
         except (OSError, LostError, TimeoutError) as exc:
