@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import selectors
 import signal
 import subprocess
@@ -40,6 +41,10 @@ _STARVED = 10
 """A trial is given up when it has waited so many times as long for a core as it may take."""
 _KEPT_BYTES = 4096
 """Of what a trial prints: a crash says last what it was about."""
+_KILLING_S = 5.0
+"""How long processes that go on starting others are killed for."""
+_MARK = "_GLYPH_TRIAL"
+"""Variable by which all that a trial starts is known."""
 _MIB = 2**20
 _OWN_FAULTS = frozenset(
     {signal.SIGABRT, signal.SIGSEGV, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS, signal.SIGXCPU}
@@ -92,6 +97,7 @@ class TrialProcess:
         self._waited = waited
         self._started = clock()
         self._polls = 0
+        self._mark = f"{_MARK}={secrets.token_hex(8)}"
         self._printed = b""
         self._answers = b""
         self._cancelled = False
@@ -105,6 +111,7 @@ class TrialProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=(theirs,),
+                env=os.environ | dict([self._mark.split("=")]),
                 start_new_session=True,
             )
         except OSError:
@@ -213,7 +220,7 @@ class TrialProcess:
         if waited > _STARVED * request.timeout_s:
             return _machine(f"this machine is too busy: its trial waited {waited:.0f} s for a core")
         self._polls += 1
-        sizes = _resident_by_process([pid] if self._polls % _SCAN_EVERY else _session(pid))
+        sizes = _resident_by_process([pid] if self._polls % _SCAN_EVERY else _marked(self._mark))
         if sum(sizes) > request.memory_mib * _MIB:
             return self._fault(too_large(request.memory_mib))
         if len(sizes) > 1:
@@ -221,12 +228,15 @@ class TrialProcess:
         return None
 
     def _kill(self) -> None:
-        """End the process and all that it started in its session."""
+        """End the process and all that it started, wherever that went."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        for pid in _session(self._process.pid):  # those that left the group
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        end = self._clock() + _KILLING_S
+        while (left := _marked(self._mark)) and self._clock() < end:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_POLL_S)
 
     def _close(self) -> None:
         os.close(self._answer_fd)
@@ -290,13 +300,17 @@ def _resident_by_process(pids: Iterable[int]) -> list[int]:
     return sizes
 
 
-def _session(leader: int) -> list[int]:
-    """Return the processes of a session, its leader among them."""
+def _marked(mark: str) -> list[int]:
+    """Return the living processes that inherited a mark in their environment.
+
+    A process may leave its parent, its group and its session; the environment that it began with
+    stays.
+    """
     found = []
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
-            with contextlib.suppress(OSError, IndexError):
-                if int(_stat(int(entry.name))[3]) == leader:
+            with contextlib.suppress(OSError):  # it has ended, or is another user's
+                if mark.encode() in Path(entry.path, "environ").read_bytes():
                     found.append(int(entry.name))
     return found
 

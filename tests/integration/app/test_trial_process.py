@@ -177,21 +177,37 @@ FORK = """
 say()
 child = os.fork()
 if child == 0:
-    if {leaves}: os.setsid()
+    if {leaves}:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        open({path!r}, "w").write(str(os.getpid()))
     time.sleep(600)
-open({path!r}, "w").write(str(child))
-time.sleep(600)
+{end}
 """
 
 
-def test_a_trial_that_starts_a_process_is_ended_with_it(verdict_of, tmp_path):
-    """Nothing that a version starts outlives its trial."""
-    verdict = verdict_of(FORK.format(leaves=False, path=str(tmp_path / "child")))
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_trial_that_starts_a_process_is_ended_with_it(verdict_of, tmp_path, leaves):
+    """Nothing that a version starts outlives its trial, wherever it goes."""
+    path = str(tmp_path / "child")
+    write = "" if leaves else f"open({path!r}, 'w').write(str(child))"
+    verdict = verdict_of(FORK.format(leaves=leaves, path=path, end=f"{write}\ntime.sleep(600)"))
 
     assert (
         Failed(reason="it started other processes in its trial", digest="d", lasting=True)
         == verdict
     )
+    assert not is_alive(int((tmp_path / "child").read_text()))
+
+
+def test_what_a_crashed_trial_leaves_behind_is_ended(verdict_of, tmp_path):
+    """Its parent is gone, and it is nobody's child any more."""
+    path = str(tmp_path / "child")
+    waits = f"while not os.path.exists({path!r}): time.sleep(0.01)"
+    verdict = verdict_of(FORK.format(leaves=True, path=path, end=f"{waits}\nos.abort()"))
+
+    assert verdict.lasting
     assert not is_alive(int((tmp_path / "child").read_text()))
 
 
