@@ -42,6 +42,8 @@ class Connection:
         self._paused = False
         self.begun = False
         """Something came since this was last reset."""
+        self.kept = False
+        """It was answered before, and nothing more is known to have come."""
         self.answering = False
         """A request is being answered: should the client go away, its greenlet is told."""
         self._watcher = self._hub.loop.io(self._fd, 1)

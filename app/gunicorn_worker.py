@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _WRITE_TIMEOUT_S = 30.0
 """A client that takes nothing of its answer for so long is let go."""
+_HEAD_S = 5.0
+"""A client that has not sent a whole head for so long, though it connected or began to, is let go:
+however long connections are kept between requests."""
 _LOOK_EVERY_S = 0.5
 _LAST_CHANCE_S = 1.0
 """While the worker ends, a client that asks again within so long is told to come no more on this
@@ -84,9 +87,9 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _converse(self, name: Any, client: socket.socket, addr: Any, source: Connection) -> None:
         parser = http.get_parser(self.cfg, source, addr)
         known: KnownHead | None = None
-        rest, ends = b"", False
+        rest, answered, ends = b"", False, False
         while not ends:
-            answered = False
+            source.kept, answered = answered, False
             self._waiting[source] = time.monotonic()
             source.begun = bool(rest) or source.pending
             try:
@@ -101,7 +104,7 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                     response, environ = self._prepare(name, request, client, addr)
                     known = KnownHead.learn(data, request, environ) or known
                 del self._waiting[source]
-                source.answering = True
+                source.kept, source.answering = False, True
                 self._answer(environ, response)
                 answered, source.answering = True, False
                 ends = response.closes
@@ -157,14 +160,24 @@ class WebWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             yield
 
     def _end_idle(self) -> None:
-        """End connections on which no whole head came for as long as one is kept open.
+        """End connections on which no whole head came in time.
 
-        Run by the event loop, which goes on with the next one as soon as that greenlet waits.
+        Those beyond half of what a worker serves at once are not kept for long, or new clients
+        would find no place. Run by the event loop, which goes on with the next one as soon as that
+        greenlet waits.
         """
-        now, kept_s = time.monotonic(), self.cfg.keepalive
-        for connection, since in list(self._waiting.items()):
-            idle = not self.alive and not connection.begun
-            if now - since > (min(_LAST_CHANCE_S, kept_s) if idle else kept_s):
+        now, too_many = time.monotonic(), len(self._waiting) - self.cfg.worker_connections // 2
+        for number, (connection, since) in enumerate(list(self._waiting.items())):
+            if connection.kept and connection.begun:  # its head has as long as a new one's
+                connection.kept = False
+                self._waiting[connection] = now
+                continue
+            patience = self.cfg.keepalive if connection.kept else _HEAD_S
+            if number < too_many:
+                patience = min(patience, _HEAD_S)
+            if not self.alive and not connection.begun:
+                patience = min(patience, _LAST_CHANCE_S)
+            if now - since > patience:
                 connection.end()
 
 

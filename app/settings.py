@@ -193,7 +193,11 @@ class Settings(BaseSettings):
         default=20, ge=1, le=600, description="How long requests in flight may finish at shutdown"
     )
     keepalive_s: int = Field(
-        default=5, ge=1, le=600, description="How long an idle connection is kept open"
+        default=75,
+        ge=1,
+        le=3600,
+        description="How long a connection is kept between requests; "
+        "longer than a balancer in front keeps it",
     )
     admin_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = Field(
         default=None, description="What a caller who changes something must know; off without one"

@@ -343,21 +343,75 @@ def test_the_application_is_told_that_the_worker_ends(client, worker, applicatio
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST / HT"])
-def test_an_idle_connection_is_closed(client, worker, sent):
-    """One on which no whole head came for as long as one is kept."""
+def test_a_head_that_does_not_come_is_not_waited_for(client, worker, monkeypatch, sent):
+    """However long connections are kept between requests."""
     client.sendall(sent)
     if sent:
         wait_until_begun(worker)
-    worker.cfg.set("keepalive", 0)
+    worker.cfg.set("keepalive", 999)
+    monkeypatch.setattr("app.gunicorn_worker._HEAD_S", 0)
     with worker._looking():
         assert b"" == client.recv(1)
 
 
-def test_every_idle_connection_is_closed(clients, worker):
+def test_every_idle_connection_is_closed(clients, worker, monkeypatch):
     """Those after the first as well."""
-    worker.cfg.set("keepalive", 0)
+    monkeypatch.setattr("app.gunicorn_worker._HEAD_S", 0)
     with worker._looking():
         assert [b""] * 4 == [client.recv(1) for client in clients]
+
+
+def answered(clients):
+    """Have each ask once, so that its connection is kept."""
+    for client in clients:
+        client.sendall(ask())
+        receive(client)
+
+
+def look(worker):
+    """Have the event loop look once for idle connections."""
+    gevent.get_hub().loop.run_callback(worker._end_idle)
+    gevent.sleep(0)
+
+
+def test_a_connection_is_kept_between_requests(clients, worker, monkeypatch):
+    """For longer than a head may take, and no longer than is set."""
+    monkeypatch.setattr("app.gunicorn_worker._HEAD_S", 0)
+    worker.cfg.set("keepalive", 999)
+    answered(clients)
+    for _ in range(3):
+        look(worker)
+    answered(clients)
+
+    worker.cfg.set("keepalive", 0)
+    look(worker)
+    assert [b""] * 4 == [client.recv(1) for client in clients]
+
+
+def test_a_head_on_a_kept_connection_has_as_long_as_a_new_one(clients, worker, monkeypatch):
+    """From when it was seen to begin, so that it has its time, and no more."""
+    answered(clients)
+    worker.cfg.set("keepalive", 0)
+    clients[0].sendall(b"POST / HT")
+    wait_until_begun(worker)
+    look(worker)
+    assert 1 == len(worker._waiting)
+
+    worker.cfg.set("keepalive", 999)
+    monkeypatch.setattr("app.gunicorn_worker._HEAD_S", 0)
+    with worker._looking():
+        assert b"" == clients[0].recv(1)
+
+
+def test_connections_that_are_kept_leave_room_for_others(clients, worker, monkeypatch):
+    """Of so many as half of a worker's places, the longest idle are closed before their time."""
+    monkeypatch.setattr("app.gunicorn_worker._HEAD_S", 0)
+    worker.cfg.set("keepalive", 999)
+    worker.cfg.set("worker_connections", 6)
+    answered(clients)
+    with worker._looking():
+        assert b"" == clients[0].recv(1)
+    answered(clients[1:])
 
 
 def test_a_worker_that_ends_waits_for_no_idle_connection(clients, worker, monkeypatch):

@@ -23,7 +23,7 @@ def test_the_defaults(gunicorn_config):
     assert 30 == config["timeout"]
     assert 6 == config["dirty_timeout"]
     assert 20 == config["graceful_timeout"]
-    assert 5 == config["keepalive"]
+    assert 75 == config["keepalive"]
     assert (None, None) == (config["certfile"], config["keyfile"])
 
 
@@ -153,7 +153,7 @@ def test_settings_reach_gunicorn(gunicorn_config):
         web_workers="3",
         host_timeout_s="7",
         graceful_timeout_s="60",
-        keepalive_s="75",
+        keepalive_s="620",
     )
 
     assert ["0.0.0.0:80", "unix:/run/glyph.sock"] == config["bind"]
@@ -161,7 +161,7 @@ def test_settings_reach_gunicorn(gunicorn_config):
     assert 3 == config["workers"]
     assert 4 == config["dirty_timeout"]
     assert 60 == config["graceful_timeout"]
-    assert 75 == config["keepalive"]
+    assert 620 == config["keepalive"]
 
 
 def test_the_host_and_its_supervisor_do_not_listen(tmp_path):
