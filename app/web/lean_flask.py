@@ -15,6 +15,7 @@ from flask.ctx import RequestContext
 from flask.sessions import NullSession, SessionInterface
 
 from app.web.observing import ROUTE
+from app.web.packing import LARGE, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -126,9 +127,11 @@ class FinalResponse(Response):
         self._status, self._status_code = _STATUS_LINES[status], status
 
     def get_wsgi_response(
-        self,
-        environ: Environ,  # noqa: ARG002 - the same for every request
+        self, environ: Environ
     ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
-        """Give what it was made of, and the length of the body."""
-        length = ("Content-Length", str(len(self._body)))
-        return [self._body], self._status, [*self._final_headers, length]
+        """Return what it was made of, packed if it is large, and the length of the body."""
+        body, headers = self._body, self._final_headers
+        if len(body) > LARGE:
+            body, headers = pack(body, headers, environ.get("HTTP_ACCEPT_ENCODING", ""))
+        length = ("Content-Length", str(len(body)))
+        return [body], self._status, [*headers, length]
