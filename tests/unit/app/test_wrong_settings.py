@@ -120,7 +120,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "trial_timeout_s": real(1, 3600),
     "trial_memory_mib": whole(256, 2**24),
     "graceful_timeout_s": whole(1, 600),
-    "keepalive_s": whole(1, 600),
+    "keepalive_s": whole(1, 3600),
     "admin_token": ("short", "x" * 257, "with a space in it", "ü" * 20, *CONTROL),
     "admin_token_file": (*FILES, *CONTROL),
     "api_keys_file": (*FILES, *CONTROL),
