@@ -14,6 +14,9 @@ Act = Callable[[Ground, Event], Done]
 _SWAP_S, _TRIAL_S = 10, 30
 """Until a good version serves; until a bad one is refused, which may take all of its trial."""
 
+_LAST_ANSWERS_S = 20
+"""A host without a supervisor answers on for as long as the service may take to end, and ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -29,9 +32,9 @@ class Kind:
 KINDS = {
     "kill worker": Kind(processes.kill_worker, 5),
     "kill host": Kind(processes.kill_host, 10, refuses=True),
-    "kill arbiter": Kind(processes.kill_arbiter, 10, refuses=True),
-    "kill pair": Kind(processes.kill_pair, 15, refuses=True),
-    "kill all": Kind(processes.kill_all, 15, refuses=True),
+    "kill arbiter": Kind(processes.kill_arbiter, _LAST_ANSWERS_S, refuses=True),
+    "kill pair": Kind(processes.kill_pair, _LAST_ANSWERS_S, refuses=True),
+    "kill all": Kind(processes.kill_all, _LAST_ANSWERS_S, refuses=True),
     "stop worker": Kind(processes.stop_worker, 5, refuses=True),
     "stop host": Kind(processes.stop_host, 10, refuses=True),
     "stop arbiter": Kind(processes.stop_arbiter, 10, refuses=True),
