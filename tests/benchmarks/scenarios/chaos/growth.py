@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tests.benchmarks.scenarios.chaos.ground import Ground
 
 _MEMORY_SHARE, _MEMORY_MIB = 1.25, 16
-_DESCRIPTORS, _THREADS = 8, 4
+_DESCRIPTORS, _THREADS = 8, 8
+"""A new host has some more or fewer of both, by what it has compiled so far."""
 
 
 @dataclass(frozen=True, slots=True)
