@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_RETRY_S = (15.0, 600.0)
+_RETRY_S = (5.0, 600.0)
 """What failed for this machine's sake is tried again after the first of these, then after twice as
 long each time, up to the second."""
 

@@ -171,6 +171,14 @@ class HostServer:
         return len(self._status)
 
     @property
+    def is_succeeded(self) -> bool:
+        """Whether the next host listens under the socket's name."""
+        try:
+            return self._path.stat().st_ino != self._inode
+        except OSError:
+            return False
+
+    @property
     def connected(self) -> int:
         """Number of web workers that are connected."""
         return len(self._connections)

@@ -60,6 +60,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LAST_BATCH_S = 2.0
+_HANDOVER_S = 4.0
+"""How long a host serves on while the next one loads its versions."""
 _COMPUTING = 0.3
 """A batch that is stuck computes if it takes so much of a core; beside busy processes that is all
 that it may get."""
@@ -132,9 +134,16 @@ class HostService:
         threading.Thread(target=self._look_watchdog.run, name="looks", daemon=True).start()
 
     def close(self) -> None:
-        """Serve on until the web workers have gone, or the graceful time is over; then stop."""
+        """Serve on until the web workers have gone, or the graceful time is over; then stop.
+
+        Where the next host is there already, it gets the time to load its versions.
+        """
         deadline = time.monotonic() + self._settings.graceful_timeout_s
+        handed_over = False
         while self._server.connected and time.monotonic() < deadline:
+            if not handed_over and self._server.is_succeeded:  # this one's supervisor was killed
+                handed_over = True
+                deadline = min(deadline, time.monotonic() + _HANDOVER_S)
             time.sleep(0.05)
         self._watcher.stop()
         self._end_streams()

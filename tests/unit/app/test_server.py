@@ -588,6 +588,7 @@ def test_a_successor_keeps_the_name(server, connect, handler, path, clock):
     assert Kind.BEAT == old.receive().kind
 
     assert successor._inode == path.stat().st_ino
+    assert (True, False) == (server.is_succeeded, successor.is_succeeded)
     successor.close()
     successor.run()
 

@@ -169,7 +169,7 @@ def test_what_a_machine_lacks_is_tried_again_after_a_growing_while(watch, clock)
     watch.look()
 
     assert {} == watch.store.control(SHAPES).quarantined
-    assert (2, 3, 4) == (tries[20], tries[50], tries[110])
+    assert (2, 3, 4, 5) == (tries[10], tries[20], tries[50], tries[100])
     assert {2: "serving"} == {v: s for v, s in watch.states.items() if s == "serving"}
 
 
