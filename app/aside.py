@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LONGEST_S = 30
+_PATIENCE_S = 30.0
 
 
 class AsideError(OSError):
     """Raised when the work came to no end."""
 
 
-def aside(work: Callable[[], Any]) -> Any:
+def aside(work: Callable[[], Any], patience_s: float = _PATIENCE_S) -> Any:
     """Call a function in a process of its own, which ends with it.
 
     Args:
-        work: Returns what JSON can hold.
+        work: Returns what JSON can hold; this process must have no other threads.
+        patience_s: How long to wait. A file system that hangs may hold the process for longer.
 
     Raises:
         AsideError: If it raised, ended otherwise, or took too long; its traceback is on stderr.
@@ -36,8 +39,14 @@ def aside(work: Callable[[], Any]) -> Any:
     if pid == 0:
         _work(work, writer)
     os.close(writer)
-    with os.fdopen(reader, "rb") as stream:
-        answer = stream.read()
+    try:
+        answer = _read(reader, time.monotonic() + patience_s)
+    except AsideError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, os.WNOHANG)
+        raise
+    finally:
+        os.close(reader)
     _, status = os.waitpid(pid, 0)
     if status != 0:
         code = os.waitstatus_to_exitcode(status)
@@ -45,14 +54,26 @@ def aside(work: Callable[[], Any]) -> Any:
     return json.loads(answer)
 
 
+def _read(reader: int, end: float) -> bytes:
+    """Read all that is written until the writer is closed."""
+    answer = b""
+    while select.select([reader], [], [], max(0.0, end - time.monotonic()))[0]:
+        data = os.read(reader, 65536)
+        if not data:
+            return answer
+        answer += data
+    raise AsideError("a check in a process of its own took too long")
+
+
 def _work(work: Callable[[], Any], writer: int) -> None:
     """Do the work, and end: nothing of the process that was forked is cleaned up here."""
     code = 1
     try:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGALRM):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
-        signal.alarm(_LONGEST_S)
-        os.write(writer, json.dumps(work()).encode())
+        answer = memoryview(json.dumps(work()).encode())
+        while answer:
+            answer = answer[os.write(writer, answer) :]
         code = 0
     except BaseException:  # noqa: BLE001 - a fork must not go on as its parent
         traceback.print_exc()

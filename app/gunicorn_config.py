@@ -12,9 +12,10 @@ from app.access.starting import warning_of_open_door
 from app.access.tls import TlsFileError
 from app.cores import usable_cores
 from app.greeting import greeting
+from app.host_trouble import end_host_trouble, note_host_trouble
 from app.logs import left_out_notice, logging_config
 from app.outlet import never_wait
-from app.run_dir import make_run_dir_or_exit, remove_run_dir
+from app.run_dir import current_run_dir, make_run_dir_or_exit, remove_run_dir
 from app.settings import keep_settings, load_settings, misspelt, read_again
 from app.start.checks import check_start
 from app.start.open_files import connections_within_limit
@@ -152,7 +153,11 @@ def dirty_worker_init(worker: Any) -> None:
     try:
         for host in worker.apps.values():
             host.begin(worker.notify, worker.ppid)
-    except (OSError, StoreError) as exc:
+        end_host_trouble(current_run_dir())
+    except Exception as exc:
+        note_host_trouble(current_run_dir(), str(exc) or type(exc).__name__)
+        if not isinstance(exc, OSError | StoreError):
+            raise  # a bug, whose traceback is wanted
         worker.log.error("the model host cannot start: %s", exc)  # noqa: TRY400 - likewise
         raise SystemExit(_BOOT_ERROR) from None
 

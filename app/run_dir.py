@@ -27,6 +27,10 @@ FRESH_SOCKET = "host.sock.new"
 HOST_STARTS = "host-starts"
 HOST_JOURNAL = "host-journal.json"
 """What one host leaves for the next."""
+FRESH_JOURNAL = "host-journal.json.new"
+"""The journal, before it takes the name."""
+HOST_TROUBLE = "host-trouble"
+"""Why the host cannot start."""
 HOST_COMPUTING = "host-computing"
 """Whose batch was begun last."""
 HOST_CRASH = "host-crash"
@@ -41,7 +45,16 @@ METRICS = "metrics"
 LOCK = "lock"
 """Holds the master's process id, and its lock."""
 _OWNER = "_GLYPH_RUN_DIR_OWNER"
-_FRESH = (HOST_STARTS, HOST_JOURNAL, HOST_COMPUTING, HOST_CRASH, LIMITS, API_KEYS)
+_FRESH = (
+    HOST_STARTS,
+    HOST_JOURNAL,
+    FRESH_JOURNAL,
+    HOST_TROUBLE,
+    HOST_COMPUTING,
+    HOST_CRASH,
+    LIMITS,
+    API_KEYS,
+)
 """Files of one life of the service, which begins without those of another."""
 _FILES = (HOST_SOCKET, FRESH_SOCKET, *_FRESH, LOCK)
 _locks: list[int] = []

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from app.run_dir import HOST_COMPUTING, HOST_CRASH, HOST_JOURNAL
+from app.run_dir import FRESH_JOURNAL, HOST_COMPUTING, HOST_CRASH, HOST_JOURNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -177,7 +177,7 @@ class HostJournal:
         return lines[0].removeprefix("Fatal Python error: ") if lines else None
 
     def _write(self) -> None:
-        fresh = self._path.with_suffix(".new")
+        fresh = self._path.with_name(FRESH_JOURNAL)
         try:
             fresh.write_text(self._pages.model_dump_json())
             fresh.replace(self._path)

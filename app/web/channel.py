@@ -29,6 +29,7 @@ from app.frames import (
     example_body,
     with_model,
 )
+from app.host_trouble import read_host_trouble
 from app.statistics import STATISTICS
 from app.status import HostStatus
 from app.web.directory import Directory, not_ready, silent
@@ -378,11 +379,22 @@ class HostChannel:
             )
         except OSError as exc:
             log.debug("no connection to the model host: %s", exc)
+            self._tell_trouble()
             self._reconnect.again(self._connect)
         else:
             self._reconnect.stop()
             self._quiet = 0
             self._greeted = False
+
+    def _tell_trouble(self) -> None:
+        """Say why there is no host, if it is known; nobody is to wait for one then."""
+        trouble = read_host_trouble(self._path.parent)
+        if trouble is None:
+            return
+        reason = f"the model host cannot start: {trouble}; it is tried again"
+        if self.status.reason != reason:
+            self._told = HostStatus.away(self.status.model, reason, starting=False)
+            self._settle(self._told)
 
     def _feel(self) -> None:
         """Give a host up that should have been replaced for its silence, until it speaks again.

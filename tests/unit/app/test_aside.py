@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +57,23 @@ def test_work_that_fails_is_an_error(work, code, capfd):
     with pytest.raises(AsideError, match=f"ended with {code}$"):
         aside(work)
     assert code == -9 or "Traceback" in capfd.readouterr().err
+
+
+def test_work_that_hangs_is_given_up(tmp_path):
+    """And its process is ended."""
+
+    def work():
+        (tmp_path / "pid").write_text(str(os.getpid()))
+        time.sleep(600)
+
+    with pytest.raises(AsideError, match="took too long"):
+        aside(work, 1.0)
+    while not _is_gone(int((tmp_path / "pid").read_text())):
+        time.sleep(0.01)
+
+
+def _is_gone(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True

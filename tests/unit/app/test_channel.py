@@ -26,6 +26,7 @@ from app.frames import (
     encode_answer,
     encode_refusal,
 )
+from app.host_trouble import end_host_trouble, note_host_trouble
 from app.statistics import STATISTICS, Duration, VersionStatistics
 from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.channel import HostChannel
@@ -608,6 +609,18 @@ def test_requests_made_while_the_host_is_away_go_out_when_it_is_ready(
         successor.answer(successor.receive())
 
     assert [1, 2] == [mark(request) for request in requests]
+
+
+def test_a_host_that_cannot_start_says_why(path, channel, start_host):
+    """Nobody waits for it; once it has started, that is forgotten."""
+    note_host_trouble(path.parent, "no thread can be started")
+    until(lambda: not channel.status.starting)
+    reason = channel.status.reason
+    end_host_trouble(path.parent)
+    start_host().greet(READY)
+    until(lambda: channel.status.ready)
+
+    assert "the model host cannot start: no thread can be started; it is tried again" == reason
 
 
 def test_a_host_that_went_away_is_starting_again(host, channel):

@@ -12,9 +12,9 @@ from functools import partial
 
 import pytest
 
+from app.aside import aside
 from app.settings import Settings, load_settings
 from app.start import directories
-from app.start.aside import ask_aside
 from app.start.checks import check_start
 from app.start.directories import check_cache_dir
 from app.wrong_settings import WrongSettingError
@@ -352,4 +352,4 @@ def as_another_user(call):
             os.setuid(65534)
         return call()
 
-    return ask_aside(attempt, 20)
+    return aside(attempt, 20)
