@@ -39,6 +39,7 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
 
     def __init__(self) -> None:
         self._service: HostService | None = None
+        self._closing = threading.Event()
 
     def begin(self, notify: Callable[[], None], arbiter: int) -> None:
         """Start serving on the Unix socket; versions load in the background.
@@ -63,7 +64,7 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
             limit_mib=settings.host_memory_mib,
             waited=self._service.waited_for_core_s,
         )
-        watch = (arbiter, watchdog, self._service.give_up)
+        watch = (arbiter, watchdog, self._service.give_up, self._closing)
         threading.Thread(target=_watch, name="watchdog", args=watch, daemon=True).start()
 
     def __call__(self, action: str, *_args: Any, **_kwargs: Any) -> None:
@@ -72,6 +73,7 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
 
     def close(self) -> None:
         """Serve on until the web workers have gone, then stop."""
+        self._closing.set()
         if self._service is not None:
             self._service.close()
 
@@ -82,7 +84,9 @@ def _beat(notify: Callable[[], None]) -> None:
         time.sleep(_BEAT_S)
 
 
-def _watch(parent: int, watchdog: Watchdog, give_up: Callable[[], None]) -> None:
+def _watch(
+    parent: int, watchdog: Watchdog, give_up: Callable[[], None], closing: threading.Event
+) -> None:
     """End this process when it must, or its arbiter was killed: a new arbiter starts a new host."""
     while os.getppid() == parent:
         why = watchdog.look()
@@ -92,3 +96,5 @@ def _watch(parent: int, watchdog: Watchdog, give_up: Callable[[], None]) -> None
             os._exit(1)
         time.sleep(_LOOK_S)
     os.kill(os.getpid(), signal.SIGTERM)
+    while not closing.wait(_LOOK_S):  # gunicorn forgets one that comes before its loop runs
+        os.kill(os.getpid(), signal.SIGTERM)

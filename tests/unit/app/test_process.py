@@ -132,6 +132,8 @@ class FakeProcess:
     def __init__(self, *parents: int) -> None:
         self._parents = iter(parents)
         self.done: list[tuple] = []
+        self.deaf = 1
+        """How many signals it takes until the process closes."""
 
     def getppid(self):
         return next(self._parents)
@@ -156,7 +158,8 @@ def run(monkeypatch):
         monkeypatch.setattr(process, "os", fake)
         looks = iter(reasons)
         watchdog = SimpleNamespace(look=lambda: next(looks))
-        process._watch(ARBITER, watchdog, lambda: fake.done.append(("stop",)))
+        closing = SimpleNamespace(wait=lambda _seconds: len(fake.done) >= fake.deaf)
+        process._watch(ARBITER, watchdog, lambda: fake.done.append(("stop",)), closing)
 
     return watch
 
@@ -167,6 +170,15 @@ def test_it_ends_when_its_arbiter_was_killed(run):
     run(fake, None, None)
 
     assert [("kill", 11, signal.SIGTERM)] == fake.done
+
+
+def test_a_signal_that_was_forgotten_is_sent_again(run):
+    """gunicorn does so with one that comes while the host starts: it would live on for good."""
+    fake = FakeProcess(1)
+    fake.deaf = 3
+    run(fake)
+
+    assert [("kill", 11, signal.SIGTERM)] * 3 == fake.done
 
 
 def test_it_ends_when_it_must(run, caplog):
