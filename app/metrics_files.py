@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _SUMS = ("counter", "histogram")
+_TRIES = 50
+_TRY_EVERY_S = 0.01
+"""Files are joined within a few milliseconds."""
 
 
 @contextlib.contextmanager
 def unchanged(directory: Path) -> Iterator[None]:
-    """Keep files from being joined while they are read, lest a count be missed or seen twice."""
-    with _locked(directory, fcntl.LOCK_SH):
+    """Keep files from being joined while they are read, lest a count be missed or seen twice.
+
+    A process that joins them and is stopped meanwhile is not waited for.
+    """
+    with contextlib.ExitStack() as stack:
+        for _ in range(_TRIES):
+            try:
+                stack.enter_context(_locked(directory, fcntl.LOCK_SH | fcntl.LOCK_NB))
+            except BlockingIOError:
+                time.sleep(_TRY_EVERY_S)
+            else:
+                break
         yield
 
 
@@ -75,4 +89,6 @@ def _locked(directory: Path, how: int) -> Iterator[None]:
         fcntl.flock(descriptor, how)
         yield
     finally:
+        # In web workers gevent closes a directory some time later, and the lock would last as long.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import os
@@ -61,7 +62,8 @@ def test_any_two_processes_may_die_around_a_reload(start, tmp_path, change):
 def kill(service, role):
     """Kill a process of a role, as soon as there is one."""
     members = wait_until(lambda: find(service).members(role), f"there is a {role}")
-    os.kill(members[0], signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # it has just ended for another reason
+        os.kill(members[0], signal.SIGKILL)
     wait_until(lambda: not lives(members[0]), f"the {role} is gone")
 
 

@@ -76,6 +76,7 @@ def test_versions_are_published_promoted_and_rolled_back_over_restarts(start, st
 def test_any_loaded_version_can_be_asked_for(start, store, golden):
     """By number, while another is the default; one that is not loaded is not found."""
     host = start(version_policy="latest:2")
+    host.until(v1="serving")
     store.publish()
     store.publish()
     host.until(v3="serving", v2="serving")
@@ -184,7 +185,8 @@ def test_what_cannot_be_done_is_refused_with_a_sentence(start):
     host.until(v1="serving")
 
     refused = host.ask("pin", version=7)
-    assert {"ok": False, "error": "mnist has no version 7 (it has: 1)", "change": None} == refused
+    error = "mnist has no version 7 (it has: 1)"
+    assert {"ok": False, "error": error, "change": None, "unavailable": False} == refused
 
 
 def test_a_version_that_turns_bad_after_the_swap_gives_way(start, store, golden, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -85,7 +86,7 @@ def test_an_arbiter_that_died_while_the_host_started_is_noticed(services, monkey
     watched = []
     monkeypatch.setattr(process, "_watch", lambda arbiter, *_: watched.append(arbiter))
 
-    monkeypatch.setattr(process, "threading", SimpleNamespace(Thread=ThreadAtOnce))
+    monkeypatch.setattr(process, "threading", SimpleNamespace(Thread=ThreadAtOnce, Event=Event))
     ModelHost().begin(lambda: None, ARBITER)
 
     assert [ARBITER] == watched
@@ -94,7 +95,7 @@ def test_an_arbiter_that_died_while_the_host_started_is_noticed(services, monkey
 
 def test_its_heart_beats_before_anything_is_imported(services, monkeypatch):
     """What takes longer than a heartbeat may be the import."""
-    monkeypatch.setattr(process, "threading", SimpleNamespace(Thread=ThreadAtOnce))
+    monkeypatch.setattr(process, "threading", SimpleNamespace(Thread=ThreadAtOnce, Event=Event))
     made = []
     ModelHost().begin(lambda: made.append(len(services)), ARBITER)
 
@@ -173,7 +174,7 @@ def test_it_ends_when_its_arbiter_was_killed(run):
 
 
 def test_a_signal_that_was_forgotten_is_sent_again(run):
-    """gunicorn does so with one that comes while the host starts: it would live on for good."""
+    """One that comes while the host starts may be: the host would live on for good."""
     fake = FakeProcess(1)
     fake.deaf = 3
     run(fake)
