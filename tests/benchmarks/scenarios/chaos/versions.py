@@ -59,7 +59,7 @@ def kill_publisher(ground: Ground, event: Event) -> Done:
     ground.note_versions()
 
     def settled() -> str | None:
-        return is_default(ground, max(ground.store.versions(MODEL)))()
+        return is_default(ground, ground.newest_good())()
 
     return done(f"after {seconds:.2f} s, newest version {ground.newest_good()}", settled)
 
