@@ -34,6 +34,8 @@ class Scene:
     """Another directory on the same disk."""
     seal: Seal = unsigned
     """Signs as the publisher of the good ones does."""
+    source: int = 1
+    """The good version that bad ones are made from."""
 
     def next(self) -> int:
         """Give the number that a publisher would take next."""
@@ -46,7 +48,7 @@ class Scene:
 
     def good(self) -> Path:
         """Make aside what would be a good version under the next number."""
-        directory = self.copy(1)
+        directory = self.copy(self.source)
         metadata = read_document(directory / METADATA, Metadata)
         write_document(directory / METADATA, metadata.model_copy(update={"version": self.next()}))
         write_document(directory / MANIFEST, Manifest.of(directory))

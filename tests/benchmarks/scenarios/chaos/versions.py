@@ -39,7 +39,8 @@ def publish_bad(ground: Ground, event: Event) -> Done:
     """Publish a version whose files or answers are wrong."""
     kind = event.dice().choice(_BAD)
     make, part = damage.REFUSED[kind]
-    scene = damage.Scene(ground.store, ground.place / "disk")
+    source = ground.newest_good()
+    scene = damage.Scene(ground.store, ground.place / "disk", source=source)
     return _bad(ground, kind, part, partial(make, scene))
 
 
