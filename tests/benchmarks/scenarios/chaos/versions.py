@@ -91,6 +91,8 @@ def _back(ground: Ground, words: str, version: int | None) -> Done:
         wait_for_default(ground.service, version)
     finally:
         operations.unpin(ground.store, MODEL, by="chaos")
+        if operations.STABLE in ground.store.control(MODEL).labels:  # it keeps a version loaded
+            operations.label(ground.store, MODEL, operations.STABLE, None, by="chaos")
     return done(words, is_default(ground, ground.newest_good()))
 
 
