@@ -133,7 +133,9 @@ class HostJournal:
         pages, now = self._pages, self._clock()
         for digest, strikes in list(pages.strikes.items()):
             recent = [strike for strike in strikes if now - strike.at < _MEMORY_S]
-            pages.strikes = {**pages.strikes, digest: recent}
+            pages.strikes[digest] = recent
+            if not recent:
+                del pages.strikes[digest]
         crash = self._read_crash()
         if pages.loading is not None:
             digest = pages.loading

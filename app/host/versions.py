@@ -121,6 +121,7 @@ class ModelVersions:
         self.policy = policy
         self._intake = intake
         self._journal = journal
+        self._has_strikes = journal.has_strikes
         self._engine = engine
         self._tell = tell
         self._observer = observer
@@ -226,8 +227,6 @@ class ModelVersions:
             raise StoreError(f"{away}; what is loaded serves on")
         self._control = self._store.control(self.name)
         self._present = present
-        if self._journal.has_strikes:
-            self._give_up_on_those_that_end_hosts()
 
     def _give_up_on_those_that_end_hosts(self) -> None:
         """Quarantine what ended hosts while it served, where there is another version."""
@@ -248,6 +247,9 @@ class ModelVersions:
     def _plan(self) -> Plan:
         """Plan with what the store holds, and the default version even if its files are gone."""
         self._refused = self._refusals.review(self._present, self._control)
+        if self._has_strikes:  # of hosts before this one: it gets no more in its life
+            self._has_strikes = False
+            self._give_up_on_those_that_end_hosts()
         self._roster.refuse(self._refused)
         default = self._roster.default
         kept = set() if default is None else {default}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from app.host.journal import LOADS, STRIKES
 from app.host.verdict import Failed
+from model_store import Quarantine
 from tests.unit.app.test_versions import SHAPES, Watch
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CRASHED = "its trial crashed with SIGSEGV"
 
 
@@ -275,3 +279,17 @@ def test_a_version_that_ends_hosts_serves_on_where_there_is_no_other(make_watch,
     following.look()
 
     assert ({1: "serving"}, {}) == (following.states, watch.store.control(SHAPES).quarantined)
+
+
+def test_what_is_quarantined_is_no_other_to_go_back_to(watch, make_watch, caplog):
+    """The version that ends hosts serves on, and that is told once."""
+    watch.look()
+    watch.change(quarantined={1: Quarantine(digest=None, reason="odd", at=NOW, by="ann")})
+    for _ in range(STRIKES):
+        strike(watch, 2)
+    following = make_watch()
+    for _ in range(3):
+        following.look()
+
+    assert (2, [1]) == (following.shapes.default, [*watch.store.control(SHAPES).quarantined])
+    assert 1 == sum("there is no other" in message for message in caplog.messages)
