@@ -45,6 +45,11 @@ worker_class = "app.gunicorn_worker.WebWorker"
 worker_connections = connections_within_limit()
 backlog = 2048
 keepalive = _settings.keepalive_s
+asgi_loop = "uvloop"
+asgi_lifespan = "on"
+http_parser = "python"  # gunicorn_h1c's refusals are worded otherwise, and are not tested here
+# A client that goes away takes its request with it at once.
+asgi_disconnect_grace_period = 0
 timeout = 30
 graceful_timeout = _settings.graceful_timeout_s
 limit_request_line = 4094

@@ -199,6 +199,10 @@ class Settings(BaseSettings):
         description="How long a connection is kept between requests; "
         "longer than a balancer in front keeps it",
     )
+    fast_path: bool = Field(
+        default=True,
+        description="Answer the usual predictions without Flask; off leaves everything to it",
+    )
     admin_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = Field(
         default=None, description="What a caller who changes something must know; off without one"
     )

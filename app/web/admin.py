@@ -23,7 +23,7 @@ from app.web.orders import ORDERS, AnyOrder, Order, read_order
 if TYPE_CHECKING:
     from flask import Response
 
-    from app.web.channel import HostChannel
+    from app.web.blocking_host import BlockingHost
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _MAX_BODY_BYTES = 16 * 1024
 _STORE_RETRY_S = 5
 
 
-def admin_blueprint(channel: HostChannel, token: str | None) -> Blueprint:
+def admin_blueprint(channel: BlockingHost, token: str | None) -> Blueprint:
     """Build the route.
 
     Args:
@@ -60,12 +60,12 @@ def read_body_of(kind: type[AnyOrder]) -> AnyOrder:
     Raises:
         ServiceError: If it is not what is expected; the class says why.
     """
-    timeout_s = request_timeout_s(request.environ, TIMEOUT_MS)
-    body = read_body(request.environ, timeout_s, _MAX_BODY_BYTES, "an order is a few fields")
+    request_timeout_s(request.environ, TIMEOUT_MS)
+    body = read_body(request.environ, _MAX_BODY_BYTES, "an order is a few fields")
     return read_order(body, kind)
 
 
-def carry_out(channel: HostChannel, name: str, action: str, order: Order) -> dict[str, Any]:
+def carry_out(channel: BlockingHost, name: str, action: str, order: Order) -> dict[str, Any]:
     """Have the model host make a change; gives its audit line.
 
     Raises:

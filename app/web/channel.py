@@ -1,23 +1,24 @@
 """The web worker's one connection to the model host, shared by all its requests.
 
-Each request is a frame with an id; answers come back in any order. A request waits as a bare
-greenlet that the reading side switches to, and one timer watches the deadlines of all. When the
-host dies, what it had not answered is sent once more to its successor: a prediction has no side
-effect.
+Each request is a frame with an id; answers come back in any order. A request waits for a future
+that the reading side resolves, and one timer watches the deadlines of all. When the host dies, what
+it had not answered is sent once more to its successor: a prediction has no side effect.
+
+Everything here runs on the event loop; threads ask through `BlockingHost`.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import gevent
 import numpy as np
 import orjson
-from gevent.event import Event
 
 from app.frames import (
     Answer,
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from greenlet import greenlet
     from numpy.typing import NDArray
 
     from app.frames import Frame
@@ -61,8 +61,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RECONNECT_S = 0.05
-_MOST_SKIPPED = 100
-"""Tries to connect that are left out at most after a host was not understood again and again."""
+_LONGEST_RECONNECT_S = 5.0
+"""Between two tries after a host was not understood again and again."""
+_MOST_USELESS = 16
+"""Tries that are counted; the longest pause is reached before."""
 _SWEEP_S = 0.01
 """How often deadlines are looked at while anybody waits, and so how late they may be noticed."""
 _PULSES = 4
@@ -92,7 +94,7 @@ Outcome = Prediction | bytes | ServiceError
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """A request whose greenlet waits for its outcome."""
+    """A request that waits for its outcome."""
 
     frame: bytes
     deadline: float
@@ -100,7 +102,7 @@ class _Call:
     """Number of images; what is about none needs no version."""
     model: str | None
     """None is the default one."""
-    waiter: greenlet
+    outcome: asyncio.Future[Outcome]
     left_s: float = 0.0
     """From when it was sent to its deadline."""
     sends: int = 0
@@ -141,23 +143,19 @@ class HostChannel:
         """Bytes of the requests that wait for a version to serve."""
         self._ids = itertools.count(1)
         self._calls: dict[int, _Call] = {}
+        """Those that have no outcome yet, by the id of their frame."""
         self._connection: HostConnection | None = None
-        self._hub = gevent.get_hub()
-        self._sweeper = self._hub.loop.timer(_SWEEP_S, _SWEEP_S)
-        self._sweeping = False
-        self._reconnect = self._hub.loop.timer(_RECONNECT_S, _RECONNECT_S)
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._sweep_timer: asyncio.TimerHandle | None = None
         self._pulse_s = silence_s / _PULSES
-        self._pulse = self._hub.loop.timer(self._pulse_s, self._pulse_s)
         self._useless = 0
         """Connections in a row that ended for what came on them, or before anything came."""
-        self._skips = 0
-        """Tries to connect that are still to be left out."""
         self._greeted = False
         """The host has told its status on the connection that stands."""
         self._quiet = 0
         """Pulses since anything came."""
         self._silent = False
-        self._changed = Event()
+        self._changed = asyncio.Event()
         """Set when the status changes, and then another takes its place."""
         reason = "the model host is being started"
         self._directory = Directory(HostStatus.away("", reason, starting=True))
@@ -165,17 +163,24 @@ class HostChannel:
         """What the host said last, though it may have fallen silent since."""
 
     def start(self) -> None:
-        """Connect, and connect again whenever the host went away."""
-        self._pulse.again(self._feel)
-        self._connect()
+        """Connect, and connect again whenever the host went away; called on the event loop."""
+        loop = asyncio.get_running_loop()
+        self._tasks = (
+            loop.create_task(self._stay_connected()),
+            loop.create_task(self._watch_silence()),
+        )
 
     def close(self) -> None:
-        """Give the connection up."""
-        for timer in (self._reconnect, self._sweeper, self._pulse):
-            timer.stop()
-            timer.close()
+        """Close the connection, and refuse what waits for an answer."""
+        for task in self._tasks:
+            task.cancel()
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for request_id in list(self._calls):
+            self._end(request_id, HostLostError("the service is shutting down", retry_after_s=1))
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
     @property
     def status(self) -> HostStatus:
@@ -190,7 +195,21 @@ class HostChannel:
         """
         return self._directory.model(name)
 
-    def serving(
+    def serving_now(self, model: str | None = None, version: int = 0) -> LoadedModel | None:
+        """Return what answers requests, or None where one must wait for it or there is none.
+
+        Args:
+            model: Its name; None is the default one.
+            version: 0 is its default one.
+        """
+        if model is None and not version:
+            return self._directory.serving
+        try:
+            return self._directory.version(model, version)
+        except ServiceError:
+            return None
+
+    async def serving(
         self, deadline: float, size: int = 0, *, model: str | None = None, version: int = 0
     ) -> LoadedModel:
         """Give what requests are answered by; waits while a model's first version is being loaded.
@@ -210,10 +229,10 @@ class HostChannel:
         if model is None and not version and serving is not None:
             return serving
         if self._directory.awaited(model):
-            self._hold(deadline, size, model)
+            await self._hold(deadline, size, model)
         return self._directory.version(model, version)
 
-    def _hold(self, deadline: float, size: int, model: str | None) -> None:
+    async def _hold(self, deadline: float, size: int, model: str | None) -> None:
         """Wait until it is known whether a version of a model serves."""
         if self._held + size > _HELD_LIMIT:
             self._on_shed("held")
@@ -221,13 +240,14 @@ class HostChannel:
             raise NotReadyError(sentence, retry_after_s=1)
         self._held += size
         try:
-            while self._directory.awaited(model):
-                if not self._changed.wait(max(0.0, deadline - self._clock())):
-                    return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, deadline - self._clock())):
+                    while self._directory.awaited(model):
+                        await self._changed.wait()
         finally:
             self._held -= size
 
-    def predict(
+    async def predict(
         self,
         rows: int,
         pixels: bytes | memoryview,
@@ -247,8 +267,8 @@ class HostChannel:
             version: 0 is its default one.
             or_default: If that version is gone when the request comes, the default one will do.
 
-        Whoever throws an exception into the greenlet that waits here, or kills it, has the host
-        drop the images that no batch has taken.
+        When the task that waits here is cancelled, the host drops the images that no batch has
+        taken.
 
         Raises:
             ServiceError: If there is no answer; the class says why.
@@ -260,11 +280,11 @@ class HostChannel:
         request_id = next(self._ids)
         place = self._directory.places.get(model, 0)
         frame = encode_predict(request_id, deadline, rows, pixels, place, version, or_default)
-        outcome = self._ask(request_id, _Call(frame, deadline, rows, model, gevent.getcurrent()))
+        outcome = await self._ask(request_id, frame, deadline, rows, model)
         assert isinstance(outcome, Prediction)  # noqa: S101 - PREDICT is answered with one
         return outcome
 
-    def admin(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+    async def admin(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
         """Have the host do what an operator asks for.
 
         Args:
@@ -274,28 +294,27 @@ class HostChannel:
         Raises:
             ServiceError: If the host is away or does not answer before the deadline.
         """
-        answer: dict[str, Any] = orjson.loads(
-            self._ask_host(Kind.ADMIN, deadline, orjson.dumps(request))
-        )
+        told = await self._ask_host(Kind.ADMIN, deadline, orjson.dumps(request))
+        answer: dict[str, Any] = orjson.loads(told)
         return answer
 
-    def metrics(self, deadline: float) -> bytes:
+    async def metrics(self, deadline: float) -> bytes:
         """Fetch the host's metrics in Prometheus' text format.
 
         Raises:
             ServiceError: If the host is away or does not answer before the deadline.
         """
-        return self._ask_host(Kind.METRICS, deadline)
+        return await self._ask_host(Kind.METRICS, deadline)
 
-    def statistics(self, deadline: float) -> list[VersionStatistics]:
+    async def statistics(self, deadline: float) -> list[VersionStatistics]:
         """Fetch what callers asked of each version; one that nobody asked may be missing.
 
         Raises:
             ServiceError: If the host is away or does not answer before the deadline.
         """
-        return STATISTICS.validate_json(self._ask_host(Kind.STATISTICS, deadline))
+        return STATISTICS.validate_json(await self._ask_host(Kind.STATISTICS, deadline))
 
-    def example(self, deadline: float, *, model: str | None = None) -> NDArray[np.uint8]:
+    async def example(self, deadline: float, *, model: str | None = None) -> NDArray[np.uint8]:
         """Fetch a golden image of a model's default version, in the shape of its input.
 
         Raises:
@@ -307,43 +326,46 @@ class HostChannel:
         if not found.ready or serving is None or serving.loaded is None:
             raise not_ready(found)
         place = self._directory.places[model]
-        pixels = self._ask_host(Kind.EXAMPLE, deadline, example_body(place, serving.version))
+        body = example_body(place, serving.version)
+        pixels = await self._ask_host(Kind.EXAMPLE, deadline, body)
         return np.frombuffer(pixels, np.uint8).reshape(serving.loaded.input_shape)
 
-    def _ask_host(self, kind: Kind, deadline: float, body: bytes = b"") -> bytes:
+    async def _ask_host(self, kind: Kind, deadline: float, body: bytes = b"") -> bytes:
         """Ask what needs no version."""
         if self._connection is None or self._silent:
             raise HostLostError("the model host is away", retry_after_s=1)
         request_id = next(self._ids)
-        frame = encode(kind, request_id, body)
-        outcome = self._ask(request_id, _Call(frame, deadline, 0, None, gevent.getcurrent()))
+        outcome = await self._ask(request_id, encode(kind, request_id, body), deadline, 0, None)
         assert isinstance(outcome, bytes)  # noqa: S101 - the host answers with the same kind
         return outcome
 
-    def _ask(self, request_id: int, call: _Call) -> Outcome:
-        """Post a frame and wait in the hub, whose callbacks switch back with the outcome."""
-        if len(call.frame) > self._largest_frame:
-            found = f"the request takes {len(call.frame)} bytes on its way to the model host"
+    async def _ask(
+        self, request_id: int, frame: bytes, deadline: float, rows: int, model: str | None
+    ) -> Outcome:
+        """Post a frame, and wait for what comes of it."""
+        if len(frame) > self._largest_frame:
+            found = f"the request takes {len(frame)} bytes on its way to the model host"
             raise TooLargeError(f"{found}; at most {self._largest_frame} are taken")
+        loop = asyncio.get_running_loop()
+        call = _Call(frame, deadline, rows, model, loop.create_future())
         connection = self._connection
         if connection is not None:
-            if connection.unsent and connection.unsent + len(call.frame) > _UNSENT_LIMIT:
+            unsent = connection.unsent
+            if unsent and unsent + len(frame) > _UNSENT_LIMIT:
                 self._on_shed("unsent")
-                sentence = f"{connection.unsent} bytes wait to be sent to the model host"
+                sentence = f"{unsent} bytes wait to be sent to the model host"
                 raise OverloadedError(sentence, retry_after_s=1)
-            if not call.rows or call.model in self._directory.places:
+            if not rows or model in self._directory.places:
                 self._post(connection, call)  # else it goes out as soon as a version serves
         self._calls[request_id] = call
-        if not self._sweeping:
-            self._sweeping = True
-            self._sweeper.again(self._sweep)
+        if self._sweep_timer is None:
+            self._sweep_timer = loop.call_later(_SWEEP_S, self._sweep)
         try:
-            outcome: Outcome = self._hub.switch()
-        except BaseException:  # this greenlet is to do something else, such as to end
-            self._abandon(request_id, call)
+            outcome = await call.outcome
+        except asyncio.CancelledError:
+            if self._calls.pop(request_id, None) is not None:
+                self._abandon(request_id, call)
             raise
-        finally:
-            del self._calls[request_id]
         if isinstance(outcome, ServiceError):
             raise outcome
         return outcome
@@ -353,6 +375,12 @@ class HostChannel:
         call.posted = True
         call.left_s = call.deadline - self._clock()
         connection.post(call.frame)
+
+    def _end(self, request_id: int, outcome: Outcome) -> None:
+        """Resolve a call, and forget it."""
+        call = self._calls.pop(request_id)
+        if not call.outcome.done():  # its task may be cancelled in this very turn
+            call.outcome.set_result(outcome)
 
     def _abandon(self, request_id: int, call: _Call) -> None:
         """Spare the host what nobody waits for any more."""
@@ -364,27 +392,29 @@ class HostChannel:
         now = self._clock()
         for request_id, call in [c for c in self._calls.items() if c[1].deadline <= now]:
             self._abandon(request_id, call)
-            call.waiter.switch(DeadlineError("no answer from the model host before the deadline"))
-        if not self._calls:
-            self._sweeping = False
-            self._sweeper.stop()
+            late = DeadlineError("no answer from the model host before the deadline")
+            self._end(request_id, late)
+        loop = asyncio.get_running_loop()
+        self._sweep_timer = loop.call_later(_SWEEP_S, self._sweep) if self._calls else None
 
-    def _connect(self) -> None:
-        if self._skips:
-            self._skips -= 1
-            return  # the timer comes again
-        try:
-            self._connection = HostConnection(
-                self._path, self._largest_frame, self._receive, self._lose
-            )
-        except OSError as exc:
-            log.debug("no connection to the model host: %s", exc)
-            self._tell_trouble()
-            self._reconnect.again(self._connect)
-        else:
-            self._reconnect.stop()
+    async def _stay_connected(self) -> None:
+        while True:
+            try:
+                connection = await HostConnection.open(
+                    self._path, self._largest_frame, self._receive
+                )
+            except OSError as exc:
+                log.debug("no connection to the model host: %s", exc)
+                self._tell_trouble()
+                await asyncio.sleep(_RECONNECT_S)
+                continue
+            self._connection = connection
             self._quiet = 0
             self._greeted = False
+            why = await connection.ended
+            pause_s = self._pause_after(why)
+            self._lose()
+            await asyncio.sleep(pause_s)
 
     def _tell_trouble(self) -> None:
         """Say why there is no host, if it is known; nobody is to wait for one then."""
@@ -396,12 +426,18 @@ class HostChannel:
             self._told = HostStatus.away(self.status.model, reason, starting=False)
             self._settle(self._told)
 
-    def _feel(self) -> None:
-        """Give a host up that should have been replaced for its silence, until it speaks again.
+    async def _watch_silence(self) -> None:
+        """Look for silence in every pulse.
 
         Pulses are counted, and no clock is read: time in which this process itself stood still
-        is not to be held against the host.
+        must not be held against the host.
         """
+        while True:
+            await asyncio.sleep(self._pulse_s)
+            self._count_pulse()
+
+    def _count_pulse(self) -> None:
+        """Give a host up that should have been replaced for its silence, until it speaks again."""
         self._quiet += 1
         pulses = _PULSES if self._told.ready else _STARTING_PULSES
         if self._quiet < pulses or self._connection is None:
@@ -443,18 +479,20 @@ class HostChannel:
             if refused.reason == Refusal.OVERLOADED:
                 self._shedding.note(call.rows, call.left_s, refused)
             outcome = self._directory.judged(call.model, _refusal(refused))
-        call.waiter.switch(outcome)
+        self._end(request_id, outcome)
 
     def _settle(self, status: HostStatus) -> None:
         """Take a new status in, and let those who waited for it go on."""
         self._directory = Directory(status)
         self._changed.set()
-        self._changed = Event()
-        for call in [call for call in self._calls.values() if call.rows and not call.posted]:
+        self._changed = asyncio.Event()
+        for request_id, call in list(self._calls.items()):
+            if not call.rows or call.posted:
+                continue
             if call.model in self._directory.places:
                 self._post_again(call)
             elif not self._directory.awaited(call.model):
-                call.waiter.switch(self._directory.refusal(call.model))
+                self._end(request_id, self._directory.refusal(call.model))
 
     def _post_again(self, call: _Call) -> None:
         """Send what could not be sent before, or was to another host, where its model is now."""
@@ -462,37 +500,35 @@ class HostChannel:
             call.frame = with_model(call.frame, self._directory.places[call.model])
             self._post(self._connection, call)
 
-    def _lose(self, why: Exception) -> None:
+    def _lose(self) -> None:
         """Note that the host is away; what it had once is kept for the next one."""
-        self._back_off(why)
         log.warning("the model host went away; %d requests wait for it", len(self._calls))
         self._connection = None
         self._silent = False
         reason = "the model host is being started again"
         self._told = HostStatus.away(self.status.model, reason, starting=True)
         self._settle(self._told)
-        for call in list(self._calls.values()):
+        for request_id, call in list(self._calls.items()):
             call.posted = False
             if call.sends == _SENDS or not call.rows:
                 sentence = "the model host went away before it answered"
-                call.waiter.switch(HostLostError(sentence, retry_after_s=1))
-        self._reconnect.again(self._connect)
+                self._end(request_id, HostLostError(sentence, retry_after_s=1))
 
-    def _back_off(self, why: Exception) -> None:
-        """Wait longer each time for a host that greets nobody or is not understood."""
+    def _pause_after(self, why: Exception) -> float:
+        """Return the seconds to the next try: more each time for a host that is not understood."""
         if self._greeted and isinstance(why, OSError):
             self._useless = 0
-            return
-        self._skips = min(2**self._useless - 1, _MOST_SKIPPED)
-        self._useless += 1
-        if isinstance(why, OSError):
-            return
-        log.error(
-            "the model host could not be understood: %s: %s; the next try is in %.2f s",
-            type(why).__name__,
-            str(why).partition("\n")[0],
-            (self._skips + 1) * _RECONNECT_S,
-        )
+            return _RECONNECT_S
+        pause_s: float = min(_RECONNECT_S * 2**self._useless, _LONGEST_RECONNECT_S)
+        self._useless = min(self._useless + 1, _MOST_USELESS)
+        if not isinstance(why, OSError):
+            log.error(
+                "the model host could not be understood: %s: %s; the next try is in %.2f s",
+                type(why).__name__,
+                str(why).partition("\n")[0],
+                pause_s,
+            )
+        return pause_s
 
 
 _REFUSALS: dict[Refusal, type[ServiceError]] = {

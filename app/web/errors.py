@@ -29,7 +29,7 @@ import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from app.web.lean_flask import FinalResponse
+from app.web.final_response import FinalResponse
 from app.web.observing import REQUEST_ID, UNEXPECTED
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class ServiceError(Exception):
         self.retry_after_s = retry_after_s
         self.details = details
 
-    def response(self) -> Response:
+    def response(self) -> FinalResponse:
         """Render as JSON. Under overload this is the way of most requests, so it is a short one."""
         body = _encode({"error": str(self), **self.details})
         return FinalResponse(body, self.headers(), self.status)
@@ -184,7 +184,7 @@ def register_errors(app: Flask) -> None:
     """Answer every error, on every path, in the one shape."""
     app.register_error_handler(ServiceError, lambda exc: exc.response())
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(Exception, lambda exc: unexpected(exc, request.environ))
 
 
 def _http_error(exc: HTTPException) -> Response:
@@ -205,9 +205,9 @@ def _sentence(exc: HTTPException) -> str:
     return exc.description or exc.name
 
 
-def _unexpected(exc: Exception) -> Response:
-    request_id = request.environ[REQUEST_ID]
-    log.error(
-        "unexpected failure on %s", request.path, exc_info=exc, extra={"request_id": request_id}
-    )
-    return json_response({"error": UNEXPECTED, "request_id": request_id}, 500)
+def unexpected(exc: Exception, environ: dict[str, Any]) -> FinalResponse:
+    """Log a failure of the service, and return the answer to the request that met it."""
+    request_id, path = environ[REQUEST_ID], environ["PATH_INFO"]
+    log.error("unexpected failure on %s", path, exc_info=exc, extra={"request_id": request_id})
+    body = _encode({"error": UNEXPECTED, "request_id": request_id})
+    return FinalResponse(body, [("Content-Type", "application/json")], 500)

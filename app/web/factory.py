@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.share import parse_share
-from app.web.access.layers import with_access
+from app.web.access.layers import access_layers
 from app.web.admin import admin_blueprint
 from app.web.errors import register_errors
+from app.web.flask_app import FlaskApp
+from app.web.gate import Gate, GatedApplication
+from app.web.held_bodies import held_bodies
 from app.web.home import home
-from app.web.lean_flask import LeanFlask
 from app.web.models import models_blueprint
-from app.web.observing import Observed
+from app.web.observing import Observer
 from app.web.open_inference.infer import infer_blueprint
 from app.web.open_inference.metadata import metadata_blueprint
 from app.web.open_inference.readiness import readiness_blueprint
@@ -24,7 +27,8 @@ from app.web.openapi.facts import Bounds
 from app.web.operations import operations_blueprint
 from app.web.page import page_blueprint
 from app.web.pictures.reading import PictureReader
-from app.web.predict import predict_blueprint
+from app.web.predict import predict_blueprint, read_head
+from app.web.prediction_routes import GLYPH
 from app.web.predictor import Predictor
 from app.web.static_files import StaticFiles, static_blueprint
 from app.web.tf_serving.routes import tf_serving_blueprint
@@ -33,22 +37,20 @@ from app.web.traffic import Traffic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flask import Flask
-
     from app.settings import Settings
-    from app.web.channel import HostChannel
+    from app.web.blocking_host import BlockingHost
     from app.web.metrics import WebMetrics
 
 
 def create_app(
     settings: Settings,
-    channel: HostChannel,
+    channel: BlockingHost,
     metrics: WebMetrics,
     clock: Callable[[], float] = time.monotonic,
     reader: PictureReader | None = None,
     *,
     counts: Path | None = None,
-) -> Flask:
+) -> FlaskApp:
     """Make the application.
 
     Args:
@@ -59,11 +61,10 @@ def create_app(
         reader: Reads pictures; by default one of this application's own.
         counts: File that counts for rate limits are kept in, for all web workers.
     """
-    app = LeanFlask(__name__, static_folder=None)
+    app = FlaskApp(__name__, static_folder=None)
     register_errors(app)
     timeout_ms = settings.request_timeout_ms
-    share = parse_share(settings.canary) if settings.canary else None
-    traffic = Traffic(share, on_choice=metrics.canary)
+    traffic = traffic_of(settings, metrics)
     predictor = Predictor(channel, traffic)
     bounds = {
         "timeout_ms": timeout_ms,
@@ -74,6 +75,7 @@ def create_app(
     most_bytes = settings.frame_bounds.pixels
     reader = reader or PictureReader(clock, on_shed=metrics.shed, most_bytes=most_bytes)
     app.register_blueprint(predict_blueprint(predictor, reader, **bounds))
+    app.head_checks = dict.fromkeys(GLYPH, partial(read_head, timeout_ms=timeout_ms))
     app.register_blueprint(tf_serving_blueprint(predictor, **bounds))
     app.register_blueprint(models_blueprint(channel, traffic))
     app.register_blueprint(admin_blueprint(channel, token))
@@ -89,7 +91,13 @@ def create_app(
     app.register_blueprint(static_blueprint(static))
     app.register_blueprint(page_blueprint(channel))
     app.register_blueprint(description_blueprint(channel, Bounds.of(settings)))
-    log_all = settings.access_log == "all"
-    inner = with_access(app.wsgi_app, settings, metrics, clock, counts)
-    app.wsgi_app = Observed(inner, metrics, clock, log_all=log_all)  # type: ignore[method-assign]
+    observer = Observer(metrics, clock, log_all=settings.access_log == "all")
+    gate = Gate(observer, access_layers(settings, metrics, clock, counts), held_bodies)
+    app.wsgi_app = GatedApplication(app.wsgi_app, gate)  # type: ignore[method-assign]
     return app
+
+
+def traffic_of(settings: Settings, metrics: WebMetrics) -> Traffic:
+    """Create what splits the traffic as the settings say."""
+    share = parse_share(settings.canary) if settings.canary else None
+    return Traffic(share, on_choice=metrics.canary)

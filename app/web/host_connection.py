@@ -1,17 +1,12 @@
-"""A Unix socket that frames come and go on, driven by gevent's loop without a greenlet of its own.
+"""A Unix socket that frames come and go on.
 
-Everything here runs in callbacks of the loop, which must not block. What is posted while the loop
-is in one turn goes out in one write.
+What is posted while the loop is in one turn goes out in one write: uvloop gathers it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-from typing import TYPE_CHECKING
-
-import gevent
+import asyncio
+from typing import TYPE_CHECKING, cast
 
 from app.frames import FrameReader
 
@@ -21,97 +16,68 @@ if TYPE_CHECKING:
 
     from app.frames import Frame
 
-_READ_BYTES = 64 * 1024  # more would be mapped and unmapped for every read
-_READABLE, _WRITABLE = 1, 2  # as gevent's loop names them
 
+class HostConnection(asyncio.Protocol):
+    """One connection to the model host; its creator closes it, or learns that it ended."""
 
-class HostConnection:
-    """One connection; whoever made it closes it, or is told that it ended."""
+    def __init__(self, largest_frame: int, receive: Callable[[Frame], None]) -> None:
+        self._receive = receive
+        self._reader = FrameReader(largest_frame)
+        self._transport: asyncio.Transport | None = None
+        self._failure: Exception | None = None
+        self.ended: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        """Resolved with the reason once the connection is gone."""
 
-    def __init__(
-        self,
-        path: Path,
-        largest_frame: int,
-        receive: Callable[[Frame], None],
-        ended: Callable[[Exception], None],
-    ) -> None:
-        """Connect, or fail, at once.
+    @classmethod
+    async def open(
+        cls, path: Path, largest_frame: int, receive: Callable[[Frame], None]
+    ) -> HostConnection:
+        """Connect.
 
         Args:
             path: The other end's socket.
             largest_frame: Bound on a frame that is received, in bytes.
             receive: Called for every frame; if it raises, the connection ends.
-            ended: Called once, unless the connection was closed first.
 
         Raises:
-            OSError: If nobody listens.
+            OSError: If nothing listens.
         """
-        self._receive = receive
-        self._ended = ended
-        self._reader = FrameReader(largest_frame)
-        self._outgoing: list[bytes] = []
-        self._rest = memoryview(b"")
-        self._full = False
-        """The socket took less than it was given, and tells when there is room."""
-        self.unsent = 0
-        """Bytes that were posted and are not written yet."""
-        self._sock = socket.socket(socket.AF_UNIX)
-        try:
-            self._sock.setblocking(False)  # noqa: FBT003
-            self._sock.connect(str(path))
-        except OSError:
-            self._sock.close()
-            raise
-        self._fd = self._sock.fileno()
-        self._loop = gevent.get_hub().loop
-        self._readable = self._loop.io(self._fd, _READABLE)
-        self._writable = self._loop.io(self._fd, _WRITABLE)
-        self._readable.start(self._read)
+        connection = cls(largest_frame, receive)
+        loop = asyncio.get_running_loop()
+        await loop.create_unix_connection(lambda: connection, str(path))
+        return connection
+
+    @property
+    def unsent(self) -> int:
+        """Return how many bytes were posted and are not written yet."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     def post(self, frame: bytes) -> None:
-        """Send a frame with the next write."""
-        if not self.unsent:
-            self._loop.run_callback(self._write)
-        self.unsent += len(frame)
-        self._outgoing.append(frame)
+        """Send a frame with the next write; nothing is sent once the connection has ended."""
+        if self._transport is not None:
+            self._transport.write(frame)
 
     def close(self) -> None:
-        """End the connection, without a call of `ended`."""
-        if self._fd < 0:
-            return
-        self._fd = -1
-        for watcher in (self._readable, self._writable):
-            watcher.stop()
-            watcher.close()
-        self._sock.close()
+        """End the connection, whatever is unsent."""
+        if self._transport is not None:
+            self._transport.abort()
 
-    def _read(self) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to send and receive."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the frames on that are complete."""
         try:
-            data = os.read(self._fd, _READ_BYTES)  # sock.recv is gevent's, and does more
-            if not data:
-                raise ConnectionResetError("closed by the other end")  # noqa: TRY301
             for frame in self._reader.feed(data):
                 self._receive(frame)
-        except BlockingIOError:
-            return
-        except Exception as exc:  # noqa: BLE001 - whoever made this judges it
+        except Exception as exc:  # noqa: BLE001 - the creator of the connection judges it
+            self._failure = exc
             self.close()
-            self._ended(exc)
 
-    def _write(self) -> None:
-        if self._fd < 0:
-            return  # closed since this was asked for
-        if not self._rest:
-            self._rest = memoryview(b"".join(self._outgoing))
-            self._outgoing.clear()
-        sent = 0
-        with contextlib.suppress(OSError):  # full; or broken, which the reading side sees
-            sent = os.write(self._fd, self._rest)
-        self._rest = self._rest[sent:]
-        self.unsent -= sent
-        if self._full != bool(self.unsent):
-            self._full = not self._full
-            if self._full:
-                self._writable.start(self._write)
-            else:
-                self._writable.stop()
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the creator why."""
+        self._transport = None
+        if not self.ended.done():
+            lost = ConnectionResetError("closed by the other end")
+            self.ended.set_result(self._failure or exc or lost)

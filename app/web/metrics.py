@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections import Counter as Tally
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,50 +97,62 @@ class WebMetrics:
         self._let_in: Tally[str] = Tally()
         self._refused: Tally[str] = Tally()
         self._canaries: Tally[tuple[str, str]] = Tally()
+        self._lock = threading.Lock()
+        """Requests are answered on the event loop and in threads."""
         self._open = 0
         self._ended: list[tuple[str, str, int, float]] = []
 
     def began(self) -> None:
         """Note that a request came."""
-        self._open += 1
+        with self._lock:
+            self._open += 1
 
     def ended(self, route: str, method: str, status: int, seconds: float) -> None:
         """Note how a request was answered."""
-        self._open -= 1
-        self._ended.append((route, method, status, seconds))
-        if len(self._ended) == _MOST_UNWRITTEN:
+        with self._lock:
+            self._open -= 1
+            self._ended.append((route, method, status, seconds))
+            full = len(self._ended) == _MOST_UNWRITTEN
+        if full:
             self.write()
 
     def shed(self, reason: str) -> None:
         """Note that a request is refused without asking the model host."""
-        self._shed[reason] += 1
+        with self._lock:
+            self._shed[reason] += 1
 
     def let_in(self, key: str) -> None:
         """Note that an API key of this name lets a request in."""
-        self._let_in[key] += 1
+        with self._lock:
+            self._let_in[key] += 1
 
     def refused(self, reason: str) -> None:
         """Note that a request is not let in."""
-        self._refused[reason] += 1
+        with self._lock:
+            self._refused[reason] += 1
 
     def canary(self, model: str, side: str) -> None:
         """Note to which side, `canary` or `default`, a request for a model goes."""
-        self._canaries[model, side] += 1
+        with self._lock:
+            self._canaries[model, side] += 1
 
     def write(self) -> None:
         """Put what was noted where it is read."""
-        for split, count in self._canaries.items():
+        with self._lock:
+            canaries, self._canaries = self._canaries, Tally()
+            shed, self._shed = self._shed, Tally()
+            let_in, self._let_in = self._let_in, Tally()
+            refused, self._refused = self._refused, Tally()
+            ended, self._ended = self._ended, []
+        for split, count in canaries.items():
             self._canary_requests.labels(*split).inc(count)
-        self._canaries.clear()
         for counter, tally in (
-            (self._sheds, self._shed),
-            (self._by_key, self._let_in),
-            (self._refusals, self._refused),
+            (self._sheds, shed),
+            (self._by_key, let_in),
+            (self._refusals, refused),
         ):
             for label, count in tally.items():
                 counter.labels(label).inc(count)
-            tally.clear()
-        ended, self._ended = self._ended, []
         self._in_progress.set(self._open)
         for labels, count in Tally(
             (route, method if method in _METHODS else "_OTHER", status)

@@ -11,11 +11,11 @@ from app.web.errors import json_response
 from app.web.lookup import find_model, find_version, version_number
 
 if TYPE_CHECKING:
-    from app.web.channel import HostChannel
+    from app.web.blocking_host import BlockingHost
     from app.web.traffic import Traffic
 
 
-def models_blueprint(channel: HostChannel, traffic: Traffic) -> Blueprint:
+def models_blueprint(channel: BlockingHost, traffic: Traffic) -> Blueprint:
     """Build the routes.
 
     Args:

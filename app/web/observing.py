@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.web.line_budget import LineBudget, also
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from wsgiref.types import StartResponse, WSGIApplication
+    from collections.abc import Callable
 
     from app.web.metrics import WebMetrics
 
@@ -23,8 +22,8 @@ REQUEST_ID = "glyph.request_id"
 """Key in a request's environment: the caller's id for it, or one that was made."""
 ROUTE = "glyph.route"
 """Key in a request's environment: the rule that its path matched; missing where none did."""
-ENDED = "glyph.ended"
-"""Key in a request's environment: called with it once the answer is made; mostly missing."""
+DRAINING = "glyph.draining"
+"""Key in a request's environment: set while the worker shuts down."""
 CALLER = "glyph.caller"
 """Key in a request's environment: the name of the API key that let it in; missing without one."""
 
@@ -34,7 +33,7 @@ UNEXPECTED = "something unexpected went wrong; the log has it under this request
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
-_CLIENT_GONE = 499
+CLIENT_GONE = 499
 """What proxies log for a client that did not wait; nothing is sent."""
 _MOST_LINES = 10
 """Of one route and status in a second, unless every request is to be logged."""
@@ -47,57 +46,32 @@ def new_request_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
-class Observed:
-    """WSGI middleware around the application."""
+class Observer:
+    """Notes when requests come, and how they end."""
 
-    def __init__(
-        self,
-        application: WSGIApplication,
-        metrics: WebMetrics,
-        clock: Callable[[], float],
-        *,
-        log_all: bool,
-    ) -> None:
-        """Wrap an application.
+    def __init__(self, metrics: WebMetrics, clock: Callable[[], float], *, log_all: bool) -> None:
+        """Observe requests.
 
         Args:
-            application: Its requests are observed.
             metrics: Counts them.
             clock: Monotonic seconds.
             log_all: Log every request, not only those answered 4xx and 5xx.
         """
-        self._application = application
         self._metrics = metrics
         self._clock = clock
         self._log_all = log_all
         self._lines = LineBudget(_MOST_LINES)
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request."""
+    def begin(self, environ: Environ) -> None:
+        """Note that a request came, and how it is called."""
         environ[STARTED] = self._clock()
-        given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
-        environ[REQUEST_ID] = request_id
+        given = environ.get("HTTP_X_REQUEST_ID")
+        named = given is not None and _REQUEST_ID.fullmatch(given)
+        environ[REQUEST_ID] = given if named else new_request_id()
         self._metrics.began()
-        open_ = True
 
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            nonlocal open_
-            if open_:
-                open_ = False
-                self._ended(environ, int(status[:3]))
-            headers += (("X-Request-Id", request_id), ("X-Content-Type-Options", "nosniff"))
-            return start_response(status, headers, exc_info)
-
-        try:
-            return self._application(environ, start)
-        finally:
-            if open_:
-                self._ended(environ, _CLIENT_GONE)
-            if ENDED in environ:
-                environ[ENDED](environ)
-
-    def _ended(self, environ: Environ, status: int) -> None:
+    def end(self, environ: Environ, status: int = CLIENT_GONE) -> None:
+        """Note how a request was answered; by default not at all, as its client was gone."""
         seconds = self._clock() - environ[STARTED]
         route = environ.get(ROUTE, "unmatched")
         self._metrics.ended(route, environ["REQUEST_METHOD"], status, seconds)

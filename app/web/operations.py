@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
-from app.draining_server import DRAINING
 from app.web.descriptions import describe_version
 from app.web.errors import NotReadyError, ServiceError, json_response
-from app.web.observing import STARTED
+from app.web.observing import DRAINING, STARTED
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.web.channel import HostChannel
+    from app.web.blocking_host import BlockingHost
     from app.web.metrics import WebMetrics
 
 _METRICS_TIMEOUT_S = 2.0
@@ -72,7 +71,7 @@ ROUTES = {
 
 
 def operations_blueprint(
-    channel: HostChannel, metrics: WebMetrics, *, timeout_ms: int
+    channel: BlockingHost, metrics: WebMetrics, *, timeout_ms: int
 ) -> Blueprint:
     """Build the routes.
 
@@ -121,7 +120,7 @@ def operations_blueprint(
     return blueprint
 
 
-def shown_example(channel: HostChannel, deadline: float) -> NDArray[np.uint8] | None:
+def shown_example(channel: BlockingHost, deadline: float) -> NDArray[np.uint8] | None:
     """Return a golden image of the default model for a page; None if it cannot be had, or is large.
 
     A page is of use without it, and nobody reads so many numbers.

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import zlib
 
-import gevent
 from werkzeug.http import parse_accept_header
 
 LARGE = 16 * 1024
 """Smaller answers are quicker sent than packed."""
 _JSON = ("Content-Type", "application/json")
-_PIECE = 256 * 1024
-"""Packed within some 3 ms; then other requests have their turn."""
 _FASTEST = 1
 _GZIP = 16 + zlib.MAX_WBITS
 _LONGEST_ACCEPT = 256
@@ -46,9 +43,4 @@ def _accepts_gzip(accepted: str) -> bool:
 
 def _gzip(body: bytes) -> bytes:
     packing = zlib.compressobj(_FASTEST, wbits=_GZIP)
-    pieces = []
-    for start in range(0, len(body), _PIECE):
-        if start:
-            gevent.sleep(0)
-        pieces.append(packing.compress(body[start : start + _PIECE]))
-    return b"".join([*pieces, packing.flush()])
+    return packing.compress(body) + packing.flush()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.status import HostStatus, ModelStatus
-    from app.web.channel import HostChannel
+    from app.web.blocking_host import BlockingHost
 
 PAGE_HEADERS = {
     "Content-Security-Policy": (
@@ -38,7 +38,7 @@ _MODULES = [f"{name}.js" for name in ("answer", "asking", "drawing", "key", "mod
 """What page.js imports; named in the page, they are fetched all at once."""
 
 
-def page_blueprint(channel: HostChannel) -> Blueprint:
+def page_blueprint(channel: BlockingHost) -> Blueprint:
     """Build the route.
 
     Args:

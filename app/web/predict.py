@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Blueprint, request
 
@@ -25,9 +25,8 @@ from app.web.encodings.instances import decode_instances
 from app.web.encodings.npy import decode_npy
 from app.web.encodings.raw_pixels import decode_raw_pixels
 from app.web.errors import UnsupportedMediaTypeError
-from app.web.event_loop import give_way
+from app.web.final_response import FinalResponse
 from app.web.kinds import kind_of, says_nothing, usual_name
-from app.web.lean_flask import FinalResponse
 from app.web.lookup import version_number
 from app.web.observing import STARTED
 from app.web.prediction_routes import GLYPH
@@ -65,7 +64,7 @@ _Decoder = Callable[[bytes, Shape, int, ReadPictures], Images]
 
 def _decode_form(body: bytes, _shape: Shape, max_images: int, pictures: ReadPictures) -> Images:
     content_type = request.environ["CONTENT_TYPE"]
-    return decode_form(body, content_type, max_images, pictures, give_way, reserved=PARAMETERS)
+    return decode_form(body, content_type, max_images, pictures, reserved=PARAMETERS)
 
 
 def _decode_picture(body: bytes, _shape: Shape, _most: int, pictures: ReadPictures) -> Images:
@@ -73,7 +72,7 @@ def _decode_picture(body: bytes, _shape: Shape, _most: int, pictures: ReadPictur
 
 
 DECODERS: dict[str, _Decoder] = {
-    "application/json": partial(decode_instances, pause=give_way),
+    "application/json": decode_instances,
     "application/octet-stream": lambda body, shape, most, _: decode_raw_pixels(body, shape, most),
     "application/x-npy": decode_npy,
     "image/png": _decode_picture,
@@ -115,14 +114,9 @@ def predict_blueprint(
 
     def answer(target: Target) -> Response:
         environ = request.environ
-        timeout_s = request_timeout_s(environ, timeout_ms)
+        timeout_s, decode, asked, form = read_head(environ, timeout_ms)
         deadline = environ[STARTED] + timeout_s
-        decode = DECODERS.get(environ.get("CONTENT_TYPE", "")) or _decoder(media_type(environ))
-        query = environ.get("QUERY_STRING")
-        asked = read_query(query) if query else USUAL
-        accept = environ.get("HTTP_ACCEPT", "")
-        form = JSON if accept in ANYTHING else choose_form(accept, needs_json=asked.needs_json)
-        body = read_body(environ, timeout_s, max_body_bytes)
+        body = read_body(environ, max_body_bytes)
         decode = decode or _decoder_of(body, media_type(environ))
         model = predictor.serving(target, deadline, len(body))
         if asked.top_k:
@@ -137,12 +131,49 @@ def predict_blueprint(
         if form != JSON:
             return _numbers(prediction, name, form)
         if asked is USUAL and images.notes is None:
-            encoded = encode_predictions(prediction, name)
-        else:
-            encoded = _chosen(prediction, name, asked, images, shape)
-        return FinalResponse(encoded, [_JSON, ("Server-Timing", server_timing(prediction.answer))])
+            return usual_response(prediction, name)
+        return _json(_chosen(prediction, name, asked, images, shape), prediction)
 
     return blueprint
+
+
+class Head(NamedTuple):
+    """What a request says before its body."""
+
+    timeout_s: float
+    decode: _Decoder | None
+    """None where the content of the body must say what it is."""
+    asked: Asked
+    form: str
+    """Media type of the answer."""
+
+
+def read_head(environ: Environ, timeout_ms: int) -> Head:
+    """Read what a request says before its body.
+
+    Args:
+        environ: The request's.
+        timeout_ms: Deadline of a request that names none.
+
+    Raises:
+        ServiceError: If that is enough to refuse it; the class says why.
+    """
+    timeout_s = request_timeout_s(environ, timeout_ms)
+    decode = DECODERS.get(environ.get("CONTENT_TYPE", "")) or _decoder(media_type(environ))
+    query = environ.get("QUERY_STRING")
+    asked = read_query(query) if query else USUAL
+    accept = environ.get("HTTP_ACCEPT", "")
+    form = JSON if accept in ANYTHING else choose_form(accept, needs_json=asked.needs_json)
+    return Head(timeout_s, decode, asked, form)
+
+
+def usual_response(prediction: Prediction, model: str) -> FinalResponse:
+    """Answer a request that asked for nothing in particular."""
+    return _json(encode_predictions(prediction, model), prediction)
+
+
+def _json(encoded: bytes, prediction: Prediction) -> FinalResponse:
+    return FinalResponse(encoded, [_JSON, ("Server-Timing", server_timing(prediction.answer))])
 
 
 def _decoder(kind: str) -> _Decoder | None:

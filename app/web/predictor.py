@@ -10,7 +10,8 @@ from app.web.lookup import find_label
 
 if TYPE_CHECKING:
     from app.status import LoadedModel
-    from app.web.channel import HostChannel, Prediction
+    from app.web.blocking_host import BlockingHost
+    from app.web.channel import Prediction
     from app.web.traffic import Traffic
 
     Environ = dict[str, Any]
@@ -29,7 +30,7 @@ class Target(NamedTuple):
 class Predictor:
     """Asks the model host for every protocol alike."""
 
-    def __init__(self, channel: HostChannel, traffic: Traffic) -> None:
+    def __init__(self, channel: BlockingHost, traffic: Traffic) -> None:
         """Make one.
 
         Args:
@@ -92,8 +93,17 @@ class Predictor:
                 return ask(version=self._number(target))
         if target.version:
             return ask(version=target.version)
-        canary = self._traffic.choose(self.channel.model(target.model), environ)
+        canary = self.canary(target.model, environ)
         return ask(version=canary, or_default=canary > 0)
+
+    def canary(self, model: str | None, environ: Environ) -> int:
+        """Return the version that a request for a model's default one goes to; 0 is the default.
+
+        Args:
+            model: Its name; None is the default model.
+            environ: The request's, for its headers.
+        """
+        return self._traffic.choose(self.channel.model(model), environ)
 
     def _number(self, target: Target) -> int:
         if target.label is None:

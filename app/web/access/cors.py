@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.access.origins import ANY
 from app.web.errors import BadInputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from wsgiref.types import StartResponse, WSGIApplication
+from app.web.final_response import FinalResponse
 
 _METHODS = "POST, GET"
 _KEY_HEADERS = "Authorization, X-API-Key"
@@ -30,41 +27,39 @@ Headers = list[tuple[str, str]]
 
 
 class CrossOrigin:
-    """WSGI middleware."""
+    """Allows pages of some origins, on the way in and out of the gate."""
 
-    def __init__(
-        self, application: WSGIApplication, origins: frozenset[str], *, with_keys: bool
-    ) -> None:
-        """Wrap an application.
+    def __init__(self, origins: frozenset[str], *, with_keys: bool) -> None:
+        """Allow origins.
 
         Args:
-            application: Answers everything but the questions that browsers ask beforehand.
             origins: Whose pages may read answers; `*` is everybody's.
             with_keys: Callers send API keys, also to TensorFlow Serving's routes.
         """
-        self._application = application
         self._any = ANY in origins
         self._origins = origins
         self._tfs_takes = f"Content-Type, {_KEY_HEADERS}" if with_keys else "Content-Type"
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request, or have it answered."""
-        origin = environ.get("HTTP_ORIGIN", "").lower()
-        headers = self._headers(origin)
-        of_tfs = _TENSORFLOW_SERVING.fullmatch(environ["PATH_INFO"]) is not None
-        if of_tfs and headers:
+    def enter(self, environ: Environ) -> FinalResponse | None:
+        """Answer the questions that browsers ask before a request; None for any other request.
+
+        Raises:
+            BadInputError: If such a question names no page.
+        """
+        if environ["REQUEST_METHOD"] != "OPTIONS":
+            return None
+        origin, of_tfs = _origin(environ), _is_of_tfs(environ)
+        if of_tfs and not origin.startswith(("http://", "https://")):
+            raise BadInputError("OPTIONS without the Origin of a page; http(s) is expected")
+        asks = of_tfs or "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+        return _allow(of_tfs=of_tfs) if asks and self._headers(origin) else None
+
+    def headers(self, environ: Environ) -> Headers:
+        """Return what every answer to a request carries."""
+        headers = self._headers(_origin(environ))
+        if headers and _is_of_tfs(environ):
             headers += self._as_tensorflow_serving_does()
-
-        def start(status: str, given: Headers, exc_info: Any = None) -> Any:
-            return start_response(status, given + headers + self._vary(), exc_info)
-
-        if environ["REQUEST_METHOD"] == "OPTIONS":
-            if of_tfs and not origin.startswith(("http://", "https://")):
-                error = BadInputError("OPTIONS without the Origin of a page; http(s) is expected")
-                return error.response()(environ, start)
-            if headers and (of_tfs or "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ):
-                return self._allow(start, of_tfs=of_tfs)
-        return self._application(environ, start)
+        return headers + self._vary()
 
     def _headers(self, origin: str) -> Headers:
         """Give what lets a page of an origin read the answer; nothing if it may not."""
@@ -83,15 +78,23 @@ class CrossOrigin:
         """Tell caches that the answer to another origin differs."""
         return [] if self._any else [("Vary", "Origin")]
 
-    def _allow(self, start: StartResponse, *, of_tfs: bool) -> Iterable[bytes]:
-        """Answer the question whether a page may send a request."""
-        if of_tfs:
-            start("200 OK", [("Content-Length", "0")])
-            return []
-        allowed = [
-            ("Access-Control-Allow-Methods", _METHODS),
-            ("Access-Control-Allow-Headers", _TAKES),
-            ("Access-Control-Max-Age", _REMEMBER_S),
-        ]
-        start("204 No Content", allowed)
-        return []
+
+def _origin(environ: Environ) -> str:
+    origin: str = environ.get("HTTP_ORIGIN", "")
+    return origin.lower()
+
+
+def _is_of_tfs(environ: Environ) -> bool:
+    return _TENSORFLOW_SERVING.fullmatch(environ["PATH_INFO"]) is not None
+
+
+def _allow(*, of_tfs: bool) -> FinalResponse:
+    """Answer the question whether a page may send a request."""
+    if of_tfs:
+        return FinalResponse(b"", [])
+    allowed = [
+        ("Access-Control-Allow-Methods", _METHODS),
+        ("Access-Control-Allow-Headers", _TAKES),
+        ("Access-Control-Max-Age", _REMEMBER_S),
+    ]
+    return FinalResponse(b"", allowed, 204)

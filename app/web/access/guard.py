@@ -18,8 +18,7 @@ from app.web.errors import (
 from app.web.observing import CALLER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from wsgiref.types import StartResponse, WSGIApplication
+    from collections.abc import Callable
 
     from app.access.keyring import Caller, KeyRing
     from app.web.access.limiting import Limiter
@@ -31,11 +30,10 @@ Environ = dict[str, Any]
 
 
 class Guard:
-    """WSGI middleware."""
+    """Checks keys, tokens and limits on the way in."""
 
     def __init__(
         self,
-        application: WSGIApplication,
         *,
         keys: KeyRing | None,
         limiter: Limiter | None,
@@ -44,10 +42,9 @@ class Guard:
         metrics: WebMetrics,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Guard an application.
+        """Guard what is behind the gate.
 
         Args:
-            application: What is behind the door.
             keys: Who gets in; None is everybody.
             limiter: Counts what callers ask; None where nobody is limited.
             rate: How often a caller may ask whose key says nothing else, and how often an address
@@ -56,7 +53,6 @@ class Guard:
             metrics: Told of refusals, and of whose key opened.
             now: Seconds since 1970.
         """
-        self._application = application
         self._keys = keys
         self._limiter = limiter
         self._rate = rate
@@ -64,14 +60,18 @@ class Guard:
         self._metrics = metrics
         self._now = now
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request, or have it answered."""
-        try:
-            if not is_free(environ["PATH_INFO"]):
-                self._check(environ)
-        except ServiceError as exc:
-            return exc.response()(environ, start_response)
-        return self._application(environ, start_response)
+    def enter(self, environ: Environ) -> None:
+        """Let a request in.
+
+        Raises:
+            ServiceError: If it is not let in; the class says why.
+        """
+        if not is_free(environ["PATH_INFO"]):
+            self._check(environ)
+
+    def headers(self, _environ: Environ) -> list[tuple[str, str]]:
+        """Return that it adds nothing to answers."""
+        return []
 
     def _check(self, environ: Environ) -> None:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 from app.access.addresses import UNIX_PEER, plain_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from wsgiref.types import StartResponse, WSGIApplication
-
     from app.access.networks import Networks
 
 _WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[0-9.]+))(?::[0-9]+)?")
@@ -24,23 +21,24 @@ Environ = dict[str, Any]
 
 
 class Proxied:
-    """WSGI middleware: puts the client's address and scheme, and its prefix, in the environment."""
+    """Puts the client's address and scheme, and its prefix, in the environment on the way in."""
 
-    def __init__(self, application: WSGIApplication, proxies: Networks) -> None:
-        """Wrap an application.
+    def __init__(self, proxies: Networks) -> None:
+        """Believe proxies.
 
         Args:
-            application: What is behind the proxies.
             proxies: Addresses whose X-Forwarded-For, -Proto and -Prefix are believed.
         """
-        self._application = application
         self._is_proxy = lru_cache(maxsize=1024)(proxies.__contains__)
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request."""
+    def enter(self, environ: Environ) -> None:
+        """Read what a proxy says of a request."""
         if self._is_proxy(environ.get("REMOTE_ADDR", "")):
             self._believe(environ)
-        return self._application(environ, start_response)
+
+    def headers(self, _environ: Environ) -> list[tuple[str, str]]:
+        """Return that it adds nothing to answers."""
+        return []
 
     def _believe(self, environ: Environ) -> None:
         scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()

@@ -14,7 +14,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 from app.web.errors import BadInputError, TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from werkzeug.sansio.multipart import Event
 
@@ -37,7 +37,6 @@ def decode_form(
     content_type: str,
     max_images: int,
     pictures: ReadPictures,
-    pause: Callable[[], object] = lambda: None,
     *,
     reserved: Container[str] = (),
 ) -> Images:
@@ -48,7 +47,6 @@ def decode_form(
         content_type: The request's header, which has the boundary.
         max_images: Bound on the files.
         pictures: Reads them.
-        pause: Called now and then, to let others go on.
         reserved: Names of fields that say something where a form is not listened to.
 
     Raises:
@@ -56,7 +54,7 @@ def decode_form(
         TooLargeError: If there are too many files.
         ServiceError: If a file is no picture that is read.
     """
-    events = _events(body, _boundary(content_type), pause)
+    events = _events(body, _boundary(content_type))
     files = _chosen_of(events, max_images, reserved)
     if not files:
         raise BadInputError("the form has no file; give at least one picture")
@@ -112,12 +110,10 @@ def _boundary(content_type: str) -> bytes:
     return boundary.encode()
 
 
-def _events(body: bytes, boundary: bytes, pause: Callable[[], object]) -> Iterator[Event]:
+def _events(body: bytes, boundary: bytes) -> Iterator[Event]:
     decoder = MultipartDecoder(boundary, _MOST_HELD_BYTES)
     try:
         for start in range(0, len(body), _SLICE_BYTES):
-            if start:
-                pause()
             decoder.receive_data(body[start : start + _SLICE_BYTES])
             yield from _ready(decoder)
         decoder.receive_data(None)

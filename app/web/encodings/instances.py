@@ -23,8 +23,6 @@ from app.web.encodings.plain_instances import read_plain
 from app.web.errors import BadInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.status import Shape
     from app.web.encodings.images import ReadPictures
 
@@ -39,7 +37,6 @@ def decode_instances(
     shape: Shape,
     max_images: int,
     pictures: ReadPictures = no_pictures,
-    pause: Callable[[], object] = lambda: None,
 ) -> Images:
     """Decode a JSON body.
 
@@ -49,14 +46,13 @@ def decode_instances(
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the instances.
         pictures: Reads those that are base64.
-        pause: Called now and then while many images are decoded, to let others go on.
 
     Raises:
         BadInputError: If anything is malformed; names the instance, row and column.
         TooLargeError: If there are too many instances.
         ServiceError: If a picture cannot be read; the class says why.
     """
-    plain = read_plain(body, shape, max_images, pause)
+    plain = read_plain(body, shape, max_images)
     if plain is not None:
         return Images(*plain)
     instances = _instances(body)
@@ -66,8 +62,6 @@ def decode_instances(
     pixels: list[bytes] = []
     files: dict[int, bytes] = {}
     for index, instance in enumerate(instances):
-        if index and not index % _PAUSE_EVERY:
-            pause()
         if type(instance) is dict:
             content = decode_base64(f"instance {index}", instance)
             if not is_raw(content, math.prod(shape)):

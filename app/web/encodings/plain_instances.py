@@ -15,7 +15,7 @@ import numpy as np
 import simdjson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from app.status import Shape
 
@@ -34,7 +34,6 @@ def read_plain(
     body: bytes,
     shape: Shape,
     max_images: int,
-    pause: Callable[[], object],
     key: str = "instances",
 ) -> tuple[int, bytes] | None:
     """Decode `{"instances": [image, ...]}`; None for whatever needs a closer look.
@@ -44,7 +43,6 @@ def read_plain(
             list of rows.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
-        pause: Called between slices.
         key: What the images stand at, `instances` or `inputs`.
 
     Returns:
@@ -55,8 +53,6 @@ def read_plain(
     images = 0
     pixels: list[bytes] = []
     for part in _slices(body):
-        if pixels:
-            pause()
         read = _read_slice(part, shape, max_images - images, key)
         if read is None:
             return None

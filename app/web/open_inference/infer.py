@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, request
 
 from app.web.bodies import read_body, request_timeout_s
-from app.web.event_loop import give_way
 from app.web.lookup import version_number
 from app.web.observing import STARTED
 from app.web.open_inference.files import FILES, name_of, read_files
@@ -52,7 +51,7 @@ def infer_blueprint(
     def answer(target: Target) -> Response:
         environ = request.environ
         timeout_s = request_timeout_s(environ, timeout_ms)
-        body = read_body(environ, timeout_s, max_body_bytes)
+        body = read_body(environ, max_body_bytes)
         asked = read_request(body, environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH"))
         deadline = environ[STARTED] + (asked.timeout_s or timeout_s)
         serving = predictor.serving(target, deadline, len(body))
@@ -62,7 +61,7 @@ def infer_blueprint(
             files = read_files(asked.input, max_images)
             rows, pixels, notes = reader.read(files, shape, asked.prepare, deadline, name_of)
         else:
-            rows, pixels = read_pixels(asked.input, shape, max_images, give_way)
+            rows, pixels = read_pixels(asked.input, shape, max_images)
             notes = None
         prediction = predictor.predict(target, rows, pixels, deadline, environ)
         return write_response(asked, prediction, predictor.name(target), notes)

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from app.web.answers import server_timing
-from app.web.lean_flask import FinalResponse
+from app.web.final_response import FinalResponse
 from app.web.open_inference.files import LENGTH
 from app.web.open_inference.inference_request import HEADER_LENGTH, OUTPUT
 

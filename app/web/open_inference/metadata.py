@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flask import Response
 
     from app.status import VersionStatus
-    from app.web.channel import HostChannel
+    from app.web.blocking_host import BlockingHost
 
 EXTENSIONS = (
     "binary_tensor_data",
@@ -29,7 +29,7 @@ EXTENSIONS = (
 PLATFORM = "tensorflow_savedmodel"
 
 
-def metadata_blueprint(channel: HostChannel) -> Blueprint:
+def metadata_blueprint(channel: BlockingHost) -> Blueprint:
     """Build the routes.
 
     Args:

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, request
 
-from app.draining_server import DRAINING
 from app.web.errors import NotReadyError, json_response
 from app.web.lookup import find_model, find_version, version_number
+from app.web.observing import DRAINING
 
 if TYPE_CHECKING:
     from flask import Response
 
     from app.status import HostStatus, ModelStatus, VersionStatus
-    from app.web.channel import HostChannel
+    from app.web.blocking_host import BlockingHost
 
 
-def readiness_blueprint(channel: HostChannel) -> Blueprint:
+def readiness_blueprint(channel: BlockingHost) -> Blueprint:
     """Build the routes.
 
     Args:

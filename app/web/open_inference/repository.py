@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
-import gevent
 from flask import Blueprint, Response, request
 from pydantic import ConfigDict, Field
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from app.status import ModelStatus, State
-    from app.web.channel import HostChannel
+    from app.web.blocking_host import BlockingHost
 
 STATES: dict[State, str] = {
     "serving": "READY",
@@ -59,7 +59,7 @@ class Parameters(NullIsMissing):
 
 
 def repository_blueprint(
-    channel: HostChannel, token: str | None, pause: Callable[[float], object] = gevent.sleep
+    channel: BlockingHost, token: str | None, pause: Callable[[float], object] = time.sleep
 ) -> Blueprint:
     """Build the routes.
 

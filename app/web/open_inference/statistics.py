@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from flask import Response
 
     from app.status import ModelStatus
-    from app.web.channel import HostChannel
+    from app.web.blocking_host import BlockingHost
 
 _TIMEOUT_S = 2.0
 _NONE = Duration()
 
 
-def statistics_blueprint(channel: HostChannel) -> Blueprint:
+def statistics_blueprint(channel: BlockingHost) -> Blueprint:
     """Build the routes.
 
     Args:

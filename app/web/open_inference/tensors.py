@@ -11,8 +11,6 @@ import numpy as np
 from app.web.errors import BadInputError, TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from app.status import Shape
@@ -50,9 +48,7 @@ class Tensor(NamedTuple):
     """Numbers, flat or nested, or their bytes: little-endian, row-major."""
 
 
-def read_pixels(
-    tensor: Tensor, shape: Shape, max_images: int, pause: Callable[[], object] = lambda: None
-) -> tuple[int, bytes | memoryview]:
+def read_pixels(tensor: Tensor, shape: Shape, max_images: int) -> tuple[int, bytes | memoryview]:
     """Check a tensor, and give its pixels.
 
     Args:
@@ -60,7 +56,6 @@ def read_pixels(
             (n, rows, columns), and of any datatype that holds whole numbers.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
-        pause: Called now and then while many numbers are looked at, to let others go on.
 
     Returns:
         The number of images, and their uint8 pixels, row-major, image after image.
@@ -75,7 +70,7 @@ def read_pixels(
     if isinstance(tensor.data, memoryview):
         pixels = _from_bytes(tensor, datatype, dimensions)
     else:
-        pixels = _from_numbers(tensor.data, datatype, dimensions, pause)
+        pixels = _from_numbers(tensor.data, datatype, dimensions)
     return dimensions[0], pixels
 
 
@@ -119,7 +114,6 @@ def _from_numbers(
     data: list[Any],
     datatype: np.dtype[Any],
     dimensions: tuple[int, ...],
-    pause: Callable[[], object],
 ) -> bytes:
     """Read what JSON holds, flat or nested as its shape says, in slices."""
     images, each = dimensions[0], dimensions[1:]
@@ -133,8 +127,6 @@ def _from_numbers(
     most = _INK if datatype.kind == "f" else min(_INK, np.iinfo(datatype).max)
     pixels = []
     for start in range(0, images, _SLICE_IMAGES):
-        if start:
-            pause()
         stop = start + _SLICE_IMAGES
         if nested:
             values = _flatten(data[start:stop], dimensions)

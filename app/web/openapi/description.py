@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.status import HostStatus
-    from app.web.channel import HostChannel
+    from app.web.blocking_host import BlockingHost
 
 _SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
 _SERVER = b'"servers":[{"url":"%b"}]'
@@ -52,7 +52,7 @@ class Description:
         return self._written
 
 
-def description_blueprint(channel: HostChannel, bounds: Bounds) -> Blueprint:
+def description_blueprint(channel: BlockingHost, bounds: Bounds) -> Blueprint:
     """Build the routes.
 
     Args:

@@ -1,14 +1,13 @@
-"""Turns pictures into a model's pixels in a few threads, so that the event loop goes on."""
+"""Turns pictures into a model's pixels in a few threads: not in as many as there are requests."""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import threading
 import time
-from typing import TYPE_CHECKING, Any, Literal
-
-import gevent.threadpool
-from gevent.lock import Semaphore
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Literal
 
 from app.web.errors import (
     BadInputError,
@@ -21,7 +20,7 @@ from app.web.pictures import preparation
 from app.web.pictures.decoding import ENOUGH, decode_picture, fit_array
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -62,15 +61,16 @@ class PictureReader:
         self._most_bytes = most_bytes
         self._clock = clock
         self._on_shed = on_shed
-        self._threads = gevent.threadpool.ThreadPool(_THREADS)
-        self._turns = Semaphore(_THREADS)
-        self._large_turn = Semaphore(1)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pictures")
+        self._turns = threading.Semaphore(_THREADS)
+        self._large_turn = threading.Semaphore(1)
+        self._lock = threading.Lock()
         self._requests = 0
         self._held = 0
 
     def close(self) -> None:
         """Wait for what is being decoded, and let the threads go."""
-        self._threads.kill()
+        self._threads.shutdown(cancel_futures=True)
 
     def read(
         self,
@@ -101,28 +101,32 @@ class PictureReader:
             DeadlineError: If it takes too long.
         """
         self._check_made(len(pictures), shape)
-        size = sum(map(_size, pictures))
-        full = self._requests >= _MOST_WAITING or self._held + size > _HELD_LIMIT
-        if self._requests and full:
-            self._on_shed("pictures")
-            sentence = f"pictures of {self._requests} requests wait to be decoded"
-            raise OverloadedError(sentence, retry_after_s=1)
-        self._requests += 1
-        self._held += size
-        pixels, notes = [], []
-        try:
+        pixels: list[bytes] = []
+        notes: list[tuple[str, ...]] = []
+        with self._counted(sum(map(_size, pictures))), _named(name, pixels):
             for picture in pictures:
                 prepared = self._read(picture, shape, prepare, deadline)
                 pixels.append(prepared.pixels)
                 notes.append(prepared.notes)
-        except ServiceError as exc:
-            if name is not None:
-                exc.args = (f"{name(len(pixels))}: {exc}",)
-            raise
-        finally:
-            self._requests -= 1
-            self._held -= size
         return len(pixels), b"".join(pixels), notes
+
+    @contextlib.contextmanager
+    def _counted(self, size: int) -> Iterator[None]:
+        """Count a request and the bytes of its pictures, or refuse it."""
+        with self._lock:
+            full = self._requests >= _MOST_WAITING or self._held + size > _HELD_LIMIT
+            if self._requests and full:
+                self._on_shed("pictures")
+                sentence = f"pictures of {self._requests} requests wait to be decoded"
+                raise OverloadedError(sentence, retry_after_s=1)
+            self._requests += 1
+            self._held += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._requests -= 1
+                self._held -= size
 
     def _check_made(self, pictures: int, shape: Shape) -> None:
         one = math.prod(shape)
@@ -152,30 +156,28 @@ class PictureReader:
                 if not turn.acquire(timeout=max(0.0, deadline - self._clock())):
                     raise DeadlineError("no thread was free to decode the picture in time")
                 held.callback(turn.release)
-            running = self._threads.spawn(_outcome, picture, shape, prepare)
+            running = self._threads.submit(read_picture, picture, shape, prepare)
             taken = held.pop_all()
-        running.rawlink(lambda _running: taken.close())
-        if not running.wait(max(0.0, deadline - self._clock())):
-            raise DeadlineError("the picture was not decoded before the deadline")
-        outcome: Any = running.get()
-        if isinstance(outcome, ServiceError):
-            raise outcome
-        prepared: Prepared = outcome
-        return prepared
+        running.add_done_callback(lambda _running: taken.close())
+        try:
+            return running.result(max(0.0, deadline - self._clock()))
+        except TimeoutError:
+            raise DeadlineError("the picture was not decoded before the deadline") from None
 
 
 def _size(picture: bytes | NDArray[np.uint8]) -> int:
     return len(picture) if isinstance(picture, bytes) else picture.nbytes
 
 
-def _outcome(
-    picture: bytes | NDArray[np.uint8], shape: Shape, prepare: Prepare
-) -> Prepared | ServiceError:
-    """Read in a thread; what is raised there is logged as unexpected, so refusals are given."""
+@contextlib.contextmanager
+def _named(name: Callable[[int], str] | None, read: Sequence[bytes]) -> Iterator[None]:
+    """Add to a refusal what the picture at fault is called."""
     try:
-        return read_picture(picture, shape, prepare)
+        yield
     except ServiceError as exc:
-        return exc
+        if name is not None:
+            exc.args = (f"{name(len(read))}: {exc}",)
+        raise
 
 
 def read_picture(picture: bytes | NDArray[np.uint8], shape: Shape, prepare: Prepare) -> Prepared:

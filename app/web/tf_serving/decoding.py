@@ -10,21 +10,16 @@ from app.web.tf_serving.plain_bodies import read_plain_body
 from app.web.tf_serving.tensors import SIGNATURE, Images, images_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.status import Shape
 
 
-def decode_images(
-    body: bytes, shape: Shape, max_images: int, pause: Callable[[], object]
-) -> tuple[str, Images]:
+def decode_images(body: bytes, shape: Shape, max_images: int) -> tuple[str, Images]:
     """Decode a body.
 
     Args:
         body: `{"signature_name": ..., "instances": [...]}`, or with `inputs`.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
-        pause: Called now and then while many images are decoded, to let others go on.
 
     Returns:
         The key that the images stand at, `instances` or `inputs`, and the images.
@@ -34,14 +29,14 @@ def decode_images(
         BadInputError: If the images do not fit the model.
         TooLargeError: If there are too many.
     """
-    plain = read_plain_body(body, shape, max_images, pause)
+    plain = read_plain_body(body, shape, max_images)
     if plain is not None:
         return plain
     document = parse_object(body)
     name = signature_of(document)
     if name != SIGNATURE:
         raise InvalidArgumentError(f'Serving signature name: "{name}" not found in signature def')
-    return images_of(document, shape, max_images, pause)
+    return images_of(document, shape, max_images)
 
 
 def signature_of(document: dict[str, Any]) -> str:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from app.web.errors import ServiceError
-from app.web.lean_flask import FinalResponse
-
-if TYPE_CHECKING:
-    from flask import Response
+from app.web.final_response import FinalResponse
 
 
 class TfServingError(ServiceError):
     """Base of the refusals that programs know from there."""
 
-    def response(self) -> Response:
+    def response(self) -> FinalResponse:
         """Render over several lines, as there."""
         body = json.dumps({"error": str(self)}, indent=4, ensure_ascii=False)
         return FinalResponse(body.encode(errors="replace"), self.headers(), self.status)

@@ -9,8 +9,7 @@ from flask import request
 from app.web.answers import server_timing
 from app.web.bodies import read_body, request_timeout_s
 from app.web.errors import NotFoundError
-from app.web.event_loop import give_way
-from app.web.lean_flask import FinalResponse
+from app.web.final_response import FinalResponse
 from app.web.observing import STARTED
 from app.web.tf_serving.answers import METHOD, encode_outputs
 from app.web.tf_serving.decoding import decode_images, signature_of
@@ -48,12 +47,12 @@ class Inference:
         """
         deadline, body = self._receive()
         model = self._serving(asked, deadline, body)
-        key, images = decode_images(body, model.input_shape, self._max_images, give_way)
+        key, images = decode_images(body, model.input_shape, self._max_images)
         try:
             prediction = self._predictor.predict(asked.target, *images, deadline, request.environ)
         except NotFoundError:  # it has gone meanwhile
             raise asked.unknown() from None
-        return _response(asked.model, prediction, key)
+        return prediction_response(asked.model, prediction, key)
 
     def refuse(self, asked: Asked) -> Response:
         """Answer `:classify` and `:regress` as for a signature that is for `:predict` alone.
@@ -77,7 +76,7 @@ class Inference:
         """Read the body, whatever its Content-Type; gives the deadline as well."""
         environ = request.environ
         timeout_s = request_timeout_s(environ, self._timeout_ms)
-        body = read_body(environ, timeout_s, self._max_body_bytes)
+        body = read_body(environ, self._max_body_bytes)
         return environ[STARTED] + timeout_s, body
 
     def _serving(self, asked: Asked, deadline: float, body: bytes) -> LoadedModel:
@@ -105,7 +104,14 @@ def _check_examples(document: dict[str, Any]) -> None:
             raise InvalidArgumentError(found)
 
 
-def _response(model: str, prediction: Prediction, key: str) -> Response:
+def prediction_response(model: str, prediction: Prediction, key: str) -> FinalResponse:
+    """Answer `:predict`.
+
+    Args:
+        model: Its name.
+        prediction: Of the images.
+        key: What they stood at in the request, `instances` or `inputs`.
+    """
     answer = prediction.answer
     headers = [
         ("Content-Type", "application/json"),

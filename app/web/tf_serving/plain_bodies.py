@@ -10,11 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from app.web.encodings.plain_instances import read_plain
-from app.web.tf_serving.tensors import INPUT, PAUSE_EVERY, SIGNATURE, Images
+from app.web.tf_serving.tensors import INPUT, SIGNATURE, Images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.status import Shape
 
 _SPACED = str.maketrans({" ": r"[ \t\r\n]*"})
@@ -34,30 +32,27 @@ _NAMED_COLUMN = _pattern(_START + rf'"inputs" : {{ "{INPUT}" :')
 _AFTER_COLUMN = _pattern(r"} } \Z")
 
 
-def read_plain_body(
-    body: bytes, shape: Shape, max_images: int, pause: Callable[[], object]
-) -> tuple[str, Images] | None:
+def read_plain_body(body: bytes, shape: Shape, max_images: int) -> tuple[str, Images] | None:
     """Decode a body; None for whatever needs a closer look.
 
     Args:
         body: `{"signature_name": ..., "instances": [...]}`, or with `inputs`.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
-        pause: Called now and then while many images are decoded, to let others go on.
 
     Returns:
         The key that the images stand at, `instances` or `inputs`, and the images.
     """
     if named := _between(_NAMED_ROWS, body, _AFTER_ROWS):
-        images = _read_rows(_BETWEEN_ROWS.split(named), shape, max_images, pause)
+        images = _read_rows(_BETWEEN_ROWS.split(named), shape, max_images)
         return None if images is None else ("instances", images)
     if column := _between(_NAMED_COLUMN, body, _AFTER_COLUMN):
-        read = read_plain(b'{"inputs":%b}' % column, shape, max_images, pause, "inputs")
+        read = read_plain(b'{"inputs":%b}' % column, shape, max_images, "inputs")
         return None if read is None else ("inputs", Images(*read))
     if rows := _ROWS.match(body):
         signature, key = rows.groups()
         plain = b'{"%b":%b' % (key, body[rows.end() :]) if signature else body
-        read = read_plain(plain, shape, max_images, pause, key.decode())
+        read = read_plain(plain, shape, max_images, key.decode())
         return None if read is None else (key.decode(), Images(*read))
     return None
 
@@ -68,18 +63,14 @@ def _between(start: re.Pattern[bytes], body: bytes, end: re.Pattern[bytes]) -> b
     return body[begun.end() : ended.start()] if begun and ended else None
 
 
-def _read_rows(
-    rows: list[bytes], shape: Shape, max_images: int, pause: Callable[[], object]
-) -> Images | None:
+def _read_rows(rows: list[bytes], shape: Shape, max_images: int) -> Images | None:
     """Read rows of one image each, all nested alike."""
     if len(rows) > max_images or len({row.count(b"[") for row in rows}) > 1:
         return None
     pixels: list[bytes] = []
-    for place, row in enumerate(rows, start=1):
-        read = read_plain(b'{"instances":[%b]}' % row, shape, 1, pause)
+    for row in rows:
+        read = read_plain(b'{"instances":[%b]}' % row, shape, 1)
         if read is None:
             return None
         pixels.append(read[1])
-        if place % PAUSE_EVERY == 0:
-            pause()
     return Images(len(rows), b"".join(pixels))

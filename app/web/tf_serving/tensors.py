@@ -17,8 +17,6 @@ from app.web.tf_serving.documents import quote, type_name
 from app.web.tf_serving.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.status import Shape
 
 SIGNATURE = "serving_default"
@@ -42,16 +40,13 @@ class Images(NamedTuple):
     """uint8, row-major, image after image."""
 
 
-def images_of(
-    document: dict[str, Any], shape: Shape, max_images: int, pause: Callable[[], object]
-) -> tuple[str, Images]:
+def images_of(document: dict[str, Any], shape: Shape, max_images: int) -> tuple[str, Images]:
     """Read the images of a request.
 
     Args:
         document: The request.
         shape: Rows, columns and channels that the model takes.
         max_images: Bound on the images.
-        pause: Called now and then, to let others go on.
 
     Returns:
         The key that they stand at, `instances` or `inputs`, and the images.
@@ -69,10 +64,10 @@ def images_of(
         raise InvalidArgumentError("Missing 'inputs' or 'instances' key")
     many = len(values) if isinstance(values, list) else 0
     check_count(many, max_images)
-    joined = _join(values, math.prod(shape), pause) if many else None
+    joined = _join(values, math.prod(shape)) if many else None
     if joined is None:
         if key == "instances":
-            _check_rows(document["instances"], shape, pause)
+            _check_rows(document["instances"], shape)
         else:
             _check_columns(values, shape)
         _refuse_shape(_dimensions(values), shape)  # an empty one
@@ -114,19 +109,16 @@ def _is_named(value: Any) -> bool:
     return isinstance(value, dict) and not ([*value] == ["b64"] and isinstance(value["b64"], str))
 
 
-def _join(
-    values: list[Any], size: int, pause: Callable[[], object]
-) -> tuple[Dimensions, bytes] | None:
+def _join(values: list[Any], size: int) -> tuple[Dimensions, bytes] | None:
     """Give the dimensions that all have, and their pixels; None where something is wrong.
 
     Args:
         values: One for each image.
         size: How many pixels it may have.
-        pause: Called now and then.
     """
     pixels: list[bytes] = []
     common: Dimensions | None = None
-    for index, value in enumerate(values, start=1):
+    for value in values:
         read = _read(value, size)
         if read is None:
             return None
@@ -135,8 +127,6 @@ def _join(
             return None
         common = dimensions
         pixels.append(own)
-        if index % PAUSE_EVERY == 0:
-            pause()
     return (common, b"".join(pixels)) if common is not None else None
 
 
@@ -182,7 +172,7 @@ def _dimensions(value: Any) -> Dimensions:
     return tuple(dimensions)
 
 
-def _check_rows(instances: list[Any], shape: Shape, pause: Callable[[], object]) -> None:
+def _check_rows(instances: list[Any], shape: Shape) -> None:
     first: Dimensions | None = None
     named = _is_named(instances[0])
     for index, element in enumerate(instances):
@@ -205,8 +195,6 @@ def _check_rows(instances: list[Any], shape: Shape, pause: Callable[[], object])
                 f"{where} of 'instances' list. JSON object: {quote(element)} "
                 f"keys must be equal to: {INPUT}"
             )
-        if index % PAUSE_EVERY == PAUSE_EVERY - 1:
-            pause()
 
 
 def _check_columns(values: Any, shape: Shape) -> None:

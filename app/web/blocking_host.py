@@ -1,0 +1,117 @@
+"""The model host as threads ask it: each call blocks until the event loop has the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from app.web.errors import HostLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from app.statistics import VersionStatistics
+    from app.status import HostStatus, LoadedModel, ModelStatus
+    from app.web.channel import HostChannel, Prediction
+
+_T = TypeVar("_T")
+
+
+class PendingCall:
+    """What a request waits for in a thread, so that the event loop can cancel it."""
+
+    def __init__(self) -> None:
+        self._future: concurrent.futures.Future[Any] | None = None
+        self._cancelled = False
+
+    def begin(self, future: concurrent.futures.Future[Any]) -> None:
+        """Note what the thread waits for from now on."""
+        self._future = future
+        if self._cancelled:
+            future.cancel()
+
+    def cancel(self) -> None:
+        """End the wait, and every later one: the client is gone."""
+        self._cancelled = True
+        if self._future is not None:
+            self._future.cancel()
+
+
+PENDING_CALL: ContextVar[PendingCall | None] = ContextVar("PENDING_CALL", default=None)
+"""Of the request that this context answers."""
+
+
+class BlockingHost:
+    """Asks a `HostChannel` from any thread but its event loop's; see there for the methods."""
+
+    def __init__(self, channel: HostChannel, loop: asyncio.AbstractEventLoop) -> None:
+        self._channel = channel
+        self._loop = loop
+
+    @property
+    def status(self) -> HostStatus:
+        """Return what the host says of itself, or what must be said of it."""
+        return self._channel.status
+
+    def model(self, name: str | None = None) -> ModelStatus:
+        """Return what is known of a model; None is the default one."""
+        return self._channel.model(name)
+
+    def serving(
+        self, deadline: float, size: int = 0, *, model: str | None = None, version: int = 0
+    ) -> LoadedModel:
+        """Return what answers requests; waits while a model's first version is being loaded."""
+        found = self._channel.serving_now(model, version)
+        if found is not None:
+            return found
+        return self._wait(self._channel.serving(deadline, size, model=model, version=version))
+
+    def predict(
+        self,
+        rows: int,
+        pixels: bytes | memoryview,
+        deadline: float,
+        *,
+        model: str | None = None,
+        version: int = 0,
+        or_default: bool = False,
+    ) -> Prediction:
+        """Have images classified."""
+        return self._wait(
+            self._channel.predict(
+                rows, pixels, deadline, model=model, version=version, or_default=or_default
+            )
+        )
+
+    def admin(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """Have the host do what an operator asks for."""
+        return self._wait(self._channel.admin(request, deadline))
+
+    def metrics(self, deadline: float) -> bytes:
+        """Fetch the host's metrics in Prometheus' text format."""
+        return self._wait(self._channel.metrics(deadline))
+
+    def statistics(self, deadline: float) -> list[VersionStatistics]:
+        """Fetch what callers asked of each version."""
+        return self._wait(self._channel.statistics(deadline))
+
+    def example(self, deadline: float, *, model: str | None = None) -> NDArray[np.uint8]:
+        """Fetch a golden image of a model's default version."""
+        return self._wait(self._channel.example(deadline, model=model))
+
+    def _wait(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine on the event loop; each ends by its own deadline."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        pending = PENDING_CALL.get()
+        if pending is not None:
+            pending.begin(future)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            sentence = "the caller is gone, or the service is shutting down"
+            raise HostLostError(sentence, retry_after_s=1) from None
