@@ -63,12 +63,12 @@ class AsgiFront:
         received: Received = scope[RECEIVED]
         if received.draining:
             environ[DRAINING] = True
-        response = self._gate.enter(environ)
         try:
-            if response is None:
+            refused = self._gate.enter(environ)
+            if refused is None:
                 answer = await self._answer(scope, environ, receive)
             else:
-                answer = _final(response, environ)
+                answer = _final(refused, environ)
         except asyncio.CancelledError:
             self._gate.abandon(environ)
             raise

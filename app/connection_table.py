@@ -25,6 +25,7 @@ class Connection(Protocol):
     """A client's connection, as far as this table goes."""
 
     kept: bool
+    begun: bool
     since: float
     closing_since: float
     stalled_since: float
@@ -130,7 +131,7 @@ class ConnectionTable:
             patience = self._keepalive_s if connection.kept else _HEAD_S
             if number < too_many:
                 patience = min(patience, _HEAD_S)
-            if draining and connection.kept:
+            if draining and not connection.begun:
                 patience = min(patience, _LAST_CHANCE_S)
             if now - connection.since > patience:
                 connection.end()

@@ -57,8 +57,13 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
 
     def __init__(self, worker: WebWorker) -> None:
         super().__init__(worker)
+        # No peer is believed what it says of the request's scheme; gunicorn believes Unix sockets.
+        self._forwarded_trust: Any = {}, ()
+        self._secure_names: frozenset[bytes] = frozenset()
         self.kept = False
         """A request was answered, and nothing of the next one has come."""
+        self.begun = False
+        """Something came that is no whole head yet."""
         self.since = 0.0
         """Loop time at which it began to wait for a head, or heard from a refused client last."""
         self.closing_since = 0.0
@@ -106,6 +111,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         self._heard_at = now
         if self.kept:
             self._wait_for_head(kept=False)  # it has as long as a new one's
+        self.begun = True
         if self._unparsed:
             self._unparsed += data
         elif len(data) > _SLICE_BYTES and self._callback_parser.is_chunked:
@@ -215,6 +221,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
 
     def _wait_for_head(self, *, kept: bool) -> None:
         self.kept = kept
+        self.begun = False
         self.since = self.worker.loop.time()
         self.worker.connections.wait(self)
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
-LONGEST_TIMEOUT_MS = 600_000
+LONGEST_TIMEOUT_MS = 60_000
+"""A caller who may wait longer holds a place for so long."""
 _FEW_DIGITS = re.compile("[0-9]{1,9}")  # int() raises on thousands of them
 
 _PIECE = 256 * 2**10

@@ -29,7 +29,7 @@ from app.web.tf_serving.plain_bodies import read_plain_body
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.status import Shape
+    from app.status import LoadedModel, Shape
     from app.web.channel import HostChannel, Prediction
     from app.web.final_response import FinalResponse
     from app.web.traffic import Traffic
@@ -135,11 +135,14 @@ class FastPath:
             environ: The request's.
             body: All of it.
         """
-        model = self._channel.serving_now(usual.model, usual.version)
-        if model is None or len(body) > self._most_bytes:
+        if len(body) > self._most_bytes:
             return None
+        decode = self._decoders[usual.protocol]
         try:
-            question = self._decoders[usual.protocol](usual, environ, body, model.input_shape)
+            model = self._channel.serving_now(usual.model, usual.version)
+            if model is None:
+                model = await self._serving(usual, environ, len(body))
+            question = decode(usual, environ, body, model.input_shape)
         except ServiceError:
             return None
         if question is None:
@@ -150,6 +153,11 @@ class FastPath:
             return None  # it has gone meanwhile, and each protocol tells so in its own words
         except ServiceError as exc:
             return exc.response()
+
+    async def _serving(self, usual: Usual, environ: Environ, size: int) -> LoadedModel:
+        """Wait for a version here: a thread that did would be missing elsewhere."""
+        deadline = self._deadline(environ)
+        return await self._channel.serving(deadline, size, model=usual.model, version=usual.version)
 
     async def _ask(self, usual: Usual, environ: Environ, question: Question) -> Prediction:
         version, canary = usual.version, 0

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 1000
 """Requests that may wait for a thread of one lane."""
+_LONGEST_WAIT_S = 30.0
 _OPERATIONS = frozenset(("/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"))
 _ENVIRON = "glyph.environ"
 
@@ -57,14 +58,17 @@ class Lane:
             environ: What the application is given of it, with its body.
 
         Raises:
-            OverloadedError: If too many requests wait already.
+            OverloadedError: If too many requests wait already, or it waits too long.
         """
         if self._waiting >= _MOST_WAITING:
             sentence = f"{self._waiting} requests wait for a thread; send it again"
             raise OverloadedError(sentence, retry_after_s=1)
         self._waiting += 1
         try:
-            await self._turns.acquire()
+            async with asyncio.timeout(_LONGEST_WAIT_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise OverloadedError("no thread was free in time", retry_after_s=1) from None
         finally:
             self._waiting -= 1
         pending = PendingCall()
