@@ -32,12 +32,16 @@ if TYPE_CHECKING:
     from app.status import LoadedModel, Shape
     from app.web.channel import HostChannel, Prediction
     from app.web.final_response import FinalResponse
+    from app.web.open_inference.inference_request import InferenceRequest
     from app.web.traffic import Traffic
 
 _MOST_BYTES = 256 * 2**10
 """Of a body that is taken here: pixels of some 300 images. More would hold up the event loop."""
 _MOST_JSON_BYTES = 128 * 2**10
 """Read within a millisecond."""
+_MOST_NUMBERS = 4096
+"""Of an answer: to write a model's thousand classes for hundreds of images takes far longer."""
+_FEW_DIGITS = re.compile("[0-9]{1,6}")
 _NAMED = r"/models/([A-Za-z0-9._-]+)(?:/versions/([1-9][0-9]{0,17}))?"
 """Models and versions that are written otherwise are left to Flask's routes."""
 
@@ -70,9 +74,16 @@ class Question(NamedTuple):
 
     rows: int
     pixels: bytes | memoryview
+    render: Callable[[Prediction], FinalResponse]
+
+
+class Reading(NamedTuple):
+    """A request that is usual as far as it can be read without knowing the model."""
+
     deadline: float
     """Clock reading."""
-    render: Callable[[Prediction], FinalResponse]
+    decode: Callable[[Shape], Question | None]
+    """Takes the shape of an image; gives None where something is unusual."""
 
 
 class Usual(NamedTuple):
@@ -113,10 +124,10 @@ class FastPath:
         self._timeout_ms = timeout_ms
         self._max_images = max_images
         self._most_bytes = min(_MOST_BYTES, max_body_bytes)
-        self._decoders = {
-            Protocol.GLYPH: self._decode_glyph,
-            Protocol.TF_SERVING: self._decode_tf_serving,
-            Protocol.OPEN_INFERENCE: self._decode_open_inference,
+        self._readers = {
+            Protocol.GLYPH: self._read_glyph,
+            Protocol.TF_SERVING: self._read_tf_serving,
+            Protocol.OPEN_INFERENCE: self._read_open_inference,
         }
 
     def match(self, environ: Environ) -> Usual | None:
@@ -135,31 +146,27 @@ class FastPath:
             environ: The request's.
             body: All of it.
         """
-        if len(body) > self._most_bytes:
+        reading = self._read(usual, environ, body)
+        if reading is None:
             return None
-        decode = self._decoders[usual.protocol]
         try:
             model = self._channel.serving_now(usual.model, usual.version)
-            if model is None:
-                model = await self._serving(usual, environ, len(body))
-            question = decode(usual, environ, body, model.input_shape)
-        except ServiceError:
-            return None
-        if question is None:
-            return None
-        try:
-            return question.render(await self._ask(usual, environ, question))
+            if model is None:  # a thread that waited for it would be missing elsewhere
+                model = await self._channel.serving(
+                    reading.deadline, len(body), model=usual.model, version=usual.version
+                )
+            question = _decode(reading, model)
+            if question is None:
+                return None
+            return question.render(await self._ask(usual, environ, question, reading.deadline))
         except NotFoundError:
-            return None  # it has gone meanwhile, and each protocol tells so in its own words
+            return None  # each protocol tells so in its own words
         except ServiceError as exc:
             return exc.response()
 
-    async def _serving(self, usual: Usual, environ: Environ, size: int) -> LoadedModel:
-        """Wait for a version here: a thread that did would be missing elsewhere."""
-        deadline = self._deadline(environ)
-        return await self._channel.serving(deadline, size, model=usual.model, version=usual.version)
-
-    async def _ask(self, usual: Usual, environ: Environ, question: Question) -> Prediction:
+    async def _ask(
+        self, usual: Usual, environ: Environ, question: Question, deadline: float
+    ) -> Prediction:
         version, canary = usual.version, 0
         if not version:
             status = self._channel.model(usual.model)
@@ -167,56 +174,74 @@ class FastPath:
         return await self._channel.predict(
             question.rows,
             question.pixels,
-            question.deadline,
+            deadline,
             model=usual.model,
             version=version,
             or_default=canary > 0,
         )
 
-    def _decode_glyph(
-        self, usual: Usual, environ: Environ, body: bytes, shape: Shape
-    ) -> Question | None:
+    def _read(self, usual: Usual, environ: Environ, body: bytes) -> Reading | None:
+        if len(body) > self._most_bytes:
+            return None
+        try:
+            return self._readers[usual.protocol](usual, environ, body)
+        except ServiceError:
+            return None
+
+    def _read_glyph(self, usual: Usual, environ: Environ, body: bytes) -> Reading | None:
         if environ.get("QUERY_STRING") or environ.get("HTTP_ACCEPT", "") not in ANYTHING:
             return None
         kind = environ.get("CONTENT_TYPE")
         if kind == "application/json" and len(body) <= _MOST_JSON_BYTES:
-            plain = read_plain(body, shape, self._max_images)
+            decode = self._decode_instances
         elif kind == "application/octet-stream":
-            plain = decode_raw_pixels(body, shape, self._max_images)[:2]
+            decode = self._decode_raw_pixels
         else:
             return None
+        return Reading(self._deadline(environ), partial(decode, usual, body))
+
+    def _decode_instances(self, usual: Usual, body: bytes, shape: Shape) -> Question | None:
+        plain = read_plain(body, shape, self._max_images)
         if plain is None:
             return None
-        render = partial(usual_response, model=self._name(usual))
-        return Question(*plain, self._deadline(environ), render)
+        return Question(*plain, partial(usual_response, model=self._name(usual)))
 
-    def _decode_tf_serving(
-        self, usual: Usual, environ: Environ, body: bytes, shape: Shape
-    ) -> Question | None:
+    def _decode_raw_pixels(self, usual: Usual, body: bytes, shape: Shape) -> Question:
+        images = decode_raw_pixels(body, shape, self._max_images)
+        render = partial(usual_response, model=self._name(usual))
+        return Question(images.rows, images.pixels, render)
+
+    def _read_tf_serving(self, usual: Usual, environ: Environ, body: bytes) -> Reading | None:
         if len(body) > _MOST_JSON_BYTES:
             return None
+        return Reading(self._deadline(environ), partial(self._decode_tf_serving, usual, body))
+
+    def _decode_tf_serving(self, usual: Usual, body: bytes, shape: Shape) -> Question | None:
         plain = read_plain_body(body, shape, self._max_images)
         if plain is None:
             return None
         key, images = plain
-        render = partial(prediction_response, self._name(usual), key=key)
-        return Question(*images, self._deadline(environ), render)
+        return Question(*images, partial(prediction_response, self._name(usual), key=key))
 
-    def _decode_open_inference(
-        self, usual: Usual, environ: Environ, body: bytes, shape: Shape
-    ) -> Question | None:
+    def _read_open_inference(self, usual: Usual, environ: Environ, body: bytes) -> Reading | None:
         length = environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")
-        if length is None and len(body) > _MOST_JSON_BYTES:
+        if length is not None and not _FEW_DIGITS.fullmatch(length):
             return None
-        asked = read_request(body, length)
-        if asked.input.datatype == FILES:
+        if (len(body) if length is None else int(length)) > _MOST_JSON_BYTES:
             return None
         deadline = self._deadline(environ)
+        asked = read_request(body, length)
+        if asked.input.datatype == FILES or asked.wanted.top:  # to write classes as text is slow
+            return None
         if asked.timeout_s:
             deadline = environ[STARTED] + asked.timeout_s
+        return Reading(deadline, partial(self._decode_open_inference, usual, asked))
+
+    def _decode_open_inference(
+        self, usual: Usual, asked: InferenceRequest, shape: Shape
+    ) -> Question:
         rows, pixels = read_pixels(asked.input, shape, self._max_images)
-        render = partial(write_response, asked, model=self._name(usual))
-        return Question(rows, pixels, deadline, render)
+        return Question(rows, pixels, partial(write_response, asked, model=self._name(usual)))
 
     def _name(self, usual: Usual) -> str:
         return usual.model or self._channel.status.model
@@ -224,6 +249,16 @@ class FastPath:
     def _deadline(self, environ: Environ) -> float:
         started: float = environ[STARTED]
         return started + request_timeout_s(environ, self._timeout_ms)
+
+
+def _decode(reading: Reading, model: LoadedModel) -> Question | None:
+    try:
+        question = reading.decode(model.input_shape)
+    except ServiceError:
+        return None
+    if question is not None and question.rows * len(model.classes) > _MOST_NUMBERS:
+        return None
+    return question
 
 
 @lru_cache(maxsize=256)

@@ -27,8 +27,6 @@ _SLICE_IMAGES = 32
 _FEW_BYTES = 64
 """Enough for the brackets that an image begins with, however they are spaced."""
 
-_parser = simdjson.Parser()
-
 
 def read_plain(
     body: bytes,
@@ -98,7 +96,7 @@ def _read_slice(body: bytes, shape: Shape, max_images: int, key: str) -> tuple[i
 
 def _numbers(body: bytes, images: int, size: int, key: str) -> tuple[int, bytes] | None:
     try:
-        document: Any = _parser.parse(body)
+        document: Any = simdjson.Parser().parse(body)  # one for all is busy in another thread
         numbers = np.frombuffer(document[key].as_buffer(of_type="u"), np.uint64)
     except (ValueError, KeyError, RuntimeError):  # no JSON, digits in the key, beyond 64 bits
         return None
