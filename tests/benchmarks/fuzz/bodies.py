@@ -15,7 +15,7 @@ from app.web.encodings.compression import CODINGS
 from app.web.encodings.form import decode_form
 from app.web.encodings.npy import decode_npy
 from app.web.encodings.raw_pixels import decode_raw_pixels
-from app.web.observing import ENDED
+from app.web.held_bodies import held_bodies
 from tests.benchmarks.fuzz.documents import (
     MOST_IMAGES,
     AnyPictures,
@@ -152,13 +152,13 @@ def _compressed(data: bytes) -> None:
         "wsgi.input": io.BytesIO(body),
     }
     try:
-        content = read_body(environ, 1.0, _MOST_INFLATED)
+        content = read_body(environ, _MOST_INFLATED)
         assert len(content) <= _MOST_INFLATED
         name = coding.strip().lower()
         if name in CODINGS:
             assert content == _inflated(body, name)
     finally:
-        environ.get(ENDED, lambda _environ: None)(environ)
+        held_bodies.release(environ)
 
 
 def _inflated(body: bytes, coding: str) -> bytes:

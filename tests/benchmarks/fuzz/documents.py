@@ -98,7 +98,7 @@ def _instances(data: bytes, shape: tuple[int, int, int]) -> None:
 
 
 def _tf_serving(data: bytes, shape: tuple[int, int, int]) -> None:
-    key, images = decode_images(data, shape, MOST_IMAGES, lambda: None)
+    key, images = decode_images(data, shape, MOST_IMAGES)
     check_pixels(images.rows, images.pixels, shape)
     text = data.decode(errors="surrogateescape")
     document, _ = json.JSONDecoder().raw_decode(text.lstrip(" \t\r\n\ufeff"))

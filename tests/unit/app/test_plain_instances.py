@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,3 +139,19 @@ def test_the_bound_holds_over_all_slices():
 
     assert read(content, most=65) is not None
     assert read(content, most=64) is None
+
+
+def test_one_body_is_read_while_another_is(monkeypatch):
+    """Threads read beside the event loop; none is in the other's way at any moment."""
+    content, found = body(ROWS), []
+    frombuffer = np.frombuffer
+
+    def read_another(*arguments):
+        monkeypatch.setattr(np, "frombuffer", frombuffer)
+        found.append(read_plain(content, GREY, 4))
+        return frombuffer(*arguments)
+
+    monkeypatch.setattr(np, "frombuffer", read_another)
+    found.append(read_plain(content, GREY, 4))
+
+    assert [(1, bytes(PIXELS))] * 2 == found
