@@ -230,8 +230,8 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
     def _send_response_start(
         self, status: int, headers: list[tuple[bytes, bytes]], request: Any, *, close: bool = False
     ) -> None:
-        """Tell a client of HTTP/1.0 that its connection is kept: it would not expect so."""
-        if not close and request.version < (1, 1):
+        """Say that the connection is kept, as clients of HTTP/1.0 would not expect it."""
+        if not close:
             headers = [*headers, (b"connection", b"keep-alive")]
         super()._send_response_start(status, headers, request, close=close)
 
