@@ -95,9 +95,11 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         for server in self.servers:
             server.close()
         until = self.loop.time() + self.cfg.graceful_timeout
-        while self.connections.open and self.loop.time() < until and not self._quick_shutdown:
+        while self.loop.time() < until and not self._quick_shutdown:
             self.notify()
-            await asyncio.sleep(_DRAINED_EVERY_S)
+            await asyncio.sleep(_DRAINED_EVERY_S)  # first of all: some are not in the table yet
+            if not self.connections.open:
+                break
 
     async def _accept_waiting(self, listener: socket.socket) -> None:
         """Serve the clients that wait to be accepted: the kernel would reset them."""
