@@ -15,8 +15,6 @@ import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from limits.storage import Storage
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -34,10 +32,8 @@ _TRIES = 100
 while it held it must not stop the rest: a request too many is let in then."""
 
 
-class SharedCounts(Storage):
-    """Storage of the `limits` library for fixed windows."""
-
-    STORAGE_SCHEME = None  # it is not chosen by a URL
+class SharedCounts:
+    """Fixed windows: each begins with a caller's first request, and ends some time later."""
 
     def __init__(self, path: Path | None, clock: Callable[[], float]) -> None:
         """Open the counts, or make them.
@@ -47,67 +43,42 @@ class SharedCounts(Storage):
                 which there is no room.
             clock: Monotonic seconds, the same ones in every process.
         """
-        super().__init__()
         self._clock = clock
         self._file = _open(path)
         self._memory = mmap.mmap(self._file, _BYTES)
 
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        """What may go wrong."""
-        return OSError
-
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count a caller's request; gives the count of its window, which begins with the first.
+    def add(self, caller: str, window_s: float) -> tuple[int, float]:
+        """Count a request.
 
         Args:
-            key: The caller.
-            expiry: Seconds that a window lasts.
-            amount: How many requests it is.
+            caller: Who asks.
+            window_s: Seconds that a window lasts.
+
+        Returns:
+            The count of its window, and in how many seconds that ends.
         """
-        name, now = _digest(key), self._clock()
+        name, now = _digest(caller), self._clock()
         with self._locked():
             place, ends, count = self._find(name, now)
             if ends <= now:
-                ends, count = now + expiry, 0
-            count += amount
+                ends, count = now + window_s, 0
+            count += 1
             _PLACE.pack_into(self._memory, place, name, ends, count)
-        return count
+        return count, ends - now
 
-    def get(self, key: str) -> int:
-        """Give a caller's count."""
+    def get(self, caller: str) -> int:
+        """Return a caller's count."""
         now = self._clock()
-        _, ends, count = self._find(_digest(key), now)
+        _, ends, count = self._find(_digest(caller), now)
         return count if ends > now else 0
 
-    def get_expiry(self, key: str) -> float:
-        """Give the clock's reading at which a caller's window ends."""
-        now = self._clock()
-        return max(now, self._find(_digest(key), now)[1])
-
-    def check(self) -> bool:
-        """Say that all is well."""
-        return True
-
-    def clear(self, key: str) -> None:
-        """Forget a caller."""
-        name = _digest(key)
-        with self._locked():
-            place, _, _ = self._find(name, self._clock())
-            _PLACE.pack_into(self._memory, place, name, 0.0, 0)
-
-    def reset(self) -> None:
-        """Forget every caller."""
-        with self._locked():
-            self._memory[:] = bytes(_BYTES)
-
     def close(self) -> None:
-        """Give file and memory back."""
+        """Close the file and its memory."""
         self._memory.close()
         os.close(self._file)
 
     def _find(self, name: bytes, now: float) -> tuple[int, float, int]:
-        """Give a caller's place, the end of its window and its count; else the place to take."""
+        """Return a caller's place, the end of its window and its count; else the place to take."""
         start = int.from_bytes(name[:4], "little") % (PLACES // _WAYS) * _WAYS * _PLACE.size
         free, soonest = start, float("inf")
         for place in range(start, start + _WAYS * _PLACE.size, _PLACE.size):

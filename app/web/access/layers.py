@@ -9,7 +9,9 @@ from app.access.networks import parse_networks
 from app.access.origins import parse_origins
 from app.run_dir import API_KEYS
 from app.web.access.cors import CrossOrigin
+from app.web.access.counts import SharedCounts
 from app.web.access.guard import Guard
+from app.web.access.limiting import Limiter
 from app.web.access.proxies import Proxied
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.settings import Settings
-    from app.web.access.limiting import Limiter
     from app.web.gate import Layer
     from app.web.metrics import WebMetrics
 
@@ -44,17 +45,10 @@ def access_layers(
     if keys is not None or settings.rate_limit is not None:
         guard = Guard(
             keys=None if keys is None else KeyRing(keys, clock, copy=copy),
-            limiter=_limiter(counts, clock),
+            limiter=Limiter(SharedCounts(counts, clock)),
             rate=settings.rate_limit,
             admin_token=settings.read_admin_token(),
             metrics=metrics,
         )
         layers.append(guard)
     return layers
-
-
-def _limiter(counts: Path | None, clock: Callable[[], float]) -> Limiter:
-    from app.web.access.counts import SharedCounts  # noqa: PLC0415 - 150 ms, for limits only
-    from app.web.access.limiting import Limiter  # noqa: PLC0415 - likewise
-
-    return Limiter(SharedCounts(counts, clock), clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import limits
 import pytest
 from pydantic import ValidationError
 
@@ -368,10 +367,8 @@ def test_a_wrong_policy_is_refused(complaint, text, problem):
 def test_a_rate_is_a_number_in_a_time(monkeypatch, rate):
     """The library that counts reads it as well."""
     monkeypatch.setenv("GLYPH_RATE_LIMIT", rate)
-    unit = rate.partition("/")[2]
 
     assert rate == load_settings().rate_limit
-    assert unit == limits.parse(rate).GRANULARITY.name
 
 
 @pytest.mark.parametrize("rate", ["100", "0/minute", "-1/minute", "100/fortnight", "1 per minute"])
