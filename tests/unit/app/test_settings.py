@@ -365,7 +365,7 @@ def test_a_wrong_policy_is_refused(complaint, text, problem):
 
 @pytest.mark.parametrize("rate", ["1/second", "100/minute", "5000/hour", "999999999/day"])
 def test_a_rate_is_a_number_in_a_time(monkeypatch, rate):
-    """The library that counts reads it as well."""
+    """In a second, a minute, an hour or a day."""
     monkeypatch.setenv("GLYPH_RATE_LIMIT", rate)
 
     assert rate == load_settings().rate_limit
