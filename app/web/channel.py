@@ -49,7 +49,7 @@ from app.web.host_connection import HostConnection
 from app.web.shedding import Shedding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_CLOSED = "the service is shutting down"
 _RECONNECT_S = 0.05
 _LONGEST_RECONNECT_S = 5.0
 """Between two tries after a host was not understood again and again."""
@@ -145,6 +146,8 @@ class HostChannel:
         self._calls: dict[int, _Call] = {}
         """Those that have no outcome yet, by the id of their frame."""
         self._connection: HostConnection | None = None
+        """The last one; it may not be open yet, or not any more."""
+        self._closed = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._pulse_s = silence_s / _PULSES
@@ -153,7 +156,7 @@ class HostChannel:
         self._greeted = False
         """The host has told its status on the connection that stands."""
         self._quiet = 0
-        """Pulses since anything came."""
+        """Pulses since anything came on the connection that stands."""
         self._silent = False
         self._changed = asyncio.Event()
         """Set when the status changes, and then another takes its place."""
@@ -166,21 +169,22 @@ class HostChannel:
         """Connect, and connect again whenever the host went away; called on the event loop."""
         loop = asyncio.get_running_loop()
         self._tasks = (
-            loop.create_task(self._stay_connected()),
-            loop.create_task(self._watch_silence()),
+            loop.create_task(self._repeat(self._be_connected)),
+            loop.create_task(self._repeat(self._await_pulse)),
         )
 
     def close(self) -> None:
-        """Close the connection, and refuse what waits for an answer."""
+        """Close the connection, and refuse what waits and whatever is asked from now on."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
-        for request_id in list(self._calls):
-            self._end(request_id, HostLostError("the service is shutting down", retry_after_s=1))
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+        for request_id in list(self._calls):
+            self._end(request_id, HostLostError(_CLOSED, retry_after_s=1))
+        self._settle(HostStatus.away(self.status.model, _CLOSED, starting=False))
 
     @property
     def status(self) -> HostStatus:
@@ -188,7 +192,7 @@ class HostChannel:
         return self._directory.status
 
     def model(self, name: str | None = None) -> ModelStatus:
-        """Give what is known of a model; None is the default one.
+        """Return what is known of a model; None is the default one.
 
         Raises:
             NotFoundError: If there is none of that name.
@@ -212,7 +216,7 @@ class HostChannel:
     async def serving(
         self, deadline: float, size: int = 0, *, model: str | None = None, version: int = 0
     ) -> LoadedModel:
-        """Give what requests are answered by; waits while a model's first version is being loaded.
+        """Return what answers requests; waits while a model's first version is being loaded.
 
         Args:
             deadline: Clock reading after which nobody waits.
@@ -332,7 +336,7 @@ class HostChannel:
 
     async def _ask_host(self, kind: Kind, deadline: float, body: bytes = b"") -> bytes:
         """Ask what needs no version."""
-        if self._connection is None or self._silent:
+        if self._standing is None or self._silent:
             raise HostLostError("the model host is away", retry_after_s=1)
         request_id = next(self._ids)
         outcome = await self._ask(request_id, encode(kind, request_id, body), deadline, 0, None)
@@ -343,12 +347,14 @@ class HostChannel:
         self, request_id: int, frame: bytes, deadline: float, rows: int, model: str | None
     ) -> Outcome:
         """Post a frame, and wait for what comes of it."""
+        if self._closed:
+            raise HostLostError(_CLOSED, retry_after_s=1)
         if len(frame) > self._largest_frame:
             found = f"the request takes {len(frame)} bytes on its way to the model host"
             raise TooLargeError(f"{found}; at most {self._largest_frame} are taken")
         loop = asyncio.get_running_loop()
         call = _Call(frame, deadline, rows, model, loop.create_future())
-        connection = self._connection
+        connection = self._standing
         if connection is not None:
             unsent = connection.unsent
             if unsent and unsent + len(frame) > _UNSENT_LIMIT:
@@ -384,8 +390,9 @@ class HostChannel:
 
     def _abandon(self, request_id: int, call: _Call) -> None:
         """Spare the host what nobody waits for any more."""
-        if self._connection is not None and call.posted and call.rows:
-            self._connection.post(encode(Kind.CANCEL, request_id))
+        connection = self._standing
+        if connection is not None and call.posted and call.rows:
+            connection.post(encode(Kind.CANCEL, request_id))
 
     def _sweep(self) -> None:
         """End the calls whose deadline has passed."""
@@ -397,24 +404,37 @@ class HostChannel:
         loop = asyncio.get_running_loop()
         self._sweep_timer = loop.call_later(_SWEEP_S, self._sweep) if self._calls else None
 
-    async def _stay_connected(self) -> None:
+    @property
+    def _standing(self) -> HostConnection | None:
+        """The connection, if what is posted on it is sent."""
+        connection = self._connection
+        return connection if connection is not None and connection.is_open else None
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do something for ever; what goes wrong once must not end it unseen."""
         while True:
             try:
-                connection = await HostConnection.open(
-                    self._path, self._largest_frame, self._receive
-                )
-            except OSError as exc:
-                log.debug("no connection to the model host: %s", exc)
-                self._tell_trouble()
-                await asyncio.sleep(_RECONNECT_S)
-                continue
-            self._connection = connection
-            self._quiet = 0
-            self._greeted = False
-            why = await connection.ended
-            pause_s = self._pause_after(why)
+                await step()
+            except Exception:
+                log.exception("the channel to the model host goes on after a fault")
+                await asyncio.sleep(_LONGEST_RECONNECT_S)
+
+    async def _be_connected(self) -> None:
+        """Connect, note when the host goes away, and pause."""
+        # Noted before it is open: the host may speak before this task goes on.
+        self._connection = HostConnection(self._largest_frame, self._receive)
+        self._quiet = 0
+        self._greeted = False
+        try:
+            await self._connection.open(self._path)
+        except OSError as exc:
+            log.debug("no connection to the model host: %s", exc)
+            self._tell_trouble()
+            pause_s = _RECONNECT_S
+        else:
+            pause_s = self._pause_after(await self._connection.ended)
             self._lose()
-            await asyncio.sleep(pause_s)
+        await asyncio.sleep(pause_s)
 
     def _tell_trouble(self) -> None:
         """Say why there is no host, if it is known; nobody is to wait for one then."""
@@ -426,21 +446,22 @@ class HostChannel:
             self._told = HostStatus.away(self.status.model, reason, starting=False)
             self._settle(self._told)
 
-    async def _watch_silence(self) -> None:
+    async def _await_pulse(self) -> None:
         """Look for silence in every pulse.
 
         Pulses are counted, and no clock is read: time in which this process itself stood still
         must not be held against the host.
         """
-        while True:
-            await asyncio.sleep(self._pulse_s)
-            self._count_pulse()
+        await asyncio.sleep(self._pulse_s)
+        self._count_pulse()
 
     def _count_pulse(self) -> None:
         """Give a host up that should have been replaced for its silence, until it speaks again."""
+        if self._standing is None:
+            self._quiet = 0
+            return
         self._quiet += 1
-        pulses = _PULSES if self._told.ready else _STARTING_PULSES
-        if self._quiet < pulses or self._connection is None:
+        if self._quiet < (_PULSES if self._told.ready else _STARTING_PULSES):
             return
         if not self._silent:
             log.warning("the model host is silent; %d requests wait for it", len(self._calls))
@@ -496,14 +517,14 @@ class HostChannel:
 
     def _post_again(self, call: _Call) -> None:
         """Send what could not be sent before, or was to another host, where its model is now."""
-        if self._connection is not None:
+        connection = self._standing
+        if connection is not None:
             call.frame = with_model(call.frame, self._directory.places[call.model])
-            self._post(self._connection, call)
+            self._post(connection, call)
 
     def _lose(self) -> None:
         """Note that the host is away; what it had once is kept for the next one."""
         log.warning("the model host went away; %d requests wait for it", len(self._calls))
-        self._connection = None
         self._silent = False
         reason = "the model host is being started again"
         self._told = HostStatus.away(self.status.model, reason, starting=True)

@@ -1,11 +1,13 @@
 """A Unix socket that frames come and go on.
 
-What is posted while the loop is in one turn goes out in one write: uvloop gathers it.
+What is posted while the loop is in one turn goes out in one write.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from app.frames import FrameReader
@@ -16,46 +18,59 @@ if TYPE_CHECKING:
 
     from app.frames import Frame
 
+_READ_BYTES = 64 * 1024
+
 
 class HostConnection(asyncio.Protocol):
     """One connection to the model host; its creator closes it, or learns that it ended."""
 
     def __init__(self, largest_frame: int, receive: Callable[[Frame], None]) -> None:
+        """Prepare; `open` connects.
+
+        Args:
+            largest_frame: Bound on a frame that is received, in bytes.
+            receive: Called for every frame; if it raises, the connection ends.
+        """
         self._receive = receive
         self._reader = FrameReader(largest_frame)
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._posted: list[bytes] = []
+        """Frames of this turn of the loop."""
+        self._posted_bytes = 0
         self._failure: Exception | None = None
-        self.ended: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[Exception] = self._loop.create_future()
         """Resolved with the reason once the connection is gone."""
 
-    @classmethod
-    async def open(
-        cls, path: Path, largest_frame: int, receive: Callable[[Frame], None]
-    ) -> HostConnection:
-        """Connect.
+    async def open(self, path: Path) -> None:
+        """Connect; frames may be received before this returns.
 
         Args:
             path: The other end's socket.
-            largest_frame: Bound on a frame that is received, in bytes.
-            receive: Called for every frame; if it raises, the connection ends.
 
         Raises:
             OSError: If nothing listens.
         """
-        connection = cls(largest_frame, receive)
-        loop = asyncio.get_running_loop()
-        await loop.create_unix_connection(lambda: connection, str(path))
-        return connection
+        await self._loop.create_unix_connection(lambda: self, str(path))
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether what is posted now is sent."""
+        return self._transport is not None and not self._transport.is_closing()
 
     @property
     def unsent(self) -> int:
         """Return how many bytes were posted and are not written yet."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if self._transport is None:
+            return 0
+        return self._posted_bytes + self._transport.get_write_buffer_size()
 
     def post(self, frame: bytes) -> None:
         """Send a frame with the next write; nothing is sent once the connection has ended."""
-        if self._transport is not None:
-            self._transport.write(frame)
+        if not self._posted:
+            self._loop.call_soon(self._write)
+        self._posted.append(frame)
+        self._posted_bytes += len(frame)
 
     def close(self) -> None:
         """End the connection, whatever is unsent."""
@@ -77,7 +92,23 @@ class HostConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the creator why."""
+        if isinstance(exc, OSError):
+            self._read_rest()
         self._transport = None
         if not self.ended.done():
             lost = ConnectionResetError("closed by the other end")
             self.ended.set_result(self._failure or exc or lost)
+
+    def _write(self) -> None:
+        frames, self._posted, self._posted_bytes = self._posted, [], 0
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(frames)
+
+    def _read_rest(self) -> None:
+        """Take in what the other end sent before it went: a failed write ends the reading early."""
+        if self._transport is None:
+            return
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        with suppress(OSError):
+            while self._failure is None and (data := os.read(descriptor, _READ_BYTES)):
+                self.data_received(data)

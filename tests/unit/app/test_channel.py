@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import re
+import socket
 import struct
 from functools import partial
 
-import gevent
-import numpy as np
 import pytest
-from gevent import socket
 
 from app.frames import (
-    Answer,
     Frame,
     FrameError,
     FrameReader,
@@ -23,13 +22,12 @@ from app.frames import (
     Refused,
     decode_example,
     encode,
-    encode_answer,
     encode_refusal,
 )
 from app.host_trouble import end_host_trouble, note_host_trouble
 from app.statistics import STATISTICS, Duration, VersionStatistics
-from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
-from app.web.channel import HostChannel
+from app.status import HostStatus, ModelStatus, VersionStatus
+from app.web.channel import HostChannel, Prediction
 from app.web.errors import (
     BadInputError,
     DeadlineError,
@@ -41,35 +39,52 @@ from app.web.errors import (
     ServiceError,
     TooLargeError,
 )
-
-SAFETY_S = 10
-"""How long anything may take before a test gives up; nothing takes that long."""
+from tests.unit.app.hand_turned_loop import LOOPS, SAFETY_S, HandTurnedLoop, finish
+from tests.unit.app.host_words import EMPTY, READY, STARTING, answer_to, loaded
 
 
 class FakeHost:
     """A model host that accepts one web worker at a time and speaks only when told to."""
 
-    def __init__(self, path) -> None:
+    def __init__(self, loop: HandTurnedLoop, path) -> None:
         path.unlink(missing_ok=True)
+        self._loop = loop
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
+        self._listener.setblocking(False)  # noqa: FBT003
         self._connection = None
 
     def greet(self, status: HostStatus) -> None:
         """Wait for the web worker, and tell it the status."""
-        self._connection, _ = self._listener.accept()
-        self._frames = self._read()
+        self._accepted(self._loop.wait(self._loop.loop.sock_accept(self._listener))[0])
         self.tell(status)
 
-    def _read(self):
-        reader = FrameReader(2**20)
-        while data := self._connection.recv(65536):
-            yield from reader.feed(data)
+    def greet_at_once(self, status: HostStatus) -> None:
+        """Tell a web worker the status in the turn in which it connects."""
+
+        def tell() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                self._accepted(self._listener.accept()[0])
+                self._connection.send(encode(Kind.STATUS, 0, status.model_dump_json().encode()))
+            return self._connection is not None
+
+        self._loop.until(tell)
+
+    def _accepted(self, connection: socket.socket) -> None:
+        connection.setblocking(False)  # noqa: FBT003
+        self._connection = connection
+        self._reader = FrameReader(2**20)
+        self._frames: list[Frame] = []
 
     def receive(self) -> Frame | None:
         """Wait for the next frame; None at the end of the connection."""
-        return next(self._frames, None)
+        while not self._frames:
+            data = self._loop.wait(self._loop.loop.sock_recv(self._connection, 65536))
+            if not data:
+                return None
+            self._frames += self._reader.feed(data)
+        return self._frames.pop(0)
 
     def tell(self, status: HostStatus) -> None:
         self.send(encode(Kind.STATUS, 0, status.model_dump_json().encode()))
@@ -79,7 +94,12 @@ class FakeHost:
         self.send(answer_to(request, version))
 
     def send(self, data: bytes) -> None:
-        self._connection.sendall(data)
+        self._loop.wait(self._loop.loop.sock_sendall(self._connection, data))
+
+    def hang_up(self) -> None:
+        """End the connection, and go on to listen."""
+        self._connection.close()
+        self._connection = None
 
     def die(self) -> None:
         for sock in (self._connection, self._listener):
@@ -87,38 +107,6 @@ class FakeHost:
                 sock.close()
 
 
-def answer_to(request: Frame, version: int = 1) -> bytes:
-    mark = Predict.decode(request.body).pixels[0]
-    probabilities = np.full((1, 2), mark, np.float32)
-    return encode_answer(request.request_id, Answer(version, 0.5, 0.25, probabilities))
-
-
-def loaded(*classes: str) -> LoadedModel:
-    return LoadedModel(
-        runtime="fake",
-        precision="f32",
-        digest="0" * 64,
-        accuracy=0.9,
-        passed_over=(),
-        batch_limit=1,
-        batch_seconds={"1": 0.5},
-        classes=classes,
-        input_shape=(1, 1, 1),
-    )
-
-
-READY = HostStatus.of(
-    ModelStatus(
-        name="shapes",
-        ready=True,
-        reason=None,
-        versions=(VersionStatus(version=1, state="serving", loaded=loaded("ring", "line")),),
-        default=1,
-    )
-)
-STARTING = HostStatus.of(
-    ModelStatus(name="shapes", ready=False, starting=True, reason="being loaded")
-)
 DOTS = ModelStatus(
     name="dots",
     ready=True,
@@ -131,14 +119,12 @@ DOTS = ModelStatus(
     ),
 )
 BOTH = HostStatus.of(READY.default, DOTS)
-EMPTY = HostStatus.of(ModelStatus(name="shapes", ready=False, reason="the store is empty"))
 
 
-@pytest.fixture(autouse=True)
-def give_up():
-    """End a conversation that hangs."""
-    with gevent.Timeout(SAFETY_S):
-        yield
+@pytest.fixture(params=LOOPS)
+def loop(request):
+    with HandTurnedLoop(request.param) as loop:
+        yield loop
 
 
 @pytest.fixture
@@ -147,12 +133,12 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def start_host(path):
+def start_host(loop, path):
     """Give a function that starts a host; the one before it must have died."""
     hosts = []
 
     def start() -> FakeHost:
-        hosts.append(FakeHost(path))
+        hosts.append(FakeHost(loop, path))
         return hosts[-1]
 
     yield start
@@ -172,13 +158,14 @@ def shed() -> list[str]:
 
 
 @pytest.fixture
-def channel(path, clock, shed, monkeypatch):
+def channel(loop, path, clock, shed, monkeypatch):
     monkeypatch.setattr("app.web.channel._RECONNECT_S", 0.001)
     monkeypatch.setattr("app.web.channel._SWEEP_S", 0.001)
     channel = HostChannel(path, 2**20, clock, silence_s=3600, on_shed=shed.append)
-    channel.start()
+    loop.call(channel.start)
     yield channel
     channel.close()
+    loop.turn()
 
 
 @pytest.fixture
@@ -188,30 +175,25 @@ def deadline(clock) -> float:
 
 
 @pytest.fixture
-def ask(channel, deadline):
-    """Give a function that asks about one image in a greenlet of its own."""
+def ask(loop, channel, deadline):
+    """Give a function that asks about one image in a task of its own."""
 
-    def run(mark: int = 1, until: float = deadline) -> gevent.Greenlet:
-        return gevent.spawn(channel.predict, 1, bytes([mark]), until)
+    def run(mark: int = 1, until: float = deadline) -> asyncio.Task[Prediction]:
+        return loop.spawn(channel.predict(1, bytes([mark]), until))
 
     return run
 
 
-def mark(greenlet: gevent.Greenlet) -> float:
+def mark(request: asyncio.Task[Prediction]) -> float:
     """Wait for a prediction; gives the pixel that it is about."""
-    return greenlet.get().answer.probabilities[0, 0]
+    finish(request)
+    return request.result().answer.probabilities[0, 0]
 
 
-def failure(greenlet: gevent.Greenlet) -> Exception:
+def failure(request: asyncio.Task[Prediction]) -> BaseException | None:
     """Wait for a prediction that fails; gives its error."""
-    greenlet.join()
-    return greenlet.exception
-
-
-@pytest.fixture(autouse=True)
-def quiet_greenlets(monkeypatch):
-    """Keep gevent from printing the tracebacks of greenlets whose errors the tests look at."""
-    monkeypatch.setattr(gevent.get_hub(), "print_exception", lambda *_: None)
+    finish(request)
+    return request.exception()
 
 
 def test_before_the_host_is_there_it_is_starting(path, clock):
@@ -222,15 +204,29 @@ def test_before_the_host_is_there_it_is_starting(path, clock):
     assert "the model host is being started" == status.reason
 
 
-def test_a_host_that_comes_late_is_found(start_host, ask):
+def test_a_host_that_comes_late_is_found(loop, start_host, ask):
     """The channel tries until somebody listens."""
     request = ask(mark=4)
-    gevent.sleep(0)
+    loop.turn()
     host = start_host()
     host.greet(READY)
     host.answer(host.receive())
 
     assert 4 == mark(request)
+
+
+def test_a_host_that_speaks_in_the_turn_in_which_it_is_connected_is_heard(
+    loop, start_host, channel, ask
+):
+    """Its status may be there before whoever connects goes on; what waits for it is sent."""
+    request = ask(mark=4)
+    loop.turn()
+    host = start_host()
+    host.greet_at_once(READY)
+    host.answer(host.receive())
+
+    assert 4 == mark(request)
+    assert channel._greeted
 
 
 def test_a_request_is_one_frame(host, ask, deadline):
@@ -245,13 +241,13 @@ def test_a_request_is_one_frame(host, ask, deadline):
     assert 7 == mark(request)
 
 
-def test_a_prediction_has_its_versions_classes(host, ask):
+def test_a_prediction_has_its_versions_classes(loop, host, ask):
     """They are those of the version that answered, with its times."""
     request = ask()
     host.greet(READY)
     host.answer(host.receive())
 
-    prediction = request.get()
+    prediction = loop.wait(request)
     assert ("ring", "line") == prediction.classes
     assert (1, 0.5, 0.25) == (
         prediction.answer.version,
@@ -271,12 +267,12 @@ def test_answers_may_come_in_any_order(host, ask):
     assert [1, 2, 3] == [mark(request) for request in requests]
 
 
-def test_a_request_waits_while_the_first_version_is_loaded(host, channel, ask, deadline):
+def test_a_request_waits_while_the_first_version_is_loaded(loop, host, channel, ask, deadline):
     """It is sent when there is somebody to answer it: what needs no version overtakes it."""
     request = ask()
     host.greet(STARTING)
-    until(lambda: channel.status == STARTING)
-    gevent.spawn(channel.metrics, deadline)
+    loop.until(lambda: channel.status == STARTING)
+    loop.spawn(channel.metrics(deadline))
     first = host.receive()
     host.tell(READY)
     second = host.receive()
@@ -297,59 +293,84 @@ def test_requests_that_wait_are_refused_when_nothing_is_coming(host, ask):
     assert 1 == failure(request).retry_after_s
 
 
-def test_the_model_is_told_once_it_serves(host, channel, deadline):
+def test_the_model_is_told_once_it_serves(loop, host, channel, deadline):
     """Whoever asks while it is loaded waits for it."""
-    request = gevent.spawn(channel.serving, deadline)
+    request = loop.spawn(channel.serving(deadline))
     host.greet(STARTING)
     host.tell(READY)
 
-    assert loaded("ring", "line") == request.get()
+    assert loaded("ring", "line") == loop.wait(request)
 
 
-def test_the_model_is_waited_for_while_the_host_is_away(host, start_host, channel, deadline):
+def test_the_model_is_waited_for_while_the_host_is_away(loop, host, start_host, channel, deadline):
     """A host that comes back is worth waiting for as the first one was."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
     host.die()
-    until(lambda: not channel.status.ready)
-    request = gevent.spawn(channel.serving, deadline)
-    gevent.sleep(0)
+    loop.until(lambda: not channel.status.ready)
+    request = loop.spawn(channel.serving(deadline))
+    loop.turn()
     start_host().greet(READY)
 
-    assert loaded("ring", "line") == request.get()
+    assert loaded("ring", "line") == loop.wait(request)
 
 
-def test_the_model_is_told_at_once_where_one_serves(host, channel, clock):
+def test_the_model_is_told_at_once_where_one_serves(loop, host, channel, clock):
     """No deadline is too near for what is known."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
 
-    assert loaded("ring", "line") == channel.serving(clock.now)
+    assert loaded("ring", "line") == loop.wait(channel.serving(clock.now))
 
 
-def test_not_ready_is_told_at_once_when_nothing_is_coming(host, channel, deadline):
+def test_what_serves_now_is_told_without_waiting(loop, host, channel):
+    """None where somebody would have to wait, or where there is no such thing."""
+    before = channel.serving_now()
+    host.greet(BOTH)
+    loop.until(lambda: channel.status.ready)
+    during = [
+        channel.serving_now(model, version)
+        for model, version in [(None, 0), ("shapes", 1), ("dots", 0), ("dots", 5)]
+    ]
+    lacking = [
+        channel.serving_now(model, version)
+        for model, version in [(None, 2), ("dots", 3), ("dots", 9), ("lines", 0)]
+    ]
+    host.die()
+    loop.until(lambda: not channel.status.ready)
+
+    assert [("ring", "line")] * 2 + [("dark", "light"), ("black", "white")] == [
+        found.classes for found in during
+    ]
+    assert [None] * 4 == lacking
+    assert [None, None, None] == [before, channel.serving_now(), channel.serving_now("dots", 5)]
+
+
+def test_not_ready_is_told_at_once_when_nothing_is_coming(loop, host, channel, deadline):
     """Waiting would not help."""
     host.greet(EMPTY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
 
     with pytest.raises(NotReadyError, match=r"^the store is empty$") as caught:
-        channel.serving(deadline)
+        loop.wait(channel.serving(deadline))
     assert 1 == caught.value.retry_after_s
 
 
-def test_not_ready_is_told_at_the_deadline(host, channel, clock):
+def test_not_ready_is_told_at_the_deadline(loop, host, channel, clock):
     """With what is being waited for."""
     host.greet(STARTING)
 
     with pytest.raises(NotReadyError, match=r"^(being loaded|the model host is being started)$"):
-        channel.serving(clock.now + 0.001)
+        loop.wait(channel.serving(clock.now + 0.001))
 
 
 @pytest.mark.parametrize("seconds", [1, -1], ids=["passing", "passed"])
-def test_a_request_ends_at_its_deadline(host, channel, clock, ask, seconds):
+def test_a_request_ends_at_its_deadline(  # noqa: PLR0917 - fixtures
+    loop, host, channel, clock, ask, seconds
+):
     """A host that does not answer is not waited for, nor is one that could not in time."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
     request = ask(until=clock.now + seconds)
     host.receive()
     clock.tick(1)
@@ -358,10 +379,10 @@ def test_a_request_ends_at_its_deadline(host, channel, clock, ask, seconds):
     assert "no answer from the model host before the deadline" == str(failure(request))
 
 
-def test_only_the_requests_whose_deadline_has_passed_end(host, channel, clock, ask):
+def test_only_the_requests_whose_deadline_has_passed_end(loop, host, channel, clock, ask):
     """The others wait on, and the last one's end is noticed as well."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
     requests = [ask(mark, until=clock.now + mark) for mark in (1, 2, 3)]
     frames = [host.receive() for _ in requests]
     clock.tick(1.5)
@@ -373,15 +394,15 @@ def test_only_the_requests_whose_deadline_has_passed_end(host, channel, clock, a
     assert isinstance(failure(requests[2]), DeadlineError)
 
 
-def test_deadlines_are_watched_only_while_somebody_waits(host, channel, ask):
+def test_deadlines_are_watched_only_while_somebody_waits(loop, host, channel, ask):
     """An idle web worker is not woken a hundred times a second."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
     request = ask()
     host.answer(host.receive())
-    request.get()
+    loop.wait(request)
 
-    until(lambda: not channel._sweeper.active)
+    loop.until(lambda: channel._sweep_timer is None)
 
 
 def test_a_late_answer_is_ignored(host, channel, ask, clock):
@@ -400,15 +421,15 @@ def test_a_late_answer_is_ignored(host, channel, ask, clock):
     assert {} == channel._calls
 
 
-def test_a_host_that_does_not_read_is_not_written_to_without_bound(
-    host, channel, deadline, shed, monkeypatch
+def test_a_host_that_does_not_read_is_not_written_to_without_bound(  # noqa: PLR0917 - fixtures
+    loop, host, channel, deadline, shed, monkeypatch
 ):
     """Beyond the bound requests are refused at once; what was taken in is answered later."""
     monkeypatch.setattr("app.web.channel._UNSENT_LIMIT", 2**20 + 100)
     host.greet(READY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
     pixels = bytes([3]) + bytes(2**19)
-    requests = [gevent.spawn(channel.predict, 1, pixels, deadline) for _ in range(4)]
+    requests = [loop.spawn(channel.predict(1, pixels, deadline)) for _ in range(4)]
     errors = [failure(request) for request in requests[2:]]
 
     assert [OverloadedError, OverloadedError] == [type(error) for error in errors]
@@ -420,23 +441,23 @@ def test_a_host_that_does_not_read_is_not_written_to_without_bound(
     assert [3, 3] == [mark(request) for request in requests[:2]]
 
 
-def test_a_request_larger_than_the_bound_is_sent(host, channel, deadline, monkeypatch):
+def test_a_request_larger_than_the_bound_is_sent(loop, host, channel, deadline, monkeypatch):
     """Where nothing else waits to be sent."""
     monkeypatch.setattr("app.web.channel._UNSENT_LIMIT", 100)
     host.greet(READY)
-    until(lambda: not channel.status.starting)
-    request = gevent.spawn(channel.predict, 1, bytes([5]) + bytes(2**19), deadline)
+    loop.until(lambda: not channel.status.starting)
+    request = loop.spawn(channel.predict(1, bytes([5]) + bytes(2**19), deadline))
     host.answer(host.receive())
 
     assert 5 == mark(request)
 
 
-def test_a_request_whose_greenlet_ends_is_forgotten(host, channel, ask):
-    """Whoever waited may be killed; its answer goes nowhere, and others get theirs."""
+def test_a_request_whose_task_is_cancelled_is_forgotten(host, channel, ask):
+    """Whoever waited may be gone; its answer goes nowhere, and others get theirs."""
     requests = [ask(1), ask(2)]
     host.greet(READY)
     frames = [host.receive() for _ in requests]
-    requests[0].kill()
+    requests[0].cancel()
     assert cancelled(host) == frames[0].request_id
     for frame in frames:
         host.answer(frame)
@@ -445,12 +466,82 @@ def test_a_request_whose_greenlet_ends_is_forgotten(host, channel, ask):
     assert {} == channel._calls
 
 
-def test_what_was_never_sent_is_not_cancelled(host, channel, ask, clock):
+def test_a_request_may_be_cancelled_in_the_turn_of_its_answer(loop, host, channel, ask):
+    """Whichever comes first, neither the host nor the connection hears of it."""
+    requests = [ask(mark) for mark in (1, 2, 3)]
+    host.greet(READY)
+    frames = [host.receive() for _ in requests]
+    answers = [Frame(Kind.ANSWER, f.request_id, answer_to(f)[16:]) for f in frames]
+
+    def coincide():
+        channel._receive(answers[0])
+        requests[0].cancel()
+        requests[1].cancel()
+        channel._receive(answers[1])
+
+    loop.call(coincide)
+    host.answer(frames[2])
+    assert 3 == mark(requests[2])
+    last = ask(mark=4)
+    host.answer(host.receive())
+
+    assert [True, True] == [request.cancelled() for request in requests[:2]]
+    assert 4 == mark(last)
+
+
+def test_a_request_may_be_cancelled_in_the_turn_of_its_deadline(loop, host, channel, ask, clock):
+    """The host drops it, and hears it once."""
+    request = ask(until=clock.now + 1)
+    host.greet(READY)
+    frame = host.receive()
+
+    def coincide():
+        clock.tick(1)
+        request.cancel()
+        channel._sweep()
+
+    loop.call(coincide)
+    assert cancelled(host) == frame.request_id
+    last = ask(mark=4)
+    host.answer(host.receive())
+
+    assert 4 == mark(last)
+    assert request.cancelled()
+
+
+def test_a_large_request_that_is_cancelled_unsent_arrives_whole(loop, host, channel, deadline):
+    """What follows it would not be understood otherwise."""
+    host.greet(READY)
+    loop.until(lambda: channel.status.ready)
+    request = loop.spawn(channel.predict(1, bytes([5]) + bytes(2**19), deadline))
+    loop.until(lambda: channel._connection.unsent)
+    request.cancel()
+    frame = host.receive()
+
+    assert 2**19 + 1 == len(Predict.decode(frame.body).pixels)
+    assert cancelled(host) == frame.request_id
+
+
+def test_news_do_not_send_a_request_again(host, ask):
+    """It is with the host already."""
+    request = ask(mark=6)
+    host.greet(READY)
+    frame = host.receive()
+    host.tell(STARTING)
+    host.tell(BOTH)
+    last = ask(mark=7)
+    host.answer(host.receive())
+    host.answer(frame)
+
+    assert [6, 7] == [mark(request), mark(last)]
+
+
+def test_what_was_never_sent_is_not_cancelled(loop, host, channel, ask, clock):
     """A host that is still loading hears nothing of a request that has ended."""
     host.greet(STARTING)
-    until(lambda: channel.status == STARTING)
+    loop.until(lambda: channel.status == STARTING)
     early = ask(mark=1, until=clock.now + 1)
-    gevent.sleep(0)
+    loop.turn()
     clock.tick(1)
     assert isinstance(failure(early), DeadlineError)
     request = ask(mark=2)
@@ -460,17 +551,17 @@ def test_what_was_never_sent_is_not_cancelled(host, channel, ask, clock):
     assert 2 == mark(request)
 
 
-def test_metrics_that_are_late_are_not_cancelled(host, channel, deadline):
+def test_metrics_that_are_late_are_not_cancelled(loop, host, channel, deadline):
     """The host has nothing of them that waits."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
-    scrapes = [gevent.spawn(channel.metrics, deadline) for _ in range(2)]
+    loop.until(lambda: not channel.status.starting)
+    scrapes = [loop.spawn(channel.metrics(deadline)) for _ in range(2)]
     frames = [host.receive() for _ in scrapes]
-    scrapes[0].kill()
+    scrapes[0].cancel()
     host.send(encode(Kind.METRICS, frames[1].request_id, b"glyph_up 1\n"))
-    gevent.spawn(channel.metrics, deadline)
+    loop.spawn(channel.metrics(deadline))
 
-    assert b"glyph_up 1\n" == scrapes[1].get()
+    assert b"glyph_up 1\n" == loop.wait(scrapes[1])
     assert Kind.METRICS == host.receive().kind
 
 
@@ -498,15 +589,17 @@ def test_a_refusal_is_an_error_of_its_kind(host, ask, reason, error, retry_after
     )
 
 
-def test_a_full_host_is_not_asked_for_a_moment(host, channel, ask, clock, shed):
+def test_a_full_host_is_not_asked_for_a_moment(  # noqa: PLR0917 - fixtures
+    loop, host, channel, ask, clock, shed
+):
     """What is no easier to take is refused in its words, without a trip; then it is asked again."""
     first = ask()
     host.greet(READY)
     full = encode_refusal(host.receive().request_id, Refused(Refusal.OVERLOADED, 9.0, "it is full"))
     host.send(full)
-    first.join()
+    loop.until(first.done)
     with pytest.raises(OverloadedError, match=r"^it is full$") as caught:
-        channel.predict(1, bytes([2]), clock.now + SAFETY_S)
+        loop.wait(channel.predict(1, bytes([2]), clock.now + SAFETY_S))
     easier = ask(mark=3, until=clock.now + SAFETY_S + 1)
     host.answer(host.receive())
     clock.tick(0.06)
@@ -518,35 +611,37 @@ def test_a_full_host_is_not_asked_for_a_moment(host, channel, ask, clock, shed):
 
 
 @pytest.mark.parametrize("reason", [Refusal.EXPIRED, Refusal.FAILED, Refusal.MISFIT])
-def test_other_refusals_say_nothing_of_the_next_request(host, ask, reason):
+def test_other_refusals_say_nothing_of_the_next_request(loop, host, ask, reason):
     """It may have more time or better images."""
     first = ask()
     host.greet(READY)
     host.send(encode_refusal(host.receive().request_id, Refused(reason, 9.0, "no")))
-    first.join()
+    loop.until(first.done)
     request = ask(mark=2)
     host.answer(host.receive())
 
     assert 2 == mark(request)
 
 
-def test_what_waits_for_a_version_is_bounded(host, channel, deadline, shed, monkeypatch):
+def test_what_waits_for_a_version_is_bounded(  # noqa: PLR0917 - fixtures
+    loop, host, channel, deadline, shed, monkeypatch
+):
     """Beyond so many bytes requests are refused at once; those that wait no more make room."""
     monkeypatch.setattr("app.web.channel._HELD_LIMIT", 1000)
     host.greet(STARTING)
-    until(lambda: channel.status == STARTING)
-    waiting = [gevent.spawn(channel.serving, deadline, 500) for _ in range(2)]
-    gevent.sleep(0)
+    loop.until(lambda: channel.status == STARTING)
+    waiting = [loop.spawn(channel.serving(deadline, 500)) for _ in range(2)]
+    loop.turn()
 
     sentence = r"^being loaded; requests of 1000 bytes wait for it$"
     with pytest.raises(NotReadyError, match=sentence) as caught:
-        channel.serving(deadline, 1)
+        loop.wait(channel.serving(deadline, 1))
     assert (1, ["held"]) == (caught.value.retry_after_s, shed)
-    waiting.pop().kill()
-    waiting.append(gevent.spawn(channel.serving, deadline, 500))
-    gevent.sleep(0)
+    waiting.pop().cancel()
+    waiting.append(loop.spawn(channel.serving(deadline, 500)))
+    loop.turn()
     host.tell(READY)
-    assert [READY.serving.loaded] * 2 == [request.get() for request in waiting]
+    assert [READY.serving.loaded] * 2 == [loop.wait(request) for request in waiting]
     assert 0 == channel._held
 
 
@@ -582,6 +677,34 @@ def test_a_request_that_lost_two_hosts_is_not_sent_again(host, start_host, ask):
     assert 1 == failure(request).retry_after_s
 
 
+def test_what_is_asked_before_the_loss_is_noted_counts_as_not_sent(
+    loop, host, start_host, channel, deadline
+):
+    """The connection is gone, and the status not yet taken back."""
+
+    async def ask_in_between():
+        while channel._standing:  # noqa: ASYNC110 - what is waited for is no event
+            await asyncio.sleep(0)
+        assert channel.status.ready
+        with pytest.raises(HostLostError, match=r"^the model host is away$"):
+            await channel.metrics(deadline)
+        return await channel.predict(1, bytes([8]), deadline)
+
+    host.greet(READY)
+    loop.until(lambda: channel.status.ready)
+    request = loop.spawn(ask_in_between())
+    host.die()
+    second = start_host()
+    second.greet(READY)
+    second.receive()
+    second.die()
+    third = start_host()
+    third.greet(READY)
+    third.answer(third.receive())
+
+    assert 8 == mark(request)
+
+
 def test_a_request_that_lost_one_host_is_refused_when_nothing_is_coming(host, start_host, ask):
     """The next host may find no version that it can load."""
     request = ask()
@@ -594,13 +717,13 @@ def test_a_request_that_lost_one_host_is_refused_when_nothing_is_coming(host, st
 
 
 def test_requests_made_while_the_host_is_away_go_out_when_it_is_ready(
-    host, start_host, channel, ask
+    loop, host, start_host, channel, ask
 ):
     """They wait through the absence and the loading."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
     host.die()
-    until(lambda: not channel.status.ready)
+    loop.until(lambda: not channel.status.ready)
     requests = [ask(mark) for mark in (1, 2)]
     successor = start_host()
     successor.greet(STARTING)
@@ -611,31 +734,31 @@ def test_requests_made_while_the_host_is_away_go_out_when_it_is_ready(
     assert [1, 2] == [mark(request) for request in requests]
 
 
-def test_a_host_that_cannot_start_says_why(path, channel, start_host):
+def test_a_host_that_cannot_start_says_why(loop, path, channel, start_host):
     """Nobody waits for it; once it has started, that is forgotten."""
     note_host_trouble(path.parent, "no thread can be started")
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
     reason = channel.status.reason
     end_host_trouble(path.parent)
     start_host().greet(READY)
-    until(lambda: channel.status.ready)
+    loop.until(lambda: channel.status.ready)
 
     assert "the model host cannot start: no thread can be started; it is tried again" == reason
 
 
-def test_a_host_that_went_away_is_starting_again(host, channel):
+def test_a_host_that_went_away_is_starting_again(loop, host, channel):
     """The model's name is still known, and so is what is being waited for."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
     host.die()
-    until(lambda: not channel.status.ready)
+    loop.until(lambda: not channel.status.ready)
 
     reason = "the model host is being started again"
     assert HostStatus.away("shapes", reason, starting=True) == channel.status
 
 
-def test_a_version_that_retires_right_after_its_answer_has_its_classes(host, ask):
-    """Answer and news may arrive in one read, before the request's greenlet goes on."""
+def test_a_version_that_retires_right_after_its_answer_has_its_classes(loop, host, ask):
+    """Answer and news may arrive in one read, before the request's task goes on."""
     request = ask()
     host.greet(READY)
     newer = VersionStatus(version=2, state="serving", loaded=loaded("up", "down"))
@@ -643,10 +766,10 @@ def test_a_version_that_retires_right_after_its_answer_has_its_classes(host, ask
     news = HostStatus.of(model).model_dump_json().encode()
     host.send(answer_to(host.receive()) + encode(Kind.STATUS, 0, news))
 
-    assert ("ring", "line") == request.get().classes
+    assert ("ring", "line") == loop.wait(request).classes
 
 
-def test_a_retiring_version_answers_with_its_own_classes(host, ask):
+def test_a_retiring_version_answers_with_its_own_classes(loop, host, ask):
     """Two versions are known while the older one finishes its work."""
     request = ask()
     newer = VersionStatus(version=2, state="serving", loaded=loaded("up", "down"))
@@ -654,7 +777,7 @@ def test_a_retiring_version_answers_with_its_own_classes(host, ask):
     host.greet(READY.model_copy(update={"versions": (newer, older)}))
     host.answer(host.receive(), version=1)
 
-    assert ("ring", "line") == request.get().classes
+    assert ("ring", "line") == loop.wait(request).classes
 
 
 SILENT = "the model host has been silent for 14400.0 s; it should have been replaced after 3600 s"
@@ -664,19 +787,19 @@ def fall_silent(channel, pulses: int = 4) -> None:
     """Let the time pass in which nothing comes."""
     channel._quiet = 0
     for _ in range(pulses):
-        channel._feel()
+        channel._count_pulse()
 
 
-def test_a_host_that_should_have_been_replaced_is_not_asked(host, channel, deadline, caplog):
+def test_a_host_that_should_have_been_replaced_is_not_asked(loop, host, channel, deadline, caplog):
     """Requests are refused at once, readiness says why, and scrapes do not wait."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
     channel._quiet = 0
     for _ in range(3):
-        channel._feel()
+        channel._count_pulse()
     assert channel.status == READY
-    channel._feel()
-    channel._feel()
+    channel._count_pulse()
+    channel._count_pulse()
 
     reason = (
         "the model host has been silent for 4500.0 s; it should have been replaced after 3600 s"
@@ -688,17 +811,17 @@ def test_a_host_that_should_have_been_replaced_is_not_asked(host, channel, deadl
     )
     assert READY.versions == channel.status.versions
     with pytest.raises(NotReadyError, match=f"^{reason}$") as caught:
-        channel.serving(deadline)
+        loop.wait(channel.serving(deadline))
     assert 1 == caught.value.retry_after_s
     with pytest.raises(HostLostError, match=r"^the model host is away$"):
-        channel.metrics(deadline)
+        loop.wait(channel.metrics(deadline))
     assert ["the model host is silent; 0 requests wait for it"] == caplog.messages
 
 
-def test_a_host_that_is_merely_late_is_asked(host, channel, ask):
+def test_a_host_that_is_merely_late_is_asked(loop, host, channel, ask):
     """Nothing came for nearly as long as it takes to be replaced: it is ready, and answers."""
     host.greet(READY)
-    until(lambda: channel.status == READY)
+    loop.until(lambda: channel.status == READY)
     fall_silent(channel, 3)
     request = ask(mark=7)
     assert channel.status == READY
@@ -707,30 +830,30 @@ def test_a_host_that_is_merely_late_is_asked(host, channel, ask):
     assert 7 == mark(request)
 
 
-def test_a_host_that_speaks_again_is_asked_again(host, channel, ask):
+def test_a_host_that_speaks_again_is_asked_again(loop, host, channel, ask):
     """Whatever it says; what it had before it fell silent it still has."""
     before = ask(mark=1)
     host.greet(READY)
     frame = host.receive()
     fall_silent(channel)
     during = ask(mark=2)
-    gevent.sleep(0)
+    loop.turn()
     host.send(encode(Kind.BEAT, 0))
-    until(lambda: channel.status == READY)
+    loop.until(lambda: channel.status == READY)
     host.answer(frame)
     host.answer(host.receive())
 
     assert [1, 2] == [mark(before), mark(during)]
 
 
-def test_what_a_silent_host_had_is_sent_to_the_next(host, start_host, channel, ask):
+def test_what_a_silent_host_had_is_sent_to_the_next(loop, host, start_host, channel, ask):
     """Within its deadline, a request that was there before the silence is answered after it."""
     request = ask(mark=9)
     host.greet(READY)
     host.receive()
     fall_silent(channel)
     host.die()
-    until(lambda: channel.status.starting)
+    loop.until(lambda: channel.status.starting)
     successor = start_host()
     successor.greet(READY)
     successor.answer(successor.receive())
@@ -738,11 +861,11 @@ def test_what_a_silent_host_had_is_sent_to_the_next(host, start_host, channel, a
     assert 9 == mark(request)
 
 
-def test_a_host_that_falls_silent_while_it_loads_is_not_waited_for(host, channel, deadline):
+def test_a_host_that_falls_silent_while_it_loads_is_not_waited_for(loop, host, channel, deadline):
     """It has four times as long. When it speaks again, its first version is waited for again."""
-    early = gevent.spawn(channel.serving, deadline)
+    early = loop.spawn(channel.serving(deadline))
     host.greet(STARTING)
-    until(lambda: channel.status == STARTING)
+    loop.until(lambda: channel.status == STARTING)
     fall_silent(channel, 15)
     assert channel.status == STARTING
     fall_silent(channel, 16)
@@ -750,36 +873,36 @@ def test_a_host_that_falls_silent_while_it_loads_is_not_waited_for(host, channel
     assert isinstance(failure(early), NotReadyError)
     assert SILENT == str(failure(early))
     host.send(encode(Kind.BEAT, 0))
-    until(lambda: channel.status == STARTING)
-    late = gevent.spawn(channel.serving, deadline)
-    gevent.sleep(0)
+    loop.until(lambda: channel.status == STARTING)
+    late = loop.spawn(channel.serving(deadline))
+    loop.turn()
     host.tell(READY)
-    assert READY.serving.loaded == late.get()
+    assert READY.serving.loaded == loop.wait(late)
 
 
-@pytest.mark.usefixtures("host")
-def test_a_host_that_never_spoke_is_not_waited_for(channel, deadline):
+def test_a_host_that_never_spoke_is_not_waited_for(loop, start_host, channel, deadline):
     """The kernel connects a web worker to a frozen host; its silence counts from then on."""
-    for _ in range(3):
-        channel._connection = None  # while it is away, nobody is judged
-        fall_silent(channel, 16)
-    channel._connect()
+    for _ in range(16):
+        channel._count_pulse()  # while it is away, nobody is judged
+    start_host()
+    loop.until(lambda: channel._standing)
     for _ in range(15):
-        channel._feel()
+        channel._count_pulse()
     assert channel.status.starting
-    channel._feel()
+    channel._count_pulse()
 
     with pytest.raises(NotReadyError, match=f"^{SILENT}$"):
-        channel.serving(deadline)
+        loop.wait(channel.serving(deadline))
 
 
-def test_time_is_counted_while_the_channel_runs(path, host):
+def test_time_is_counted_while_the_channel_runs(loop, path, host):
     """A quarter of the bound at a time."""
     channel = HostChannel(path, 2**20, silence_s=0.004)
-    channel.start()
+    loop.call(channel.start)
     host.greet(READY)
-    until(lambda: channel._silent)
+    loop.until(lambda: channel._silent)
     channel.close()
+    loop.turn()
 
 
 @pytest.mark.parametrize(
@@ -808,56 +931,85 @@ def test_a_host_that_talks_nonsense_is_left_for_the_next(host, start_host, ask, 
 
 
 def test_a_host_that_talks_nonsense_again_and_again_is_asked_less_often(path, caplog):
-    """Each time costs a line in the log, no traceback, and twice the pause; an answer ends it."""
+    """Each time costs a line in the log, no traceback, and twice the pause."""
     channel = HostChannel(path, 2**20)
-    for _ in range(9):
-        channel._lose(FrameError("a frame of 9 bytes; at most 8"))
-    pauses = [re.search(r"in ([0-9.]+) s$", line) for line in caplog.messages]
-
-    assert ["0.05", "0.10", "0.20", "0.40", "0.80", "1.60", "3.20", "5.05", "5.05"] == [
-        found[1] for found in pauses if found
+    pauses = [
+        channel._pause_after(FrameError("a frame of 9 bytes; at most 8\nand more"))
+        for _ in range(9)
     ]
+
+    assert [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5] == pauses
+    assert [
+        "the model host could not be understood: FrameError: a frame of 9 bytes; at most 8; "
+        f"the next try is in {pause_s:.2f} s"
+        for pause_s in pauses
+    ] == caplog.messages
     assert not any(record.exc_info for record in caplog.records)
-    assert 100 == channel._skips
-    channel.close()
 
 
-@pytest.mark.usefixtures("host")
-def test_tries_to_connect_are_left_out(channel):
-    """Until it is time."""
-    channel._connection = None
-    channel._skips = 2
-    for _ in range(2):
-        channel._connect()
-        assert channel._connection is None
-    channel._connect()
-    assert channel._connection is not None
+def test_a_host_that_hangs_up_without_a_word_is_asked_less_often(path, caplog):
+    """As one that is starting or ending may; nothing of it is an error."""
+    channel = HostChannel(path, 2**20)
+    pauses = [channel._pause_after(ConnectionResetError()) for _ in range(30)]
+
+    assert ([0.05, 0.1, 0.2], 5) == (pauses[:3], pauses[-1])
+    assert [] == caplog.messages
 
 
-def test_a_request_that_fits_into_no_frame_is_refused(host, channel, deadline):
+def test_the_pause_is_kept(loop, host, channel, monkeypatch):
+    """The next connection comes after it, and not before."""
+    monkeypatch.setattr("app.web.channel._RECONNECT_S", 0.004)
+    took_s = []
+    host.greet(READY)
+    for _ in range(3):
+        before = loop.loop.time()
+        host.send(bytes(16))
+        assert host.receive() is None
+        host.hang_up()
+        host.greet(READY)
+        took_s.append(loop.loop.time() - before)
+
+    assert 3 == channel._useless
+    assert all(took >= pause for took, pause in zip(took_s, (0.004, 0.008, 0.016), strict=True))
+
+
+def test_an_answer_ends_the_pauses(loop, host, channel, ask):
+    """Whatever was not understood before."""
+    host.greet(READY)
+    host.send(bytes(16))
+    loop.until(lambda: channel._useless)
+    host.hang_up()
+    request = ask(mark=3)
+    host.greet(READY)
+    host.answer(host.receive())
+
+    assert (3, 0) == (mark(request), channel._useless)
+
+
+def test_a_request_that_fits_into_no_frame_is_refused(loop, host, channel, deadline):
     """With a sentence; those beside it are answered."""
     host.greet(READY)
-    until(lambda: channel.status.ready)
+    loop.until(lambda: channel.status.ready)
     with pytest.raises(TooLargeError, match=r"^the request takes 1048616 bytes on its way to the"):
-        channel.predict(1, bytes(2**20), deadline)
+        loop.wait(channel.predict(1, bytes(2**20), deadline))
 
 
-def test_an_example_is_fetched(host, channel, deadline):
+def test_an_example_is_fetched(loop, host, channel, deadline):
     """In the shape of the version's input."""
     host.greet(BOTH)
-    until(lambda: channel.status.ready)
-    asked = gevent.spawn(channel.example, deadline, model="dots")
+    loop.until(lambda: channel.status.ready)
+    asked = loop.spawn(channel.example(deadline, model="dots"))
     frame = host.receive()
     host.send(encode(Kind.EXAMPLE, frame.request_id, b"x"))
 
     assert (1, 4) == decode_example(frame.body)
-    assert [[[ord("x")]]] == asked.get().tolist()
+    assert [[[ord("x")]]] == loop.wait(asked).tolist()
 
 
-def test_without_a_version_there_is_no_example(channel, deadline):
+def test_without_a_version_there_is_no_example(loop, channel, deadline):
     """Nobody is asked."""
     with pytest.raises(NotReadyError, match=r"^the model host is being started$"):
-        channel.example(deadline)
+        loop.wait(channel.example(deadline))
 
 
 def test_an_answer_of_an_unknown_version_is_nonsense_too(host, start_host, ask):
@@ -874,18 +1026,16 @@ def test_an_answer_of_an_unknown_version_is_nonsense_too(host, start_host, ask):
     assert 5 == mark(request)
 
 
-def test_a_model_and_a_version_can_be_asked_for(host, channel, deadline):
+def test_a_model_and_a_version_can_be_asked_for(loop, host, channel, deadline):
     """The host is told the model's place; the classes are those of what answered."""
-    asked = gevent.spawn(
-        channel.predict, 1, b"x", deadline, model="dots", version=5, or_default=True
-    )
+    asked = loop.spawn(channel.predict(1, b"x", deadline, model="dots", version=5, or_default=True))
     host.greet(BOTH)
     frame = host.receive()
     expected = Predict(deadline, 1, b"x", model=1, version=5, or_default=True)
     assert expected == Predict.decode(frame.body)
     host.answer(frame, version=4)
 
-    assert ("dark", "light") == asked.get().classes
+    assert ("dark", "light") == loop.wait(asked).classes
 
 
 @pytest.mark.parametrize(
@@ -893,10 +1043,12 @@ def test_a_model_and_a_version_can_be_asked_for(host, channel, deadline):
     [(0, ("dark", "light")), (5, ("black", "white"))],
     ids=["default", "given"],
 )
-def test_what_a_model_takes_is_known_before_it_is_asked(host, channel, deadline, version, classes):
+def test_what_a_model_takes_is_known_before_it_is_asked(  # noqa: PLR0917 - fixtures
+    loop, host, channel, deadline, version, classes
+):
     """Of the version that is to answer."""
     host.greet(BOTH)
-    found = channel.serving(deadline, model="dots", version=version)
+    found = loop.wait(channel.serving(deadline, model="dots", version=version))
 
     assert classes == found.classes
 
@@ -911,70 +1063,70 @@ def test_what_a_model_takes_is_known_before_it_is_asked(host, channel, deadline,
     ids=["model", "version", "refused version"],
 )
 def test_what_there_is_not_is_not_found(  # noqa: PLR0917 - fixtures
-    host, channel, deadline, model, version, sentence
+    loop, host, channel, deadline, model, version, sentence
 ):
     """The sentence says what there is."""
     host.greet(BOTH)
-    until(lambda: channel.status == BOTH)
+    loop.until(lambda: channel.status == BOTH)
 
     with pytest.raises(NotFoundError, match=f"^{re.escape(sentence)}$"):
-        channel.serving(deadline, model=model, version=version)
+        loop.wait(channel.serving(deadline, model=model, version=version))
 
 
-def test_a_version_that_is_being_loaded_is_not_ready(host, channel, deadline):
+def test_a_version_that_is_being_loaded_is_not_ready(loop, host, channel, deadline):
     """It is worth coming again."""
     dots = BOTH.models[1].model_copy(
         update={"versions": (VersionStatus(version=6, state="loading"),)}
     )
     host.greet(HostStatus.of(BOTH.default, dots))
-    until(lambda: channel.status.models[-1] == dots)
+    loop.until(lambda: channel.status.models[-1] == dots)
 
     with pytest.raises(NotReadyError, match=r"^dots version 6 is being loaded$") as caught:
-        channel.serving(deadline, model="dots", version=6)
+        loop.wait(channel.serving(deadline, model="dots", version=6))
     assert 1 == caught.value.retry_after_s
 
 
 @pytest.mark.parametrize("name", [None, "dots"])
-def test_without_a_host_no_model_is_said_not_to_be_there(channel, clock, name):
+def test_without_a_host_no_model_is_said_not_to_be_there(loop, channel, clock, name):
     """A new web worker knows none of their names; it says so, and that asking again may help."""
     for ask in (channel.serving, partial(channel.predict, 1, b"x")):
         with pytest.raises(ServiceError) as caught:
-            ask(clock() - 1, model=name)
+            loop.wait(ask(clock() - 1, model=name))
         assert not isinstance(caught.value, NotFoundError)
     with pytest.raises(NotReadyError, match=r"^the model host is being started$") as caught:
-        channel.serving(clock() - 1, model=name)
+        loop.wait(channel.serving(clock() - 1, model=name))
     assert 1 == caught.value.retry_after_s
 
 
-def test_before_the_store_was_read_no_model_is_said_not_to_be_there(host, channel, deadline):
+def test_before_the_store_was_read_no_model_is_said_not_to_be_there(loop, host, channel, deadline):
     """The host serves what it was told to, and cannot know yet what else there is."""
     trouble = ModelStatus(name="shapes", ready=False, reason="the store is away")
     host.greet(HostStatus(model="shapes", models=(trouble,), complete=False))
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
 
     with pytest.raises(NotReadyError, match=r"^the store is away$"):
         channel.model("dots")
     with pytest.raises(NotReadyError, match=r"^the store is away$"):
-        channel.serving(deadline, model="dots")
+        loop.wait(channel.serving(deadline, model="dots"))
 
 
-def test_before_all_versions_were_tried_none_is_said_not_to_be_there(host, channel, deadline):
+def test_before_all_versions_were_tried_none_is_said_not_to_be_there(loop, host, channel, deadline):
     """A host that was started again serves the first one, and has the others before it."""
     host.greet(HostStatus.of(READY.default, DOTS.model_copy(update={"complete": False})))
-    until(lambda: channel.status.ready)
+    loop.until(lambda: channel.status.ready)
 
     with pytest.raises(NotReadyError, match=r"^version 9 of dots is not known yet: ") as caught:
-        channel.serving(deadline, model="dots", version=9)
+        loop.wait(channel.serving(deadline, model="dots", version=9))
     assert 1 == caught.value.retry_after_s
-    asked = gevent.spawn(channel.predict, 1, b"x", deadline, model="dots", version=9)
+    asked = loop.spawn(channel.predict(1, b"x", deadline, model="dots", version=9))
     refused = Refused(Refusal.NOT_FOUND, 0.0, "dots version 9 does not serve")
     host.send(encode_refusal(host.receive().request_id, refused))
     assert isinstance(failure(asked), NotReadyError)
 
 
-def test_a_version_that_is_gone_when_the_request_comes_is_not_found(host, channel, deadline):
+def test_a_version_that_is_gone_when_the_request_comes_is_not_found(loop, host, channel, deadline):
     """The host knows it later than the web worker asked."""
-    asked = gevent.spawn(channel.predict, 1, b"x", deadline, model="dots", version=4)
+    asked = loop.spawn(channel.predict(1, b"x", deadline, model="dots", version=4))
     host.greet(BOTH)
     frame = host.receive()
     refused = Refused(Refusal.NOT_FOUND, 0.0, "dots version 4 does not serve")
@@ -983,24 +1135,24 @@ def test_a_version_that_is_gone_when_the_request_comes_is_not_found(host, channe
     assert isinstance(failure(asked), NotFoundError)
 
 
-def test_a_model_that_is_loaded_later_is_waited_for(host, channel, deadline):
+def test_a_model_that_is_loaded_later_is_waited_for(loop, host, channel, deadline):
     """While the others serve."""
     loading = ModelStatus(name="dots", ready=False, starting=True, reason="being loaded")
     host.greet(HostStatus.of(READY.default, loading))
-    until(lambda: channel.status.ready)
-    waiting = gevent.spawn(channel.serving, deadline, model="dots")
-    gevent.sleep(0)
-    assert not waiting.ready()
+    loop.until(lambda: channel.status.ready)
+    waiting = loop.spawn(channel.serving(deadline, model="dots"))
+    loop.turn()
+    assert not waiting.done()
     host.tell(BOTH)
 
-    assert ("dark", "light") == waiting.get().classes
+    assert ("dark", "light") == loop.wait(waiting).classes
 
 
-def test_a_request_is_sent_again_to_its_model(start_host, channel, deadline):
+def test_a_request_is_sent_again_to_its_model(loop, start_host, channel, deadline):
     """Though the next host has it at another place."""
     lines = ModelStatus(name="lines", ready=True, reason=None)
     first = start_host()
-    asked = gevent.spawn(channel.predict, 1, b"x", deadline, model="dots", version=5)
+    asked = loop.spawn(channel.predict(1, b"x", deadline, model="dots", version=5))
     first.greet(BOTH)
     first.receive()
     first.die()
@@ -1010,70 +1162,135 @@ def test_a_request_is_sent_again_to_its_model(start_host, channel, deadline):
     assert Predict(deadline, 1, b"x", model=2, version=5) == Predict.decode(frame.body)
     second.answer(frame, version=5)
 
-    assert ("black", "white") == asked.get().classes
+    assert ("black", "white") == loop.wait(asked).classes
 
 
-def test_an_operators_request_is_handed_on(host, channel, deadline):
+def test_an_operators_request_is_handed_on(loop, host, channel, deadline):
     """As JSON, both ways; it needs no version."""
     host.greet(EMPTY)
-    until(lambda: not channel.status.starting)
-    asked = gevent.spawn(channel.admin, {"action": "pin", "version": 3}, deadline)
+    loop.until(lambda: not channel.status.starting)
+    asked = loop.spawn(channel.admin({"action": "pin", "version": 3}, deadline))
     frame = host.receive()
     assert (Kind.ADMIN, {"action": "pin", "version": 3}) == (frame.kind, json.loads(frame.body))
     host.send(encode(Kind.ADMIN, frame.request_id, b'{"ok": true}'))
 
-    assert {"ok": True} == asked.get()
+    assert {"ok": True} == loop.wait(asked)
 
 
-def test_metrics_are_fetched(host, channel, deadline):
+def test_metrics_are_fetched(loop, host, channel, deadline):
     """They are had from a host that has no version yet as well."""
     host.greet(EMPTY)
-    until(lambda: not channel.status.starting)
-    request = gevent.spawn(channel.metrics, deadline)
+    loop.until(lambda: not channel.status.starting)
+    request = loop.spawn(channel.metrics(deadline))
     frame = host.receive()
     host.send(encode(Kind.METRICS, frame.request_id, b"glyph_up 1\n"))
 
     assert (Kind.METRICS, b"") == (frame.kind, frame.body)
-    assert b"glyph_up 1\n" == request.get()
+    assert b"glyph_up 1\n" == loop.wait(request)
 
 
-def test_statistics_are_fetched(host, channel, deadline):
+def test_statistics_are_fetched(loop, host, channel, deadline):
     """They come as the host wrote them."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
-    request = gevent.spawn(channel.statistics, deadline)
+    loop.until(lambda: not channel.status.starting)
+    request = loop.spawn(channel.statistics(deadline))
     frame = host.receive()
     told = [VersionStatistics("mnist", 3, images=2, batches={2: Duration(1, 0.5)})]
     host.send(encode(Kind.STATISTICS, frame.request_id, STATISTICS.dump_json(told)))
 
     assert (Kind.STATISTICS, b"") == (frame.kind, frame.body)
-    assert told == request.get()
+    assert told == loop.wait(request)
 
 
-def test_metrics_are_not_waited_for_while_the_host_is_away(channel, deadline):
+def test_metrics_are_not_waited_for_while_the_host_is_away(loop, channel, deadline):
     """Whoever scrapes gets the web workers' own."""
     with pytest.raises(HostLostError, match=r"^the model host is away$"):
-        channel.metrics(deadline)
+        loop.wait(channel.metrics(deadline))
 
 
-def test_metrics_end_with_their_host(host, channel, deadline):
+def test_metrics_end_with_their_host(loop, host, channel, deadline):
     """The next host's would be other ones."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
-    request = gevent.spawn(channel.metrics, deadline)
+    loop.until(lambda: not channel.status.starting)
+    request = loop.spawn(channel.metrics(deadline))
     host.receive()
     host.die()
 
     assert isinstance(failure(request), HostLostError)
 
 
-def test_closing_ends_the_connection(host, channel):
+def test_closing_ends_the_connection(loop, host, channel):
     """The host need not wait for a worker that has gone."""
     host.greet(READY)
-    until(lambda: not channel.status.starting)
+    loop.until(lambda: not channel.status.starting)
     channel.close()
 
     assert host.receive() is None
+
+
+def test_closing_refuses_what_waits(loop, host, channel, ask, deadline):
+    """Whatever it waits for: an answer, a version to serve, or the host's metrics."""
+    unsent, held = ask(), loop.spawn(channel.serving(deadline, 500))
+    host.greet(STARTING)
+    loop.until(lambda: channel.status == STARTING)
+    metrics = loop.spawn(channel.metrics(deadline))
+    host.receive()
+    channel.close()
+    errors = [failure(task) for task in (unsent, held, metrics)]
+
+    assert [HostLostError, NotReadyError, HostLostError] == [type(error) for error in errors]
+    assert {("the service is shutting down", 1)} == {
+        (str(error), error.retry_after_s) for error in errors
+    }
+    assert ({}, 0) == (channel._calls, channel._held)
+
+
+def test_a_closed_channel_refuses_at_once(loop, host, channel, deadline):
+    """Nobody would ever answer."""
+    host.greet(READY)
+    loop.until(lambda: channel.status.ready)
+    channel.close()
+
+    assert channel.serving_now() is None
+    for ask in (
+        channel.serving,
+        partial(channel.serving, model="dots"),
+        partial(channel.predict, 1, b"x"),
+        partial(channel.admin, {}),
+        channel.metrics,
+        channel.statistics,
+        channel.example,
+    ):
+        with pytest.raises(ServiceError) as caught:
+            loop.wait(ask(deadline))
+        assert 503 == caught.value.status
+    assert channel._sweep_timer is None
+
+
+def test_closing_twice_is_closing(loop, host, channel):
+    """Whoever ends a worker need not know how far it came."""
+    host.greet(READY)
+    loop.until(lambda: channel.status.ready)
+    channel.close()
+    channel.close()
+
+    assert host.receive() is None
+
+
+def test_a_fault_in_the_channel_is_logged_and_survived(loop, start_host, ask, monkeypatch, caplog):
+    """A web worker that never connects again would look well, and refuse everything."""
+    monkeypatch.setattr("app.web.channel._LONGEST_RECONNECT_S", 0.001)
+    monkeypatch.setattr("app.web.channel.read_host_trouble", lambda _run_dir: 1 / 0)
+    loop.until(lambda: caplog.records)
+    monkeypatch.undo()
+    request = ask(mark=2)
+    host = start_host()
+    host.greet(READY)
+    host.answer(host.receive())
+
+    assert 2 == mark(request)
+    assert "the channel to the model host goes on after a fault" == caplog.messages[0]
+    assert ZeroDivisionError is caplog.records[0].exc_info[0]
 
 
 def test_a_channel_that_was_never_started_may_be_closed(path):
@@ -1086,9 +1303,3 @@ def cancelled(host) -> int:
     frame = host.receive()
     assert (Kind.CANCEL, b"") == (frame.kind, frame.body)
     return frame.request_id
-
-
-def until(condition) -> None:
-    """Let the other greenlets run until something holds; the test's own timeout is the bound."""
-    while not condition():
-        gevent.sleep(0)
