@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_LOOK_S = 1.0
+"""How often a thread that waits looks whether the event loop still runs."""
+_SHUTTING_DOWN = "the service is shutting down"
+_GONE = f"the caller is gone, or {_SHUTTING_DOWN}"
+
 
 class PendingCall:
     """What a request waits for in a thread, so that the event loop can cancel it."""
@@ -28,6 +33,11 @@ class PendingCall:
     def __init__(self) -> None:
         self._future: concurrent.futures.Future[Any] | None = None
         self._cancelled = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Return whether nobody waits for what this request asks."""
+        return self._cancelled
 
     def begin(self, future: concurrent.futures.Future[Any]) -> None:
         """Note what the thread waits for from now on."""
@@ -106,12 +116,30 @@ class BlockingHost:
 
     def _wait(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine on the event loop; each ends by its own deadline."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         pending = PENDING_CALL.get()
+        if pending is not None and pending.is_cancelled:
+            coroutine.close()
+            raise HostLostError(_GONE, retry_after_s=1)
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            raise HostLostError(_SHUTTING_DOWN, retry_after_s=1) from None
         if pending is not None:
             pending.begin(future)
         try:
-            return future.result()
+            return self._outcome(future)
         except concurrent.futures.CancelledError:
-            sentence = "the caller is gone, or the service is shutting down"
-            raise HostLostError(sentence, retry_after_s=1) from None
+            raise HostLostError(_GONE, retry_after_s=1) from None
+
+    def _outcome(self, future: concurrent.futures.Future[_T]) -> _T:
+        """Return what comes of a coroutine; a loop that has stopped never says."""
+        while True:
+            try:
+                return future.result(_LOOK_S)
+            except TimeoutError:
+                if future.done():
+                    return future.result()
+                if not self._loop.is_running():
+                    future.cancel()
+                    raise HostLostError(_SHUTTING_DOWN, retry_after_s=1) from None
