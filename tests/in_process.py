@@ -1,18 +1,25 @@
-"""The web side of a worker in this process: its front, and a model host that answers at once."""
+"""The web side of a worker in this process: connections, front, and a host that answers at once."""
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from prometheus_client import CollectorRegistry
 
 from app.asgi_front import AsgiFront
 from app.asgi_types import RECEIVED, Received
+from app.connection_table import ConnectionTable
 from app.frames import Answer
+from app.http_connection import HttpConnection
 from app.settings import Settings
 from app.status import LoadedModel, VersionStatus
+from app.web.bad_request import BadRequests
 from app.web.blocking_host import BlockingHost
 from app.web.body_reception import BodyReception
 from app.web.channel import Prediction
@@ -23,7 +30,6 @@ from app.web.fast_path import FastPath
 from app.web.metrics import WebMetrics
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
@@ -32,6 +38,9 @@ if TYPE_CHECKING:
     from app.status import HostStatus, ModelStatus, Shape
     from app.web.final_response import FinalResponse
 
+_RECEIVED_BYTES = 64 * 2**10
+"""That a transport hands on at a time."""
+_LOOK_EVERY_S = 0.0002
 CLASSES = ("circle", "square", "star")
 
 
@@ -264,3 +273,105 @@ class BothWays:
         )
         self.short = AsgiFront(self.flask, reception, self.fast_path)
         self.long = AsgiFront(self.flask, reception, None)
+
+
+class Transport(asyncio.Transport):
+    """Takes what a connection writes; there is no socket."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 50_000), "sockname": ("127.0.0.1", 8000)})
+        self.sent = bytearray()
+        self.lost = asyncio.Event()
+        """Set once the connection has been told that it is closed."""
+        self._connection: Any = None
+        self._closing = False
+        self._reading = asyncio.Event()
+        self._reading.set()
+
+    def begin(self, connection: Any) -> None:
+        """Tell a connection that it is made."""
+        self._connection = connection
+        connection.connection_made(self)
+
+    async def readable(self) -> None:
+        """Wait until the connection reads; a closed one never minds."""
+        await self._reading.wait()
+
+    def write(self, data: Any) -> None:
+        if not self._closing:
+            self.sent += data
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            self._reading.set()
+            asyncio.get_running_loop().call_soon(self._lose)
+
+    def _lose(self) -> None:
+        self._connection.connection_lost(None)
+        self.lost.set()
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def pause_reading(self) -> None:
+        self._reading.clear()
+
+    def resume_reading(self) -> None:
+        self._reading.set()
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        """Note nothing: whoever reads what was sent has it all."""
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Set none: what is written is taken at once."""
+
+
+class ConnectionWorker:
+    """What connections need of their worker."""
+
+    alive = True
+    nr = nr_conns = 0
+    max_requests = sys.maxsize
+
+    def __init__(self, front: Any, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve a front on a loop, configured as far as a connection minds as in service."""
+        self.cfg = Config()
+        changes = {"keepalive": 75, "asgi_disconnect_grace_period": 0, "http_parser": "python"}
+        for name, value in (changes | {"forwarded_allow_ips": "", "loglevel": "error"}).items():
+            self.cfg.set(name, value)
+        self.log = Logger(self.cfg)
+        self.asgi = front
+        self.loop = loop
+        self.connections = ConnectionTable(1000, self.cfg.keepalive)
+        self.bad_requests = BadRequests(loop.time, self.cfg)
+
+    async def exchange(self, data: bytes) -> bytes:
+        """Return what a client is told that sends some bytes, and no more after them."""
+        transport = Transport()
+        connection = HttpConnection(self)  # type: ignore[arg-type]
+        transport.begin(connection)
+        for start in range(0, len(data), _RECEIVED_BYTES):
+            await transport.readable()
+            if not transport.is_closing():
+                connection.data_received(data[start : start + _RECEIVED_BYTES])
+        await transport.readable()
+        while not (transport.is_closing() or _wants_more(connection)):  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(_LOOK_EVERY_S)
+        if not (transport.is_closing() or connection.eof_received()):
+            transport.close()
+        await transport.lost.wait()
+        await asyncio.gather(connection._task, return_exceptions=True)
+        return bytes(transport.sent)
+
+
+def _wants_more(connection: Any) -> bool:
+    """Return whether a connection waits for its client, and not for the front."""
+    receiver = connection._body_receiver
+    waits = receiver is not None and receiver._waiter is not None
+    return waits or connection._awaiting_request or connection._lingering

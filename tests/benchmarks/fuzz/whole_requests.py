@@ -1,45 +1,36 @@
-"""Whole requests to the application, with a model host that answers at once."""
+"""Whole requests to a worker's connection, with a model host that answers at once.
+
+Both ways of answering are asked, and must say the same: the short one and Flask alone.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import json
+import logging
 import time
+from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from gunicorn.config import Config
-from gunicorn.http import wsgi
-from gunicorn.http.errors import ParseException
-from gunicorn.http.parser import RequestParser
-from prometheus_client import CollectorRegistry
+import uvloop
 
-from app.frames import Answer
-from app.settings import Settings
-from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
-from app.web.channel import Prediction
-from app.web.errors import BadInputError, NotFoundError
-from app.web.factory import create_app
-from app.web.metrics import WebMetrics
-from app.web.unreadable import Refusals
+from app.asgi_types import RECEIVED
+from app.status import HostStatus, ModelStatus
+from app.web.errors import BadInputError
 from tests.benchmarks.fuzz.mutation import change_bytes, change_json, within
 from tests.benchmarks.fuzz.target import Target
-from tests.benchmarks.stand_ins import InstantChannel
+from tests.in_process import BothWays, ConnectionWorker, InstantChannel, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from numpy.typing import NDArray
+    from app.asgi_types import Message, Receive, Scope, Send
 
-    from app.web.lean_flask import LeanFlask
-
-_MODEL, _CLASSES, _SHAPE = "m", ("a", "b"), (3, 2, 1)
 _SIZE = 6
-_ROW = np.array([[0.25, 0.75]], np.float32)
-_CONFIG = Config()
-_REFUSALS = Refusals(time.monotonic, _CONFIG)
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 _LONGEST_REFUSAL = 4096
 _TOKEN = "0123456789abcdef"  # noqa: S105 - of this application only
@@ -51,94 +42,160 @@ _SETTINGS: dict[str, Any] = {
     "max_body_bytes": 2**20,
     "log_level": "error",
 }
+_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class _Channel(InstantChannel):
-    """Knows one version of one model."""
+class _Failures(logging.Handler):
+    """Keeps what was logged of failures that nobody expected: their callers learn nothing."""
 
     def __init__(self) -> None:
-        serving = LoadedModel(
-            runtime="none",
-            precision="f32",
-            digest="",
-            accuracy=1.0,
-            classes=_CLASSES,
-            input_shape=_SHAPE,
-            passed_over=(),
-            batch_limit=8,
-            batch_seconds={},
-        )
-        version = VersionStatus(version=1, state="serving", loaded=serving)
+        super().__init__(logging.ERROR)
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        self.told.append(logging.Formatter().format(record))
+
+
+class _Checked:
+    """The front, whose answers are looked at before they are sent."""
+
+    def __init__(self, ways: BothWays) -> None:
+        self.statuses: list[int] = []
+        """Of the answers since they were forgotten."""
+        self.bodies: list[bytes] = []
+        self._ways = ways
+
+    def forget(self) -> None:
+        """Forget the answers so far."""
+        self.statuses, self.bodies = [], []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        received: list[Message] = []
+
+        async def note() -> Message:
+            received.append(await receive())
+            return received[-1]
+
+        again = scope | {RECEIVED: replace(scope[RECEIVED])}
+        start, body = await _answer(self._ways.short, scope, note)
+        if scope["method"] == "POST":
+
+            async def replay() -> Message:
+                return received.pop(0) if received else {"type": "http.disconnect"}
+
+            if scope[RECEIVED].trouble:
+                again[RECEIVED].trouble = scope[RECEIVED].trouble
+            long_start, long_body = await _answer(self._ways.long, again, replay)
+            if HTTPStatus.REQUEST_TIMEOUT not in (start["status"], long_start["status"]):
+                assert _told(start, body) == _told(long_start, long_body)
+        _check(scope["method"], start, body)
+        self.statuses.append(start["status"])
+        self.bodies.append(body)
+        await send(start)
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _answer(front: Any, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await front(scope, receive, send)
+    start, last = sent
+    return start, last["body"]
+
+
+def _told(start: Message, body: bytes) -> tuple[object, ...]:
+    headers = [pair for pair in start["headers"] if pair[0] != b"x-request-id"]
+    return start["status"], headers, body
+
+
+def _check(method: str, start: Message, body: bytes) -> None:
+    """Check that what is said can be sent, and is what its headers say."""
+    headers = dict(start["headers"])
+    for name, value in start["headers"]:
+        assert not {*b"\r\n\0"} & {*name, *value}
+    if headers.get(b"content-type") == b"application/json" and method != "HEAD":
+        json.loads(body)
+    if method != "HEAD" and start["status"] not in _WITHOUT_BODY:
+        assert int(headers[b"content-length"]) == len(body)
+    assert start["status"] < _SERVER_ERROR
+
+
+class _Server:
+    """A worker's connections on a loop of their own, and what went wrong."""
+
+    def __init__(self) -> None:
         model = ModelStatus(
-            name=_MODEL,
+            name="m",
             ready=True,
             reason=None,
-            versions=(version,),
+            versions=(serving(1, (3, 2, 1), "ab"),),
             default=1,
             labels={"stable": 1},
         )
-        super().__init__(HostStatus.of(model), Prediction(Answer(1, 0.0, 0.0, _ROW), _CLASSES))
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        atexit.register(runner.close)
+        loop = runner.get_loop()
+        channel = InstantChannel(HostStatus.of(model))
+        self._failures = _Failures()
+        logging.getLogger("app").addHandler(self._failures)
+        self._front = _Checked(BothWays(channel, loop, time.monotonic, **_SETTINGS))
+        self._worker = ConnectionWorker(self._front, loop)
+        self._worker.log.error_log.addHandler(self._failures)
+        self._runner = runner
+        self._channel = channel
 
-    def model(self, name: str | None = None) -> ModelStatus:
-        if name not in (None, _MODEL):
-            raise NotFoundError(f"no model {name}")
-        return super().model(name)
+    def ask(self, data: bytes) -> tuple[list[int], bytes]:
+        """Send bytes; gives the statuses of the front's answers, and what was sent beside them.
 
-    def serving(self, deadline: float, size: int = 0, **which: Any) -> LoadedModel:
-        self.model(which.get("model"))
-        if which.get("version", 0) not in (0, 1):
-            raise NotFoundError(f"no version {which['version']}")
-        return super().serving(deadline, size)
-
-    def predict(self, rows: int, pixels: bytes, _deadline: float, **_which: object) -> Prediction:
-        assert 1 <= rows <= _SETTINGS["max_images"]
-        assert len(pixels) == rows * _SIZE
-        return Prediction(Answer(1, 0.0, 0.0, _ROW.repeat(rows, axis=0)), _CLASSES)
-
-    def admin(self, _request: dict[str, Any], _deadline: float) -> dict[str, Any]:
-        return {"ok": True, "error": None, "change": {"generation": 1}}
-
-    def example(self, _deadline: float, **which: Any) -> NDArray[np.uint8]:
-        self.model(which.get("model"))
-        return np.zeros(_SHAPE, np.uint8)
-
-    def metrics(self, _deadline: float) -> bytes:
-        return b""
-
-    def statistics(self, _deadline: float) -> list[Any]:
-        return []
+        Raises:
+            AssertionError: If something failed that should not.
+        """
+        self._front.forget()
+        self._failures.told.clear()
+        self._channel.asked.clear()
+        sent = self._runner.run(self._worker.exchange(data))
+        assert not self._failures.told, "\n".join(self._failures.told)
+        for asked in self._channel.asked:
+            assert 1 <= asked.rows <= _SETTINGS["max_images"]
+            assert len(asked.pixels) == asked.rows * _SIZE
+        statuses = self._front.statuses
+        return statuses, _without(sent, statuses, self._front.bodies)
 
 
-@cache
-def _application() -> LeanFlask:
-    """Make the application, without the answer to what nobody expected: it is to be raised."""
-    metrics = WebMetrics(CollectorRegistry())
-    application: Any = create_app(Settings(**_SETTINGS), _Channel(), metrics)
-    application.error_handler_spec[None][None].pop(Exception)
-    application.config["PROPAGATE_EXCEPTIONS"] = True
-    found: LeanFlask = application
-    return found
+def _without(sent: bytes, statuses: list[int], bodies: list[bytes]) -> bytes:
+    """Take answers off what was sent, and check that they are there in their order.
+
+    A client that stops in the middle of a body is gone, and sent nothing.
+    """
+    for status, body in zip(statuses, bodies, strict=True):
+        if not sent:
+            break
+        head, _, sent = sent.removeprefix(_CONTINUE).partition(b"\r\n\r\n")
+        assert head.split(b" ", 2)[1] == b"%d" % status
+        assert sent.startswith(body)
+        sent = sent[len(body) :]
+    return sent.removeprefix(_CONTINUE)
 
 
-class _Socket:
-    """Takes what is sent before an answer."""
-
-    def send(self, data: bytes) -> int:
-        return len(data)
+_server = cache(_Server)
 
 
 def _ask(data: bytes) -> None:
-    parser = RequestParser(_CONFIG, iter([data]), ("127.0.0.1", 1))
-    try:
-        request = next(parser)
-        _, environ = wsgi.create(request, _Socket(), ("127.0.0.1", 1), ("127.0.0.1", 80), _CONFIG)
-    except (ParseException, StopIteration, OSError) as exc:
-        if isinstance(exc, ParseException):
-            _check_refusal(_REFUSALS.answer(exc, "127.0.0.1"))
-        raise BadInputError(f"gunicorn refuses it: {type(exc).__name__}") from None
-    status = _answered(environ)
-    if status >= _CLIENT_ERROR:
-        raise BadInputError(f"{status}".translate(_AS_LETTERS))
+    statuses, rest = _server().ask(data)
+    if rest:
+        _check_refusal(rest)
+        raise BadInputError("gunicorn refuses it")
+    if not statuses:
+        raise BadInputError("there is no answer")
+    for status in statuses:
+        if status >= _CLIENT_ERROR:
+            raise BadInputError(f"{status}".translate(_AS_LETTERS))
 
 
 def _check_refusal(answer: bytes) -> None:
@@ -153,28 +210,6 @@ def _check_refusal(answer: bytes) -> None:
 
 _AS_LETTERS = str.maketrans("0123456789", "abcdefghij")
 """Digits do not tell one refusal from another."""
-
-
-def _answered(environ: dict[str, Any]) -> int:
-    """Have the application answer, and check that what it says can be sent."""
-    started: list[tuple[str, list[tuple[str, str]]]] = []
-
-    def start(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
-        started.append((status, headers))
-
-    parts = _application()(environ, start)
-    body = b"".join(parts)
-    if hasattr(parts, "close"):
-        parts.close()
-    [(line, headers)] = started
-    for name, value in headers:
-        f"{name}: {value}".encode("latin-1")
-        assert not {*"\r\n\0"} & {*name, *value}
-    if ("Content-Type", "application/json") in headers and environ["REQUEST_METHOD"] != "HEAD":
-        json.loads(body)
-    status = int(line[:3])
-    assert status < _SERVER_ERROR
-    return status
 
 
 _PATHS = (
