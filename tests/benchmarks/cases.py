@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Format = Literal["json", "raw"]
-Kind = Literal["floor", "stock floor", "naive", "glyph"]
+Kind = Literal["floor", "stock floor", "gevent floor", "naive", "glyph"]
 
 BATCH_SIZES = (1, 8, 64)
 """Images per call when a runtime is measured alone."""
@@ -44,6 +44,9 @@ class Server:
 
 FLOOR = Server("floor")
 STOCK_FLOOR = Server("stock floor")
+"""The floor on gunicorn's own worker for ASGI."""
+GEVENT_FLOOR = Server("gevent floor")
+"""Flask in its place, on gunicorn's own worker for gevent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.settings import PREFIX, Settings
 
-PACKAGES = ("gunicorn", "gevent", "flask", "openvino", "tensorflow")
+PACKAGES = ("gunicorn", "uvloop", "flask", "openvino", "tensorflow")
 
 
 def describe() -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import asdict
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from model_store import Golden
 from model_store.seeding import STARTER
 from tests.benchmarks import machine
-from tests.benchmarks.cases import FLOOR, STOCK_FLOOR, Cost, Results, Run, Server
+from tests.benchmarks.cases import FLOOR, GEVENT_FLOOR, STOCK_FLOOR, Cost, Results, Run, Server
 from tests.benchmarks.load import Wrk
 from tests.benchmarks.models import NAMES, prepare
 from tests.benchmarks.process_costs import cpu_s, pss_mib
@@ -56,6 +57,8 @@ def measure(
         starts: Cold starts of each server.
     """
     servers = [FLOOR, STOCK_FLOOR]
+    if find_spec("gevent") is not None:
+        servers.append(GEVENT_FLOOR)
     servers += [Server(k, m, r) for m in models for r in runtimes for k in ("naive", "glyph")]
     bench = _Bench(place, store, loads, Results(machine.describe(), {}, repeats, seconds))
     pairs = [(server, load) for load in loads for server in servers if server.takes(load)]

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.cases import BULK_CONNECTIONS, BULK_IMAGES, FLOOR, STOCK_FLOOR, Load, Server
+from tests.benchmarks.cases import (
+    BULK_CONNECTIONS,
+    BULK_IMAGES,
+    FLOOR,
+    GEVENT_FLOOR,
+    STOCK_FLOOR,
+    Load,
+    Server,
+)
 from tests.benchmarks.summary import BUSY, ONE, Budget, Summary, budgets
 
 if TYPE_CHECKING:
@@ -12,6 +20,11 @@ if TYPE_CHECKING:
 
 START, END = "<!-- benchmark: start -->", "<!-- benchmark: end -->"
 NONE = "-"
+_FLOORS = {
+    FLOOR: "floor",
+    STOCK_FLOOR: "floor with gunicorn's own `-k asgi`",
+    GEVENT_FLOOR: "Flask as floor, with gunicorn's own `-k gevent`",
+}
 BESIDE_RUNTIME = (
     "Of the runtime alone: one image at a time for one connection, else the best it can do on "
     "all cores."
@@ -195,10 +208,8 @@ def _of_model(summary: Summary, model: str) -> list[Server]:
 
 
 def _title(summary: Summary, server: Server) -> str:
-    if server == FLOOR:
-        return "floor"
-    if server == STOCK_FLOOR:
-        return "floor with gunicorn's own `-k gevent`"
+    if server in _FLOORS:
+        return _FLOORS[server]
     if server.kind == "naive":
         return f"naive, {TITLES[server.runtime]}"
     return f"**Glyph**, {TITLES[server.runtime]} {summary.precision(server.model, server.runtime)}"

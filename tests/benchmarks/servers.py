@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 _GUNICORN = (sys.executable, "-m", "gunicorn", "--no-control-socket", "--workers", str(WORKERS))
-_FLOOR = (*_GUNICORN, "--keep-alive", "5", "tests.benchmarks.floor:app")
+_ASGI = ("--asgi-loop", "uvloop", "--asgi-lifespan", "off", "--http-parser", "python")
+_FLOOR = ("--keep-alive", "5", "tests.benchmarks.floor:app", *_ASGI, "--worker-class")
+_FLOORS = {
+    "floor": (*_FLOOR, "tests.benchmarks.floor.FloorWorker"),
+    "stock floor": (*_FLOOR, "asgi"),
+    "gevent floor": (
+        *("--keep-alive", "5", "tests.benchmarks.flask_floor:app"),
+        *("--worker-class", "gevent"),
+    ),
+}
 _RETRY_S = 0.01
 
 
@@ -60,8 +69,7 @@ def _command(server: Server, store: ModelStore) -> tuple[str, ...]:
         path = store.path(model, store.latest(model) or 1)
         factory = f"tests.benchmarks.naive:create_app({server.runtime!r}, {str(path)!r})"
         return (*_GUNICORN, "--threads", "8", factory)
-    stock = server.kind == "stock floor"
-    return (*_FLOOR, "--worker-class", "gevent" if stock else "app.gunicorn_worker.WebWorker")
+    return (*_GUNICORN, *_FLOORS[server.kind])
 
 
 def _predict_once(service: Service, deadline: float) -> None:
