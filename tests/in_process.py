@@ -30,6 +30,7 @@ from app.web.fast_path import FastPath
 from app.web.metrics import WebMetrics
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
@@ -351,10 +352,14 @@ class ConnectionWorker:
         self.connections = ConnectionTable(1000, self.cfg.keepalive)
         self.bad_requests = BadRequests(loop.time, self.cfg)
 
+    def connection(self, _client: socket.socket | None = None) -> HttpConnection:
+        """Make a connection, of a client's socket if it has one."""
+        return HttpConnection(self)  # type: ignore[arg-type]
+
     async def exchange(self, data: bytes) -> bytes:
         """Return what a client is told that sends some bytes, and no more after them."""
         transport = Transport()
-        connection = HttpConnection(self)  # type: ignore[arg-type]
+        connection = self.connection()
         transport.begin(connection)
         for start in range(0, len(data), _RECEIVED_BYTES):
             await transport.readable()

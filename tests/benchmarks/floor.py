@@ -29,7 +29,7 @@ _JSON = (b"content-type", b"application/json")
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Parse, and answer."""
-    body = await _body(scope, receive)
+    body = await body_of(scope, receive)
     decode = decode_instances if _JSON in scope["headers"] else decode_raw_pixels
     answer = answer_of(decode(body, SHAPE, _MAX_IMAGES).rows)
     headers = [_JSON, (b"content-length", b"%d" % len(answer))]
@@ -37,7 +37,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer})
 
 
-async def _body(scope: Scope, receive: Receive) -> bytes:
+async def body_of(scope: Scope, receive: Receive) -> bytes:
     """Give a body: Glyph's connections have it with the head, where it came with it."""
     if RECEIVED in scope and scope[RECEIVED].body is not None:
         return scope[RECEIVED].body

@@ -1,9 +1,9 @@
 """python -m tests.benchmarks.request_cost: what a request costs inside a web worker, in µs.
 
-CPU time of the worker's own thread, for one image as JSON. Clients and model host are processes
-beside it that answer at once; where they take part, eight requests are in flight. Stages overlap:
-Glyph's worker knows a head that comes again and does not parse it. Medians over rounds in which
-every stage has its turn.
+CPU time of this process, for one image as JSON. Clients and model host are processes beside it that
+answer at once; where they take part, eight requests are in flight. Stages hold each other: the
+front has the fast path in it, which has the decoding in it. Medians over rounds in which every
+stage has its turn.
 """
 
 from __future__ import annotations

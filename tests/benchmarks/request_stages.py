@@ -1,62 +1,59 @@
 """The stages of a request inside a web worker, each as something that can be measured.
 
-Nothing here reaches into a stage: workers are driven through gunicorn's `handle`, applications
-through WSGI, and the rest through the functions that the application itself calls.
+Nothing here reaches into a stage: connections are real ones, fronts are called through ASGI, Flask
+through WSGI, and the rest through the functions that the front itself calls.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import os
+import socket
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Coroutine
 from io import BytesIO
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-import gevent
-from flask import Flask
-from gevent import socket
-from gunicorn import http
-from gunicorn.config import Config
-from gunicorn.glogging import Logger
-from gunicorn.http import wsgi
-from gunicorn.workers.ggevent import GeventWorker
+import uvloop
+from gunicorn.asgi.protocol import ASGIProtocol
 from prometheus_client import CollectorRegistry
 
+from app.asgi_environ import environ_of
 from app.frames import Answer
-from app.gunicorn_worker import WebWorker
 from app.settings import Settings
 from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.answers import encode_predictions
 from app.web.channel import HostChannel, Prediction
 from app.web.encodings.instances import decode_instances
 from app.web.encodings.raw_pixels import decode_raw_pixels
-from app.web.factory import create_app
-from app.web.lean_flask import FinalResponse, LeanFlask
 from app.web.metrics import WebMetrics
-from app.web.observing import Observed
+from app.web.observing import STARTED
 from model_store import Golden
 from model_store.seeding import STARTER
 from tests.benchmarks.cases import Load
+from tests.benchmarks.floor import body_of
 from tests.benchmarks.load import encode
-from tests.benchmarks.stand_ins import Clients, InstantChannel, InstantHost
+from tests.benchmarks.stand_ins import Clients, InstantHost, KnowingChannel
+from tests.in_process import BothWays, ConnectionWorker, Request, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.asgi_types import Receive, Scope, Send
+
 SHAPE = (28, 28, 1)
 MAX_IMAGES = 1024
 AT_ONCE = 8
 """Requests in flight: so many that the worker does not fall asleep between them."""
-_ADDRESS = ("127.0.0.1", 8000)
 _PATIENCE_S = 60
+_LOOK_EVERY_S = 0.001
 _GOLDEN = Golden.read(STARTER / "mnist" / "1")
 _RAW = _GOLDEN.images[:1].tobytes()
 _JSON = encode(_GOLDEN.images, Load(1, "json", 1))
-_REQUEST = (
+_REQUEST = Request("/predict", _JSON, (("host", "a"), ("content-type", "application/json")))
+_SENT = (
     b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(_JSON), _JSON)
 )
@@ -90,98 +87,140 @@ _STATUS = HostStatus.of(
     )
 )
 
-Application = Callable[[dict[str, Any], Any], Any]
 Stage = Callable[[int], float]
-"""Does something so many times; gives the CPU seconds that this took this thread."""
+"""Does something so many times; gives the CPU seconds that this took this process."""
 
 
 @contextlib.contextmanager
 def stages(place: Path) -> Iterator[dict[str, Stage]]:
     """Set every stage up and give them by their names; a socket lies in `place`."""
-    config = _config()
-    metrics = WebMetrics(CollectorRegistry())
-    path = place / "host.sock"
-    with InstantHost(path, _STATUS, _ROW), Clients(_REQUEST) as clients:
-        largest = Settings().largest_frame_bytes
-        channel = HostChannel(path, largest, silence_s=_PATIENCE_S)  # this host does not beat
-        channel.start()
-        channel.serving(time.monotonic() + _PATIENCE_S)
-        application = create_app(Settings(), channel, metrics)
-        served = partial(_served, clients, config)
-        yield {
-            "gunicorn's parser: head and body": _parsing(config),
-            "gunicorn's WSGI environment": _environment(config),
-            "gunicorn's gevent worker, empty application": served(GeventWorker, _empty),
-            "Glyph's worker, empty application": served(WebWorker, _empty),
-            **_in_the_application(config, metrics),
-            "to the host and back": _concurrently(lambda: _predict(channel)),
-            "everything: worker, application, host that answers at once": served(
-                WebWorker, application
-            ),
-        }
-        channel.close()
-        gevent.sleep()  # lets it close its socket, with which the host ends
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        on = _OnLoop(runner)
+        path = place / "host.sock"
+        with InstantHost(path, _STATUS, _ROW), Clients(_SENT) as clients:
+            largest = Settings().largest_frame_bytes
+            channel = HostChannel(path, largest, silence_s=_PATIENCE_S)  # this host does not beat
+            runner.run(_connect(channel))
+            front = BothWays(channel, runner.get_loop(), time.monotonic).short
+            yield {
+                "gunicorn's connection, empty application": on.served(clients, None, _empty),
+                "Glyph's connection, empty application": on.served(
+                    clients, ConnectionWorker.connection, _empty
+                ),
+                **_in_the_front(on),
+                "to the host and back": on.concurrently(lambda: _predict(channel)),
+                "everything: connection, front, host that answers at once": on.served(
+                    clients, ConnectionWorker.connection, front
+                ),
+            }
+            runner.run(_close(channel))
 
 
-def _in_the_application(config: Config, metrics: WebMetrics) -> dict[str, Stage]:
-    observed = Observed(_empty, metrics, time.monotonic, log_all=False)
-    instant = create_app(Settings(), InstantChannel(_STATUS, _PREDICTION), metrics)
+def _in_the_front(on: _OnLoop) -> dict[str, Stage]:
+    instant = KnowingChannel(_STATUS, _PREDICTION)
+    ways = BothWays(instant, on.loop, time.monotonic)
+    scope = _REQUEST.scope()
+    environ = environ_of(scope)
+    gate, fast_path = ways.flask.wsgi_app.gate, ways.fast_path
+
+    def pass_the_gate() -> None:
+        entering = dict(environ)
+        gate.enter(entering)
+        gate.leave(entering, 200, [])
+
+    async def take_the_fast_path() -> None:
+        passed = environ | {STARTED: 0.0}
+        usual = fast_path.match(passed)
+        response = await fast_path.answer(usual, passed, _JSON)
+        response.final(passed)
+
     return {
-        "Flask, empty view": _called(_flask(), config),
-        "Glyph's Flask, empty view": _called(_lean_flask(), config),
-        "request id, metrics and log": _called(observed, config),
-        "metrics alone, written once in all": _counting(metrics),
+        "environment of a scope": _repeated(lambda: environ_of(scope)),
+        "gate: request id, metrics and log": _repeated(pass_the_gate),
+        "metrics alone, written once in all": _counting(WebMetrics(CollectorRegistry())),
         "JSON to pixels": _repeated(lambda: decode_instances(_JSON, SHAPE, MAX_IMAGES)),
         "raw pixels": _repeated(lambda: decode_raw_pixels(_RAW, SHAPE, MAX_IMAGES)),
         "prediction to JSON": _repeated(lambda: encode_predictions(_PREDICTION, "mnist")),
-        "Glyph's application, channel that answers at once": _called(instant, config),
+        "fast path, channel that answers at once": on.repeated(take_the_fast_path),
+        "front, the same channel": on.repeated(lambda: ask(ways.short, _REQUEST)),
+        "front without the fast path": on.repeated(lambda: ask(ways.long, _REQUEST)),
+        "Flask's application as WSGI": on.beside(_repeated(lambda: _call(ways.flask, environ))),
     }
 
 
-def _config() -> Config:
-    """Give gunicorn's configuration as far as a request meets it."""
-    config = Config()
-    for name, value in {"keepalive": 5, "workers": 2, "loglevel": "error"}.items():
-        config.set(name, value)
-    return config
+class _OnLoop:
+    """Makes stages of what runs on an event loop."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+        self.loop = runner.get_loop()
+
+    def repeated(self, call: Callable[[], Coroutine[Any, Any, object]]) -> Stage:
+        """Do something again and again."""
+        return lambda count: self._timed(_again(call, count))
+
+    def concurrently(self, call: Callable[[], Coroutine[Any, Any, object]]) -> Stage:
+        """Do it in some tasks at the same time."""
+
+        async def run(count: int) -> None:
+            await asyncio.gather(*(_again(call, count // AT_ONCE) for _ in range(AT_ONCE)))
+
+        return lambda count: self._timed(run(count))
+
+    def beside(self, stage: Stage) -> Stage:
+        """Do what waits for the loop in a thread beside it."""
+        return lambda count: self._timed(asyncio.to_thread(stage, count))
+
+    def served(self, clients: Clients, make: Callable[..., Any] | None, front: Any) -> Stage:
+        """Have real connections served; by default by gunicorn's own."""
+
+        def run(count: int) -> float:
+            worker = ConnectionWorker(front, self.loop)
+            with socket.socket() as listener:
+                listener.bind(("127.0.0.1", 0))
+                listener.listen()
+                clients.start(listener.getsockname(), AT_ONCE, count // AT_ONCE)
+                accepted = [listener.accept()[0] for _ in range(AT_ONCE)]
+                return self._timed(_serve(worker, accepted, make))
+
+        return run
+
+    def _timed(self, work: Coroutine[Any, Any, object]) -> float:
+        started = time.process_time()
+        self._runner.run(work)
+        return time.process_time() - started
+
+
+async def _again(call: Callable[[], Coroutine[Any, Any, object]], count: int) -> None:
+    for _ in repeat(None, count):
+        await call()
+
+
+async def _serve(
+    worker: ConnectionWorker, clients: list[socket.socket], make: Callable[..., Any] | None
+) -> None:
+    """Serve clients until they have gone."""
+    for client in clients:
+        connection = make(worker, client) if make is not None else ASGIProtocol(worker)
+        await worker.loop.connect_accepted_socket(lambda made=connection: made, client)
+    while worker.nr_conns:  # noqa: ASYNC110 - no event tells
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _repeated(call: Callable[[], object]) -> Stage:
     def run(count: int) -> float:
-        started = time.thread_time()
+        started = time.process_time()
         for _ in repeat(None, count):
             call()
-        return time.thread_time() - started
+        return time.process_time() - started
 
     return run
 
 
-def _parsing(config: Config) -> Stage:
-    def run(count: int) -> float:
-        parser = http.get_parser(config, repeat(_REQUEST), _ADDRESS)
-        return _repeated(lambda: next(parser).body.read())(count)  # noqa: PLW0108 - another every time
-
-    return run
-
-
-def _environment(config: Config) -> Stage:
-    request = next(http.get_parser(config, repeat(_REQUEST), _ADDRESS))
-    return _repeated(lambda: wsgi.create(request, None, _ADDRESS, _ADDRESS, config))
-
-
-def _called(application: Application, config: Config) -> Stage:
-    """Call an application as a worker does."""
-    request = next(http.get_parser(config, repeat(_REQUEST), _ADDRESS))
-    _, environ = wsgi.create(request, None, _ADDRESS, _ADDRESS, config)
-
-    def call() -> None:
-        parts = application(environ | {"wsgi.input": BytesIO(_JSON)}, _start_response)
-        for _ in parts:
-            pass
-        if hasattr(parts, "close"):
-            parts.close()
-
-    return _repeated(call)
+def _call(application: Any, environ: dict[str, Any]) -> None:
+    """Call an application as a WSGI server does."""
+    for _ in application(environ | {"wsgi.input": BytesIO(_JSON)}, _start_response):
+        pass
 
 
 def _start_response(status: str, _headers: Any, _exc_info: Any = None) -> None:
@@ -189,58 +228,12 @@ def _start_response(status: str, _headers: Any, _exc_info: Any = None) -> None:
         raise ValueError(f"not what was expected: {status}")
 
 
-def _served(
-    clients: Clients, config: Config, worker_class: type, application: Application
-) -> Stage:
-    """Have a worker serve real connections."""
-    worker = worker_class(1, os.getppid(), [], None, 30, config, Logger(config))
-    worker.tmp.close()
-    worker.wsgi = application
-
-    def run(count: int) -> float:
-        with socket.socket() as listener:
-            # As gunicorn does; without it, a head and a body in two packets wait 40 ms.
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            listener.bind(("127.0.0.1", 0))
-            listener.listen()
-            clients.start(listener.getsockname(), AT_ONCE, count // AT_ONCE)
-            accepted = [listener.accept() for _ in range(AT_ONCE)]
-            return _timed([partial(worker.handle, listener, *one) for one in accepted])
-
-    return run
-
-
-def _concurrently(call: Callable[[], object]) -> Stage:
-    def run(count: int) -> float:
-        return _timed([partial(_repeated(call), count // AT_ONCE)] * AT_ONCE)
-
-    return run
-
-
-def _timed(calls: list[Callable[[], object]]) -> float:
-    """Run each in a greenlet; gives the CPU seconds of all."""
-    started = time.thread_time()
-    gevent.joinall([gevent.spawn(call) for call in calls], raise_error=True)
-    return time.thread_time() - started
-
-
-def _empty(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    environ["wsgi.input"].read()
-    start_response("200 OK", [("Content-Length", str(len(_ANSWER)))])
-    return [_ANSWER]
-
-
-def _flask() -> Flask:
-    application = Flask("empty", static_folder=None)
-    application.post("/predict")(lambda: _ANSWER)
-    return application
-
-
-def _lean_flask() -> Flask:
-    application = LeanFlask("empty", static_folder=None)
-    headers = [("Content-Type", "application/json")]
-    application.post("/predict")(lambda: FinalResponse(_ANSWER, headers))
-    return application
+async def _empty(scope: Scope, receive: Receive, send: Send) -> None:
+    """Read the body, and answer."""
+    await body_of(scope, receive)
+    headers = [(b"content-length", b"%d" % len(_ANSWER))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": _ANSWER})
 
 
 def _counting(metrics: WebMetrics) -> Stage:
@@ -254,5 +247,16 @@ def _counting(metrics: WebMetrics) -> Stage:
     return run
 
 
-def _predict(channel: HostChannel) -> None:
-    channel.predict(1, _RAW, time.monotonic() + _PATIENCE_S)
+async def _connect(channel: HostChannel) -> None:
+    channel.start()
+    await channel.serving(time.monotonic() + _PATIENCE_S)
+
+
+async def _close(channel: HostChannel) -> None:
+    """Close the channel, and let it close its socket, with which the host ends."""
+    channel.close()
+    await asyncio.sleep(0)
+
+
+async def _predict(channel: HostChannel) -> None:
+    await channel.predict(1, _RAW, time.monotonic() + _PATIENCE_S)

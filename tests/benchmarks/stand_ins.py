@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Self
 
 from app.frames import Answer, FrameReader, Kind, Predict, encode, encode_outcome
+from tests.in_process import InstantChannel
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.status import HostStatus, LoadedModel, ModelStatus
+    from app.status import HostStatus
     from app.web.channel import Prediction
 
 _READ_BYTES = 256 * 1024
@@ -97,23 +98,14 @@ class InstantHost:
         self._process.join(_TIMEOUT_S)  # it ends with its worker's connection
 
 
-class InstantChannel:
-    """A channel that knows every answer."""
+class KnowingChannel(InstantChannel):
+    """A channel that knows the one answer before it is asked."""
 
     def __init__(self, status: HostStatus, prediction: Prediction) -> None:
-        self.status = status
+        super().__init__(status)
         self._prediction = prediction
-        self._loaded = status.serving.loaded
 
-    def model(self, _name: str | None) -> ModelStatus:
-        """Give the model's status."""
-        return self.status.models[0]
-
-    def serving(self, _deadline: float, _size: int = 0, **_which: object) -> LoadedModel:
-        """Give the version's model."""
-        return self._loaded
-
-    def predict(self, _rows: int, _pixels: bytes, _deadline: float, **_which: object) -> Prediction:
+    async def predict(self, *_question: object, **_which: object) -> Prediction:
         """Answer."""
         return self._prediction
 
