@@ -12,6 +12,7 @@ import importlib
 import resource
 import sys
 import time
+import warnings
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, NoReturn
@@ -53,6 +54,7 @@ def fuzz(
         guided: Whether atheris is to keep what reaches new code.
     """
     faulthandler.enable()
+    warnings.simplefilter("ignore")  # as in service; each is of another wording, and written down
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_ADDRESS_SPACE, _MOST_ADDRESS_SPACE))
     with _instrumented() if guided else contextlib.nullcontext():
