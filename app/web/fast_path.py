@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 _MOST_BYTES = 256 * 2**10
 """Of a body that is taken here: pixels of some 300 images. More would hold up the event loop."""
 _MOST_JSON_BYTES = 128 * 2**10
-"""Read within a millisecond."""
+"""Read within a millisecond or two."""
+_MOST_PARSED_BYTES = 32 * 2**10
+"""Of JSON in which every list and number becomes an object; read within as long."""
 _MOST_NUMBERS = 4096
 """Of an answer: to write a model's thousand classes for hundreds of images takes far longer."""
 _FEW_DIGITS = re.compile("[0-9]{1,6}")
@@ -227,7 +229,7 @@ class FastPath:
         length = environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")
         if length is not None and not _FEW_DIGITS.fullmatch(length):
             return None
-        if (len(body) if length is None else int(length)) > _MOST_JSON_BYTES:
+        if (len(body) if length is None else int(length)) > _MOST_PARSED_BYTES:
             return None
         deadline = self._deadline(environ)
         asked = read_request(body, length)
