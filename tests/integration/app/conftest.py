@@ -7,14 +7,14 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-import gevent
 import pytest
 
 from app.host.service import HostService
 from app.settings import Settings
-from app.web.channel import HostChannel
 from model_store import Description, Golden, ModelStore
 from model_store.seeding import STARTER
+from tests.integration.app.asking_worker import AskingWorker
+from tests.loop_thread import LoopThread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,21 +58,20 @@ def soon() -> float:
 
 
 class Host:
-    """A host in this process, and one web worker's channel to it."""
+    """A host in this process, and one web worker that asks it."""
 
-    def __init__(self, settings: Settings, run_dir) -> None:
+    def __init__(self, loop: LoopThread, settings: Settings, run_dir) -> None:
         self.service = HostService(settings, run_dir)
-        self.channel = HostChannel(run_dir / "host.sock", settings.largest_frame_bytes)
         self.service.start()
-        self.channel.start()
+        self.worker = AskingWorker(loop, run_dir, settings.largest_frame_bytes)
 
     def close(self) -> None:
-        self.channel.close()
+        self.worker.close()
         self.service.close()
 
     @property
     def mnist(self):
-        return self.channel.status.default
+        return self.worker.status.default
 
     @property
     def states(self) -> dict[int, str]:
@@ -82,23 +81,23 @@ class Host:
         """Wait until these are the versions there are: v1="serving"."""
         expected = {int(name[1:]): state for name, state in states.items()}
         while expected != self.states:
-            gevent.sleep(0.01)
+            time.sleep(0.01)
 
     def until_default(self, version: int) -> None:
         while self.mnist.default != version:
-            gevent.sleep(0.01)
+            time.sleep(0.01)
 
     def predict(self, images: np.ndarray, **which):
-        return self.channel.predict(len(images), images.tobytes(), soon(), **which)
+        return self.worker.predict(len(images), images.tobytes(), soon(), **which)
 
     def ask(self, action: str, **fields) -> dict:
         request = {"action": action, "model": MODEL, "by": "ann"} | fields
-        return self.channel.admin(request, soon())
+        return self.worker.admin(request, soon())
 
     def metric(self, name: str, **labels: str) -> float:
         inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
         head = f"{name}{{{inside}}} " if labels else f"{name} "
-        lines = self.channel.metrics(soon()).decode().splitlines()
+        lines = self.worker.metrics(soon()).decode().splitlines()
         return next(float(line.removeprefix(head)) for line in lines if line.startswith(head))
 
 
@@ -127,7 +126,15 @@ def no_settings(monkeypatch):
 
 
 @pytest.fixture
-def start(tmp_path, store):
+def loop():
+    """Give an event loop in a thread of its own, for what web workers do."""
+    loop = LoopThread()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def start(loop, tmp_path, store):
     """Give a function that starts a host on the test's store."""
     running = []
 
@@ -143,7 +150,7 @@ def start(tmp_path, store):
             }
             | changes
         )
-        running.append(Host(settings, tmp_path))
+        running.append(Host(loop, settings, tmp_path))
         return running[-1]
 
     yield run

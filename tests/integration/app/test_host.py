@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-import gevent
 import numpy as np
 import pytest
 
 from app.host.service import HostService
 from app.settings import Settings
-from app.web.channel import HostChannel
+from app.web.blocking_host import PENDING_CALL, PendingCall
 from app.web.errors import BadInputError, DeadlineError, OverloadedError
 from model_store.control import Shadow
+from tests.integration.app.asking_worker import AskingWorker
 
 SAFETY_S = 30
 """How long anything may take before a test gives up; nothing takes that long."""
+pytestmark = pytest.mark.timeout(SAFETY_S)
 TOLERANCE = 0.01
 
 
-@pytest.fixture(autouse=True)
-def give_up():
-    """End a conversation that hangs."""
-    with gevent.Timeout(SAFETY_S):
-        yield
-
-
 @pytest.fixture
-def start(tmp_path, store):
+def start(loop, tmp_path, store):
     """Give a function that starts a host on the test's store, and connects a web worker to it."""
     running = []
 
-    def run(**changes) -> tuple[HostService, HostChannel]:
+    def run(**changes) -> tuple[HostService, AskingWorker]:
         settings = Settings(
             **{
                 "store": str(store.root),
@@ -45,9 +41,8 @@ def start(tmp_path, store):
             | changes
         )
         service = HostService(settings, tmp_path)
-        channel = HostChannel(tmp_path / "host.sock", settings.largest_frame_bytes)
         service.start()
-        channel.start()
+        channel = AskingWorker(loop, tmp_path, settings.largest_frame_bytes)
         running.append((service, channel))
         return service, channel
 
@@ -58,22 +53,29 @@ def start(tmp_path, store):
 
 
 @pytest.fixture(params=[1, 2], ids="{} streams".format)
-def channel(request, start) -> HostChannel:
+def channel(request, start) -> AskingWorker:
     return start(runtime_streams=request.param)[1]
+
+
+@pytest.fixture
+def threads():
+    """Give an executor whose threads ask."""
+    with ThreadPoolExecutor(8) as executor:
+        yield executor
 
 
 def soon() -> float:
     return time.monotonic() + SAFETY_S
 
 
-def predict(channel: HostChannel, images: np.ndarray):
+def predict(channel: AskingWorker, images: np.ndarray):
     return channel.predict(len(images), images.tobytes(), soon())
 
 
 def until(condition) -> None:
     """Wait for the host's threads; the test's own timeout is the bound."""
     while not condition():
-        gevent.sleep(0.01)
+        time.sleep(0.01)
 
 
 def test_an_empty_store_is_seeded_and_served(channel, store, golden):
@@ -87,33 +89,36 @@ def test_an_empty_store_is_seeded_and_served(channel, store, golden):
     assert golden.probabilities.argmax(axis=1).tolist() == found.argmax(axis=1).tolist()
 
 
-def test_requests_of_all_sizes_get_their_own_answers(channel, golden):
+def test_requests_of_all_sizes_get_their_own_answers(channel, threads, golden):
     """At once and mixed, larger than a batch and smaller."""
     sizes = (1, 40, 1, 7, 64, 16, 1, 17)
     parts = [golden.images[:size] for size in sizes]
-    requests = [gevent.spawn(predict, channel, part) for part in parts]
+    requests = [threads.submit(predict, channel, part) for part in parts]
 
     for size, request in zip(sizes, requests, strict=True):
-        found = request.get().answer.probabilities
+        found = request.result().answer.probabilities
         assert np.abs(found - golden.probabilities[:size]).max() <= TOLERANCE
 
 
-def test_what_nobody_waits_for_is_dropped_before_it_is_run(start, golden):
+def test_what_nobody_waits_for_is_dropped_before_it_is_run(start, loop, tmp_path, threads, golden):
     """One request, and then all of a web worker that goes; both are counted as abandoned."""
     service, channel = start(batch_wait_ms=1000)
     channel.serving(soon())
-    other = HostChannel(channel._path, 2**24)
-    other.start()
+    other = AskingWorker(loop, tmp_path, 2**24)
     other.serving(soon())
-    requests = [gevent.spawn(predict, c, golden.images[:1]) for c in (channel, other, other)]
+    pending = PendingCall()
+    context = contextvars.Context()
+    context.run(PENDING_CALL.set, pending)
+    threads.submit(context.run, predict, channel, golden.images[:1])
+    for _ in range(2):
+        threads.submit(predict, other, golden.images[:1])
     until(lambda: service._metrics.exposition().count(b"glyph_queue_images 3.0"))
-    requests[0].kill()
+    loop.call(pending.cancel)
     other.close()
 
     until(lambda: b'dropped_total{reason="abandoned"} 3.0' in service._metrics.exposition())
     assert b"glyph_queue_images 0.0" in service._metrics.exposition()
     assert b"glyph_batch_size_images_count 0.0" in service._metrics.exposition()
-    gevent.killall(requests)
 
 
 def test_what_serves_is_known(channel, store):
@@ -147,7 +152,7 @@ def test_a_newer_version_is_taken_over(channel, store, golden):
     assert (1, 2) == (first.answer.version, second.answer.version)
 
 
-def test_no_request_is_lost_in_a_swap(channel, store, golden):
+def test_no_request_is_lost_in_a_swap(channel, threads, store, golden):
     """Requests without pause are all answered, by one version or the other."""
     channel.serving(soon())
     versions = []
@@ -156,10 +161,11 @@ def test_no_request_is_lost_in_a_swap(channel, store, golden):
         while 2 not in versions:
             versions.append(predict(channel, golden.images[:3]).answer.version)
 
-    clients = [gevent.spawn(keep_asking) for _ in range(4)]
+    clients = [threads.submit(keep_asking) for _ in range(4)]
     until(lambda: versions)
     store.publish()
-    gevent.joinall(clients, raise_error=True)
+    for client in clients:
+        client.result()
 
     assert {1, 2} == set(versions)
 
@@ -288,7 +294,9 @@ def test_a_batch_that_never_ends_stops_the_beats(start, golden, monkeypatch, str
 
 
 @pytest.mark.parametrize("streams", [1, 2])
-def test_a_host_that_must_end_answers_the_batch_in_progress(start, golden, monkeypatch, streams):
+def test_a_host_that_must_end_answers_the_batch_in_progress(
+    start, threads, golden, monkeypatch, streams
+):
     """Before it closes the connections."""
     service, channel = start(runtime_streams=streams)
     predict(channel, golden.images[:1])
@@ -302,14 +310,14 @@ def test_a_host_that_must_end_answers_the_batch_in_progress(start, golden, monke
         return compute(model, parts)
 
     monkeypatch.setattr(type(loaded.model), "predict", hold)
-    request = gevent.spawn(predict, channel, golden.images[:2])
+    request = threads.submit(predict, channel, golden.images[:2])
     until(begun.is_set)
     ending = threading.Thread(target=service.stop)
     ending.start()
     until(lambda: service._server._closing or (streams > 1 and service._engine._stopped))
     go_on.set()
 
-    assert 2 == len(request.get().answer.probabilities)
+    assert 2 == len(request.result().answer.probabilities)
     ending.join(SAFETY_S)
     assert not ending.is_alive()
 

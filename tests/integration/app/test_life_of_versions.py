@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from typing import TYPE_CHECKING
 
-import gevent
 import pytest
 
 from app.web.errors import NotFoundError
@@ -15,16 +15,8 @@ from model_store.manifest import MANIFEST, Manifest
 if TYPE_CHECKING:
     import numpy as np
 
-SAFETY_S = 60
-"""How long anything may take before a test gives up; nothing takes that long."""
+pytestmark = pytest.mark.timeout(60)
 MNIST = "mnist"
-
-
-@pytest.fixture(autouse=True)
-def give_up():
-    """End a conversation that hangs."""
-    with gevent.Timeout(SAFETY_S):
-        yield
 
 
 def falsify(store, version: int, **arrays: np.ndarray) -> None:
@@ -135,7 +127,7 @@ def test_a_version_that_is_copied_slowly_is_taken_in_the_end(start, store, tmp_p
     for path in sorted(p for p in source.rglob("*") if p.is_file()):
         (target / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target / path.relative_to(source))
-        gevent.sleep(0.02)
+        time.sleep(0.02)
 
     host.until(v2="serving")
     assert {} == store.control(MNIST).quarantined
@@ -152,8 +144,8 @@ def test_a_second_model_is_found_and_served_beside_the_first(start, store, golde
         Manifest.of(store.root / ".digits/1").model_dump_json()
     )
     (store.root / ".digits").rename(store.root / "digits")
-    while not (len(host.channel.status.models) == 2 and host.channel.status.models[1].ready):
-        gevent.sleep(0.01)
+    while not (len(host.worker.status.models) == 2 and host.worker.status.models[1].ready):
+        time.sleep(0.01)
     store.publish()
     host.until(v2="serving")
 
@@ -227,13 +219,13 @@ def test_a_store_that_is_away_is_told_while_everything_serves(start, store, gold
     host = start()
     host.until(v1="serving")
     store.root.rename(store.root.with_name("away"))
-    while host.channel.status.store_trouble is None:
-        gevent.sleep(0.01)
-    during = host.channel.status, host.metric("glyph_store_up")
+    while host.worker.status.store_trouble is None:
+        time.sleep(0.01)
+    during = host.worker.status, host.metric("glyph_store_up")
     answered = host.predict(golden.images[:1]).answer.version
     store.root.with_name("away").rename(store.root)
-    while host.channel.status.store_trouble is not None:
-        gevent.sleep(0.01)
+    while host.worker.status.store_trouble is not None:
+        time.sleep(0.01)
 
     assert (True, 0, 1) == (during[0].ready, during[1], answered)
     assert "shows no version of mnist any more" in during[0].store_trouble

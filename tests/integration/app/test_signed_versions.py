@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import gevent
+import time
+
 import pytest
 
 from model_store.keys import PrivateKey, write_pair
 from model_store.signing import sign
 
-SAFETY_S = 60
-"""How long anything may take before a test gives up; nothing takes that long."""
-
-
-@pytest.fixture(autouse=True)
-def give_up():
-    """End a conversation that hangs."""
-    with gevent.Timeout(SAFETY_S):
-        yield
+pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture
@@ -48,7 +41,7 @@ def test_only_what_a_trusted_key_signed_is_loaded(start, store, keys, put_signat
     unsigned = host.mnist.version(2).reason
     put_signature(2, PrivateKey.make())
     while host.mnist.version(2).reason in (unsigned, None):  # the latter while it is tried
-        gevent.sleep(0.01)
+        time.sleep(0.01)
 
     assert unsigned.endswith("/mnist/2/model.sig: is missing: the version is not signed")
     assert ", which is none of those trusted: " in host.mnist.version(2).reason

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import contextvars
 import json
 import socket
-import threading
 import time
 
 import pytest
@@ -24,45 +22,9 @@ from app.web.errors import (
     NotReadyError,
     OverloadedError,
 )
+from tests.loop_thread import LoopThread
 from tests.unit.app.hand_turned_loop import LOOPS, SAFETY_S
 from tests.unit.app.host_words import READY, STARTING, answer_to
-
-
-class LoopThread:
-    """An event loop that runs in a thread of its own until it is stopped."""
-
-    def __init__(self, name: str) -> None:
-        self.loop = LOOPS[name]()
-        self._thread = threading.Thread(target=self.loop.run_forever)
-        self._thread.start()
-
-    def call(self, function, *arguments) -> None:
-        """Call a function on the loop."""
-
-        async def run() -> None:
-            function(*arguments)
-
-        asyncio.run_coroutine_threadsafe(run(), self.loop).result(SAFETY_S)
-
-    def stop(self) -> None:
-        """End the thread; the loop may be run again."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-
-    def close(self) -> None:
-        """End all that runs."""
-        if self.loop.is_closed():
-            return
-        if self.loop.is_running():
-            self.stop()
-        self.loop.run_until_complete(self._end_tasks())
-        self.loop.close()
-
-    async def _end_tasks(self) -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class FakeHost:
@@ -111,7 +73,7 @@ def host(tmp_path):
 
 @pytest.fixture(params=LOOPS)
 def loop(request):
-    loop = LoopThread(request.param)
+    loop = LoopThread(LOOPS[request.param])
     yield loop
     loop.close()
 

@@ -514,5 +514,5 @@ def test_the_client_stands_alone():
     ours = {m for m in modules if m.startswith("app.") and not m.startswith("app.client")}
     packages = {module.partition(".")[0] for module in modules}
     assert set() == ours
-    heavy = {"PIL", "flask", "gevent", "gunicorn", "openvino", "orjson", "pydantic", "model_store"}
+    heavy = {"PIL", "flask", "uvloop", "gunicorn", "openvino", "orjson", "pydantic", "model_store"}
     assert set() == packages & heavy

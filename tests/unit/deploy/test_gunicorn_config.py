@@ -10,10 +10,11 @@ from tests.certificates import make_certificate
 
 
 def test_the_defaults(gunicorn_config):
-    """Workers of gevent and one model host, bounded, with no door but the address."""
+    """Workers on uvloop and one model host, bounded, with no door but the address."""
     config = gunicorn_config()
 
     assert "app.gunicorn_worker.WebWorker" == config["worker_class"]
+    assert "uvloop" == config["asgi_loop"]
     assert 1 <= config["workers"] <= 4
     assert ["127.0.0.1:8000"] == config["bind"]
     assert ["app.host.process:ModelHost"] == config["dirty_apps"]
