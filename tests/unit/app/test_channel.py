@@ -101,6 +101,18 @@ class FakeHost:
         self._connection.close()
         self._connection = None
 
+    def is_left_alone(self) -> bool:
+        """Return whether the connection that was made, if any, has ended."""
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return True
+        with connection:
+            connection.setblocking(False)  # noqa: FBT003
+            with contextlib.suppress(BlockingIOError):
+                return connection.recv(1) == b""
+            return False
+
     def die(self) -> None:
         for sock in (self._connection, self._listener):
             if sock is not None:
@@ -1275,6 +1287,20 @@ def test_closing_twice_is_closing(loop, host, channel):
     channel.close()
 
     assert host.receive() is None
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_closing_while_it_connects_leaves_no_connection(loop, host, path, turns):
+    """However far it came: the host sees the end of whatever it accepts."""
+    channel = HostChannel(path, 2**20)
+    loop.call(channel.start)
+    for _ in range(turns):
+        loop.turn()
+    channel.close()
+    loop.until(lambda: all(task.done() for task in channel._tasks))
+    loop.turn()
+
+    assert host.is_left_alone()
 
 
 def test_a_fault_in_the_channel_is_logged_and_survived(loop, start_host, ask, monkeypatch, caplog):
