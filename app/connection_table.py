@@ -1,10 +1,11 @@
 """What a worker's connections do, and which of them must end for the sake of others.
 
-Policy only: clocks are read and sockets are closed elsewhere.
+Policy only: clocks are read and sockets are closed elsewhere. Times are the event loop's.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Protocol
 
 _HEAD_S = 5.0
@@ -17,29 +18,34 @@ _LINGER_S, _LONGEST_LINGER_S = 5.0, 30.0
 _LAST_CHANCE_S = 1.0
 """While the worker ends, a client that asks again within so long is told to come no more on this
 connection; one that is idle for longer sees it closed, and the worker need not wait for it."""
-_SPARE = 64
-"""Connections beyond those that are served at once, for health, metrics and orders."""
+SPARE_CONNECTIONS = 64
+"""Beyond those that are served at once, for health, metrics and orders."""
 
 
 class Connection(Protocol):
     """A client's connection, as far as this table goes."""
 
     kept: bool
+    """It was answered before, and nothing of a next request has come."""
     begun: bool
-    since: float
-    closing_since: float
-    stalled_since: float
+    """Something of a request has come that is no whole head yet."""
+    heard_at: float
+    """When something came from the client."""
     surplus: bool
+    """It came when as many connections were being served as may be."""
+
+    def unsent(self) -> int:
+        """Return how many bytes the client has not taken yet."""
 
     def end(self) -> None:
         """Close it while it waits for a request."""
 
     def abort(self) -> None:
-        """Close it whatever it does."""
+        """Close it whatever it does, and drop what is unsent."""
 
 
 class ConnectionTable:
-    """Every connection is here once in `open`, and by what it does in one of the others."""
+    """Every connection is here once in `open`, and by what it does in others."""
 
     def __init__(self, most: int, keepalive_s: float) -> None:
         """Create an empty table.
@@ -51,36 +57,44 @@ class ConnectionTable:
         self._most = most
         self._keepalive_s = keepalive_s
         self.open: dict[Connection, None] = {}
-        self._waiting: dict[Connection, None] = {}
-        """Without a whole head; the longest wait first."""
+        self._waiting: dict[Connection, float] = {}
+        """Without a whole head, and since when; the longest wait first."""
         self._receiving: dict[Connection, None] = {}
         """With a head whose body is not here yet; the oldest first."""
-        self._lingering: dict[Connection, None] = {}
-        self._stalled: dict[Connection, None] = {}
+        self._lingering: dict[Connection, float] = {}
+        """With the last answer, while the client may still send; and since when."""
+        self._stalled: dict[Connection, tuple[float, int]] = {}
+        """With an answer that the client takes slowly: when it took some, and what is left."""
 
-    def admit(self, connection: Connection) -> None:
+    def admit(self, connection: Connection, now: float) -> bool:
         """Take a new connection in; where there is no place, one that does least makes way.
 
-        Nobody but the newcomer makes way for it where all the others are being answered: then it
-        is marked as surplus, and beyond a few of those it is closed.
+        Where all the others are being answered, the newcomer is marked as surplus; those make way
+        for each other once there are too many.
+
+        Returns:
+            Whether it is taken in.
         """
-        self.open[connection] = None
-        if len(self.open) <= self._most:
-            return
-        for doing in (self._lingering, self._waiting, self._receiving):
-            victim = next(iter(doing), None)
-            if victim is not None and victim is not connection:
+        if len(self.open) >= self._most:
+            spare = len(self.open) < self._most + SPARE_CONNECTIONS
+            doing_little = chain(self._lingering, self._waiting, self._receiving, self._stalled)
+            victim = next((one for one in doing_little if not (spare and one.surplus)), None)
+            if victim is not None:
+                connection.surplus = victim.surplus
                 self.forget(victim)
                 victim.abort()
-                return
-        connection.surplus = True
-        if len(self.open) > self._most + _SPARE:
-            connection.abort()
+            elif spare:
+                connection.surplus = True
+            else:
+                return False
+        self.open[connection] = None
+        self.wait(connection, now)
+        return True
 
-    def wait(self, connection: Connection) -> None:
+    def wait(self, connection: Connection, now: float) -> None:
         """Note that a connection waits for a head from now on."""
         self._waiting.pop(connection, None)
-        self._waiting[connection] = None
+        self._waiting[connection] = now
 
     def receive(self, connection: Connection) -> None:
         """Note that a connection's head is here."""
@@ -91,29 +105,24 @@ class ConnectionTable:
         """Note that a connection's request is here."""
         self._receiving.pop(connection, None)
 
-    def linger(self, connection: Connection) -> None:
+    def linger(self, connection: Connection, now: float) -> None:
         """Note that a connection only waits for its client to stop sending."""
-        self._waiting.pop(connection, None)
-        self._receiving.pop(connection, None)
-        self._lingering[connection] = None
+        for doing in (self._waiting, self._receiving, self._stalled):
+            doing.pop(connection, None)
+        self._lingering[connection] = now
 
-    def stall(self, connection: Connection) -> None:
-        """Note that a client takes nothing of its answer."""
-        self._stalled[connection] = None
+    def stall(self, connection: Connection, now: float) -> None:
+        """Note that a client is slow to take its answer, or the end of its connection."""
+        self._waiting.pop(connection, None)
+        self._stalled[connection] = now, connection.unsent()
 
     def go_on(self, connection: Connection) -> None:
-        """Note that a client takes some of its answer again."""
+        """Note that a client has taken its answer, or nearly so."""
         self._stalled.pop(connection, None)
 
     def forget(self, connection: Connection) -> None:
         """Note that a connection is gone."""
-        for doing in (
-            self.open,
-            self._waiting,
-            self._receiving,
-            self._lingering,
-            self._stalled,
-        ):
+        for doing in (self.open, self._waiting, self._receiving, self._lingering, self._stalled):
             doing.pop(connection, None)
 
     def look(self, now: float, *, draining: bool) -> None:
@@ -123,23 +132,25 @@ class ConnectionTable:
         long, or new clients would find no place.
 
         Args:
-            now: Loop time.
+            now: Time.
             draining: The worker shuts down.
         """
         too_many = len(self._waiting) - self._most // 2
-        for number, connection in enumerate(list(self._waiting)):
+        for number, (connection, since) in enumerate(list(self._waiting.items())):
             patience = self._keepalive_s if connection.kept else _HEAD_S
             if number < too_many:
                 patience = min(patience, _HEAD_S)
             if draining and not connection.begun:
                 patience = min(patience, _LAST_CHANCE_S)
-            if now - connection.since > patience:
+            if now - since > patience:
                 connection.end()
         silence_s = _LAST_CHANCE_S if draining else _LINGER_S
-        for connection in list(self._lingering):
-            lingers = now - connection.closing_since
-            if now - connection.since > silence_s or lingers > _LONGEST_LINGER_S:
+        for connection, since in list(self._lingering.items()):
+            if now - connection.heard_at > silence_s or now - since > _LONGEST_LINGER_S:
                 connection.abort()
-        for connection in list(self._stalled):
-            if now - connection.stalled_since > _STALL_S:
+        for connection, (since, unsent) in list(self._stalled.items()):
+            left = connection.unsent()
+            if left < unsent:
+                self._stalled[connection] = now, left
+            elif now - since > (_STALL_S if left else _LAST_CHANCE_S):
                 connection.abort()

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import time
 from contextlib import suppress
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn import sock
 from gunicorn.workers.gasgi import ASGIWorker
@@ -20,7 +18,9 @@ from app.connection_table import ConnectionTable
 from app.http_connection import HttpConnection
 from app.web.bad_request import BadRequests
 
-_HANDSHAKE_S = 5.0
+if TYPE_CHECKING:
+    import socket
+
 _BEAT_S = 1.0
 _LOOK_EVERY_S = 0.5
 _DRAINED_EVERY_S = 0.02
@@ -56,14 +56,12 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self._ending.set()
 
     async def _serve(self) -> None:
-        """Serve until told to end, then drain.
-
-        gunicorn's own leaves the backlog, the time for TLS handshakes, and the connections that
-        wait to be accepted at the end, to the event loop's defaults.
-        """
+        """Serve until told to end, then answer what has come, within the time that there is."""
+        self._tls = sock.ssl_context(self.cfg) if self.cfg.is_ssl else None
         self._parts.start()
-        looking = self.loop.create_task(self._look())
-        self.servers = [await self._listen(listener.sock) for listener in self.sockets]
+        self._look()
+        for listener in self.sockets:
+            self.loop.add_reader(listener.sock, self._accept, listener.sock)
         while self.alive:
             self.notify()
             if self.ppid != os.getppid():
@@ -71,51 +69,50 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
                 self.alive = False
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), _BEAT_S)
-        await self._drain()
-        looking.cancel()
+        self._close_listeners()
+        until = self.loop.time() + self.cfg.graceful_timeout
+        while self.connections.open and not self._quick_shutdown:
+            if self.loop.time() > until:
+                break
+            self.notify()
+            await asyncio.sleep(_DRAINED_EVERY_S)
         await self._parts.stop()
 
-    async def _listen(self, listener: socket.socket) -> asyncio.AbstractServer:
-        tls = sock.ssl_context(self.cfg) if self.cfg.is_ssl else None
-        is_unix = listener.family == socket.AF_UNIX
-        create: Any = self.loop.create_unix_server if is_unix else self.loop.create_server
-        server: asyncio.AbstractServer = await create(
-            partial(HttpConnection, self),
-            sock=listener,
-            backlog=self.cfg.backlog,
-            ssl=tls,
-            ssl_handshake_timeout=_HANDSHAKE_S if tls else None,
-        )
-        return server
+    def _accept(self, listener: socket.socket) -> bool:
+        """Take a client in: one in a turn of the loop, so that idle workers get their share.
 
-    async def _drain(self) -> None:
-        """Answer what has come, and close what is idle, within the time that there is."""
+        The event loop's own servers take all who wait, and leave nothing to the other workers.
+        """
+        try:
+            client, _ = listener.accept()
+        except OSError:  # another worker was quicker, or the client has gone
+            return False
+        client.setblocking(False)  # noqa: FBT003
+        connection = HttpConnection(self, client)
+        if self.connections.admit(connection, self.loop.time()):
+            connection.arriving = self.loop.create_task(self._connect(connection, client))
+        else:
+            client.close()
+        return True
+
+    async def _connect(self, connection: HttpConnection, client: socket.socket) -> None:
+        try:
+            await self.loop.connect_accepted_socket(lambda: connection, client, ssl=self._tls)
+        except OSError as exc:  # it speaks no TLS, does not trust the certificate, or says nothing
+            self.connections.forget(connection)
+            self.log.debug("a TLS handshake failed: %s", exc)
+
+    def _close_listeners(self) -> None:
+        """Serve the clients that wait to be accepted, and take no more.
+
+        The kernel would reset them, though they believe that they are connected.
+        """
         for listener in self.sockets:
-            await self._accept_waiting(listener.sock)
-        for server in self.servers:
-            server.close()
-        until = self.loop.time() + self.cfg.graceful_timeout
-        while self.loop.time() < until and not self._quick_shutdown:
-            self.notify()
-            await asyncio.sleep(_DRAINED_EVERY_S)  # first of all: some are not in the table yet
-            if not self.connections.open:
-                break
+            self.loop.remove_reader(listener.sock)
+            while self._accept(listener.sock):
+                pass
+            listener.close()
 
-    async def _accept_waiting(self, listener: socket.socket) -> None:
-        """Serve the clients that wait to be accepted: the kernel would reset them."""
-        tls = sock.ssl_context(self.cfg) if self.cfg.is_ssl else None
-        with suppress(BlockingIOError):
-            while True:
-                client, _ = listener.accept()
-                client.setblocking(False)  # noqa: FBT003
-                await self.loop.connect_accepted_socket(
-                    partial(HttpConnection, self),
-                    client,
-                    ssl=tls,
-                    ssl_handshake_timeout=_HANDSHAKE_S if tls else None,
-                )
-
-    async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
-            self.connections.look(self.loop.time(), draining=not self.alive)
+    def _look(self) -> None:
+        self.loop.call_later(_LOOK_EVERY_S, self._look)
+        self.connections.look(self.loop.time(), draining=not self.alive)

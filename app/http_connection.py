@@ -2,27 +2,35 @@
 
 gunicorn parses, frames and writes. What is added here bounds what a client may take: time for its
 head, time to read its answer, chunks of its body, a turn of the event loop; and has an answer
-arrive even where the body was not read (RFC 9112, section 9.6).
+arrive even where the body was not read (RFC 9112, section 9.6). docs/front.md tells more.
 """
 
 from __future__ import annotations
 
+import asyncio
+import math
+from contextlib import suppress
 from http import HTTPStatus
+from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.asgi.parser import (
+    InvalidHeaderName,
+    InvalidHTTPVersion,
+    InvalidRequestMethod,
     LimitRequestHeaders,
     LimitRequestLine,
     ParseError,
     UnsupportedTransferCoding,
 )
-from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.asgi.protocol import ASGIProtocol, _get_cached_status_line
 from gunicorn.http.errors import ParseException
 
+from app.access.addresses import UNIX_PEER
 from app.asgi_types import RECEIVED, Received, Scope
 
 if TYPE_CHECKING:
-    import asyncio
+    import socket
 
     from app.gunicorn_worker import WebWorker
 
@@ -33,7 +41,9 @@ _FREE_CHUNKS = 1024
 _LEAST_CHUNK_BYTES = 64
 """On average, beyond those that are free: a chunk costs some 3 µs, however small it is."""
 _SLICE_BYTES = 16 * 1024
-"""Of a chunked body that are parsed in one turn of the loop."""
+"""Of a head or a chunked body that are parsed in one turn of the loop."""
+_CHEAP = ("body", "complete")
+"""The parser's states in which it only copies what comes."""
 
 
 class ExpectationFailed(ParseError):  # type: ignore[misc]  # noqa: N818 - as gunicorn names them
@@ -46,6 +56,17 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
     UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
     ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
 }
+_NAMES: dict[type[Exception], str] = {
+    InvalidRequestMethod: "method",
+    InvalidHTTPVersion: "HTTP version",
+    InvalidHeaderName: "header name",
+    UnsupportedTransferCoding: "transfer coding",
+}
+"""Of what gunicorn's parser quotes in place of a sentence."""
+
+for _status in HTTPStatus:  # gunicorn calls those that it does not know "Unknown"
+    for _version in ((1, 0), (1, 1)):
+        _get_cached_status_line(_version, _status.value, _status.phrase)
 
 
 class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
@@ -55,107 +76,123 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
     transport: asyncio.Transport
     _closed: bool
 
-    def __init__(self, worker: WebWorker) -> None:
+    def __init__(self, worker: WebWorker, client: socket.socket) -> None:
         super().__init__(worker)
+        self._client = client
+        self.arriving: asyncio.Task[None] | None = None
+        """Agrees on keys with the client, if it is TLS."""
         # No peer is believed what it says of the request's scheme; gunicorn believes Unix sockets.
         self._forwarded_trust: Any = {}, ()
         self._secure_names: frozenset[bytes] = frozenset()
-        self.kept = False
-        """A request was answered, and nothing of the next one has come."""
-        self.begun = False
-        """Something came that is no whole head yet."""
-        self.since = 0.0
-        """Loop time at which it began to wait for a head, or heard from a refused client last."""
-        self.closing_since = 0.0
-        """Loop time at which it began to linger."""
-        self.stalled_since = 0.0
-        """Loop time at which the client took nothing more of its answer."""
-        self.surplus = False
-        """It came when the worker had as many connections as it serves at once."""
-        self._lingering = False
-        self._half_closed = False
-        self._refused = False
-        self._heard_at = 0.0
-        self._chunks = 0
-        self._chunk_bytes = 0
-        self._unparsed = b""
+        self.kept = self.begun = self.surplus = False
+        self.heard_at = 0.0
+        self._lingering = self._half_closed = self._refused = False
+        self._chunks = self._chunk_bytes = 0
+        self._unparsed = bytearray()
         self._received = Received()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
+        self.arriving = None
         super().connection_made(transport)
-        self._wait_for_head(kept=False)
-        self.worker.connections.admit(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; a request that is being answered is cancelled."""
         self.worker.connections.forget(self)
         super().connection_lost(exc)
 
+    def unsent(self) -> int:
+        """Return how many bytes the client has not taken yet."""
+        return self.transport.get_write_buffer_size()
+
     def end(self) -> None:
         """Close a connection that waits for a request."""
-        self._keepalive_timeout()
+        if self.arriving:
+            self.abort()
+        else:
+            self._keepalive_timeout()
 
     def abort(self) -> None:
         """Close a connection whatever it does, and drop what is unsent."""
-        self.transport.abort()
+        if self.arriving:
+            with suppress(OSError):
+                self._client.shutdown(SHUT_RDWR)
+        else:
+            self.transport.abort()
 
     # What comes in.
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; a chunked body in slices, so that other clients have their turns."""
-        now = self.worker.loop.time()
+        """Parse what came, unless nothing more is wanted."""
+        self.heard_at = now = self.worker.loop.time()
         if self._lingering or self._received.trouble:
-            self.since = now
             return
-        self._heard_at = now
         if self.kept:
-            self._wait_for_head(kept=False)  # it has as long as a new one's
+            self.kept = False
+            self.worker.connections.wait(self, now)  # its head has as long as a new one's
+        super().data_received(data)
+
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        """Parse; what is costly in slices, so that other clients have their turns."""
         self.begun = True
         if self._unparsed:
             self._unparsed += data
-        elif len(data) > _SLICE_BYTES and self._callback_parser.is_chunked:
-            self._unparsed = data
-            self.transport.pause_reading()
-            self._parse_slice()
+        elif len(data) > _SLICE_BYTES and self._callback_parser._state not in _CHEAP:
+            self._unparsed += data
+            self._parse_slices()
         else:
-            super().data_received(data)
+            self._parse(data)
+        return not self._closed
 
-    def _parse_slice(self) -> None:
-        piece, self._unparsed = self._unparsed[:_SLICE_BYTES], self._unparsed[_SLICE_BYTES:]
-        if self._closed or self._received.trouble:
-            self._unparsed = b""
-        else:
-            super().data_received(piece)
-        if self._unparsed:
-            self.worker.loop.call_soon(self._parse_slice)
-        elif not self._reading_paused and not self.transport.is_closing():
-            self.transport.resume_reading()
+    def _parse_slices(self) -> None:
+        size = _SLICE_BYTES
+        while self._unparsed and not (self._closed or self._received.trouble):
+            piece = bytes(self._unparsed[:size])
+            del self._unparsed[:size]
+            self._parse(piece)
+            if self._callback_parser._state in _CHEAP:
+                size = len(self._unparsed)
+            elif self._unparsed:
+                self._pause_reading()
+                self.worker.loop.call_soon(self._parse_slices)
+                return
+        self._unparsed.clear()
+        self._maybe_resume_reading()
+
+    def _resume_reading(self) -> None:
+        """Read on, but for an end that would overtake what came before it."""
+        if not self._unparsed:
+            super()._resume_reading()
 
     def eof_received(self) -> bool:
         """Return True to go on answering a client that has only closed its sending side."""
         receiver = self._body_receiver
         answering = receiver is not None and receiver._complete and not self._closed
-        soon = self.worker.loop.time() - self._heard_at < _HALF_CLOSE_S
+        soon = self.worker.loop.time() - self.heard_at < _HALF_CLOSE_S
         self._half_closed = answering and soon and not self._is_ssl
         return self._half_closed
 
-    def _feed_callback_parser(self, data: bytes) -> bool:
-        """Parse; what is wrong with a body is told by the answer to its request."""
+    def _parse(self, data: bytes) -> None:
         try:
             self._callback_parser.feed(data)
-        except (ParseError, ParseException) as exc:
-            receiver = self._body_receiver
-            if receiver is None:
-                status = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST)
-                self._send_error_response(status, str(exc))
-                self._close_transport()
-            else:
-                self._received.trouble = str(exc)
-                receiver._body_wait_expired = True
-                receiver._wake_waiter()
-            return False
-        return True
+        except (ParseError, ParseException, ValueError) as exc:
+            self._refuse(exc)
+
+    def _refuse(self, exc: Exception) -> None:
+        """Answer what is no request; what is wrong with a body is told by its request's answer."""
+        name, found = _NAMES.get(type(exc)), str(exc)
+        if name is not None:
+            found = f"{name} {found!r} is not allowed"
+        elif isinstance(exc, ValueError):  # Python's int() raises it
+            found = "Content-Length has thousands of digits"
+        receiver = self._body_receiver
+        if receiver is None:
+            self._send_error_response(_STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), found)
+            self._close_transport()
+        else:
+            self._received.trouble = found
+            receiver._body_wait_expired = True
+            receiver._wake_waiter()
 
     def _on_headers_complete(self) -> bool:
         """Refuse heads that gunicorn lets pass, and note that one is here."""
@@ -167,6 +204,10 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
             expected = headers.get(b"expect", b"100-continue")
             if expected.lower() != b"100-continue":
                 raise ExpectationFailed(f"Expect is {expected.decode('latin-1')!r}")
+        if parser.is_chunked:  # RFC 9112, section 6.1; what else was done to the body is not undone
+            codings = b",".join(v for n, v in parser.headers if n == b"transfer-encoding")
+            if codings.lower() != b"chunked":
+                raise UnsupportedTransferCoding(codings.decode("latin-1"))
         self._received = Received()
         self._chunks = self._chunk_bytes = 0
         skips = super()._on_headers_complete()
@@ -174,18 +215,21 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         return bool(skips)
 
     def _on_body(self, chunk: bytes) -> None:
-        self._chunks += 1
-        self._chunk_bytes += len(chunk)
-        if self._chunks > _FREE_CHUNKS + self._chunk_bytes // _LEAST_CHUNK_BYTES:
-            average = self._chunk_bytes / self._chunks
-            raise ParseError(
-                f"{self._chunks} chunks have {average:.0f} bytes on average; "
-                f"at least {_LEAST_CHUNK_BYTES} are expected where there are over {_FREE_CHUNKS}"
-            )
+        parser = self._callback_parser
+        if parser.is_chunked:
+            self._chunks += parser._chunk_remaining == 0
+            self._chunk_bytes += len(chunk)
+            if self._chunks > _FREE_CHUNKS + self._chunk_bytes // _LEAST_CHUNK_BYTES:
+                average = self._chunk_bytes / self._chunks
+                raise ParseError(
+                    f"{self._chunks} chunks have {average:.0f} bytes on average; at least "
+                    f"{_LEAST_CHUNK_BYTES} are expected where there are over {_FREE_CHUNKS}"
+                )
         super()._on_body(chunk)
 
     def _on_message_complete(self) -> None:
         super()._on_message_complete()
+        self.begun = False
         self.worker.connections.answer(self)
 
     # What goes on between.
@@ -201,12 +245,18 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
             receiver._chunks.clear()
             receiver._buffered = 0
             receiver._body_finished = True
+            self._maybe_resume_reading()  # or it would not be seen that the client goes away
+        elif self._half_closed:
+            receiver._body_wait_expired = True
         scope[RECEIVED] = received
         return scope
 
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
         """Answer in this task, which saves another: the front does nothing after its answer."""
-        return bool(await self._handle_http_request(request, sockname, peername))
+        keeps = await self._handle_http_request(request, sockname, peername)
+        if self._callback_parser._buffer:  # the next request is here; others have their turn first
+            await asyncio.sleep(0)
+        return bool(keeps)
 
     def _is_websocket_upgrade(self, request: Any) -> bool:  # noqa: ARG002
         """Return that there are none: the request is answered as if it asked for no upgrade."""
@@ -214,16 +264,14 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
 
     def _arm_keepalive_timer(self) -> None:
         """Wait for the next request; the worker looks for what has waited too long."""
-        self._wait_for_head(kept=True)
+        if self._half_closed:  # there is none
+            self.end()
+        else:
+            self.kept = not self.begun
+            self.worker.connections.wait(self, self.worker.loop.time())
 
     def _cancel_keepalive_timer(self) -> None:
         """Do nothing: there is no timer."""
-
-    def _wait_for_head(self, *, kept: bool) -> None:
-        self.kept = kept
-        self.begun = False
-        self.since = self.worker.loop.time()
-        self.worker.connections.wait(self)
 
     # What goes out.
 
@@ -236,8 +284,9 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         super()._send_response_start(status, headers, request, close=close)
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:  # noqa: FBT001
-        """Close also where nothing more can come, or others need the place."""
-        ends = self._half_closed or self.surplus
+        """Close also where nothing more can come, others need the place, or a body is unread."""
+        ends = self._half_closed and not self._callback_parser._buffer
+        ends = ends or self.surplus or not self._body_receiver._complete
         return ends or super()._will_close(request, response_requires_close)
 
     def _send_error_response(
@@ -246,19 +295,19 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         """Refuse in the shape of all errors."""
         self._refused = True
         peer = self.transport.get_extra_info("peername")
-        client = peer[0] if isinstance(peer, tuple) else "unix:"
+        client = peer[0] if isinstance(peer, tuple) else UNIX_PEER
         self._safe_write(self.worker.bad_requests.answer(HTTPStatus(status), message, client))
 
     def pause_writing(self) -> None:
         """Note that the client takes nothing more for now."""
         super().pause_writing()
-        self.stalled_since = self.worker.loop.time()
-        self.worker.connections.stall(self)
+        self.worker.connections.stall(self, self.worker.loop.time())
 
     def resume_writing(self) -> None:
         """Note that it took some."""
         super().resume_writing()
-        self.worker.connections.go_on(self)
+        if not self._closed:
+            self.worker.connections.go_on(self)
 
     def _close_transport(self) -> None:
         """Close; where the client still sends, only once it has had the chance to read the answer.
@@ -267,14 +316,19 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         """
         if self._closed:
             return
-        receiver, parser = self._body_receiver, self._callback_parser
-        unread = receiver is not None and (not receiver._complete or parser.remaining())
-        if not unread and not self._refused:
+        now, receiver = self.worker.loop.time(), self._body_receiver
+        unread = receiver is not None and not receiver._complete
+        unread = unread or self._refused or self._callback_parser.remaining()
+        if unread and not self._half_closed and not self.transport.is_closing():
+            self._closed = self._lingering = True
+            self.worker.connections.linger(self, now)
+            if self._is_ssl:  # uvloop reads on, and tells of nothing, until the client closes too
+                self.heard_at = math.inf
+                self.transport.close()
+            else:
+                self.heard_at = now
+                self._resume_reading()
+                self.transport.write_eof()
+        else:
             super()._close_transport()
-            return
-        self._closed = self._lingering = True
-        self.since = self.closing_since = self.worker.loop.time()
-        self.worker.connections.linger(self)
-        self._resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+            self.worker.connections.stall(self, now)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import resource
 
+from app.connection_table import SPARE_CONNECTIONS
 from app.wrong_settings import SurroundingsError
 
 _CONNECTIONS = 1000
-_SPARE = 64
-"""What a process opens besides connections: libraries, counters, sockets of its own."""
+_SPARE = 64 + SPARE_CONNECTIONS
+"""What a process opens besides those: libraries, counters, sockets of its own."""
 _FEWEST = 64
 """Connections of a web worker with which a service is of use."""
 

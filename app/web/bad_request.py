@@ -10,7 +10,7 @@ import orjson
 from gunicorn.util import http_date
 
 from app.web.line_budget import LineBudget, also
-from app.web.observing import new_request_id
+from app.web.observing import UNEXPECTED, new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,10 @@ class BadRequests:
         if left_out is not None:
             extra = {"request_id": request_id, "client": client}
             log.info("no request, %d: %s%s", status, sentence, also(left_out), extra=extra)
-        body = orjson.dumps({"error": sentence}, option=orjson.OPT_APPEND_NEWLINE)
+        document = {"error": sentence}
+        if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+            document["request_id"] = request_id
+        body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}",
             f"Date: {http_date()}",
@@ -74,4 +77,6 @@ class BadRequests:
             return f"{found}; 100-continue is expected, or nothing"
         if status is HTTPStatus.NOT_IMPLEMENTED:
             return f"{found}; chunked is expected, or nothing"
+        if status is HTTPStatus.INTERNAL_SERVER_ERROR:  # the answer could not be sent
+            return UNEXPECTED
         return f"the request cannot be read: {found}"

@@ -1,78 +1,40 @@
-"""How a web worker serves a connection, over a real pair of sockets."""
+"""How a web worker takes connections in, bounds them, and ends."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
-import json
+import inspect
 import logging
-import re
-import time
-from types import SimpleNamespace
+import select
+import threading
+from pathlib import Path
 
-import gevent
 import pytest
-from gevent import socket, ssl
-from gevent.event import Event
-from gunicorn.config import Config
+from gunicorn.asgi.parser import CallbackRequest, PythonProtocol
+from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver, _RequestHeaderPolicy
+from gunicorn.workers.gasgi import ASGIWorker
 
-from app.connection import ClientGoneError
-from app.draining_server import DRAINING
+import app.http_connection
+from app.asgi_types import RECEIVED
+from app.connection_table import SPARE_CONNECTIONS
 from app.gunicorn_worker import WebWorker
-from app.web.bodies import read_body
-from app.web.errors import ServiceError
-from app.web.unreadable import Refusals
+from app.http_connection import HttpConnection
 from tests.certificates import make_certificate
-
-PATIENCE_S = 10
-ASK = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
-
-
-class Worker(WebWorker):
-    """The part of a worker that a connection needs."""
-
-    def __init__(self, application) -> None:
-        self.wsgi = application
-        self.alive = True
-        self.cfg = Config()
-        self.log = logging.getLogger("worker")
-        self.log.access = lambda *_facts: None  # gunicorn's own logger has it
-        self._waiting = {}
-        self._refusals = Refusals(time.monotonic, self.cfg)
-        self.served: list[gevent.Greenlet] = []
+from tests.unit.app.worker_fakes import (
+    PATIENCE_S,
+    Application,
+    Worker,
+    connect,
+    listen,
+    post,
+    until,
+)
 
 
-class Application:
-    """Echoes the body; may wait, fail, or leave the body unread."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-        self.draining: list[bool] = []
-        self.go_on = Event()
-        self.go_on.set()
-        self.waits = Event()
-        self.ended_by: BaseException | None = None
-        self.parts = None
-        self.fails: Exception | None = None
-        self.reads = True
-
-    def __call__(self, environ, start_response):
-        self.draining.append(DRAINING in environ)
-        if self.reads:
-            self.bodies.append(environ["wsgi.input"].read())
-        self.waits.set()
-        try:
-            self.go_on.wait(PATIENCE_S)
-        except BaseException as exc:
-            self.ended_by = exc
-            raise
-        return self._answer(start_response)
-
-    def _answer(self, start_response):
-        parts = self.parts or [self.bodies[-1] if self.bodies else b"empty"]
-        start_response("200 OK", [("Content-Length", str(max(5, sum(map(len, parts)))))])
-        yield from parts
-        if self.fails:
-            raise self.fails
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch):
+    monkeypatch.setattr("app.gunicorn_worker._LOOK_EVERY_S", 0.005)
 
 
 @pytest.fixture
@@ -81,9 +43,19 @@ def application():
 
 
 @pytest.fixture
-def worker(application, monkeypatch):
-    monkeypatch.setattr("app.gunicorn_worker._LOOK_EVERY_S", 0.001)
-    return Worker(application)
+def listener():
+    return listen()
+
+
+@pytest.fixture
+def address(listener):
+    return listener.getsockname()
+
+
+@pytest.fixture
+def worker(application, listener):
+    with Worker(application, listener) as worker:
+        yield worker
 
 
 @pytest.fixture(scope="module")
@@ -91,406 +63,390 @@ def certificate(tmp_path_factory):
     return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
-@pytest.fixture(params=["plain", "TLS"])
-def sockets(request, certificate):
-    """Give two connected sockets: the client's, and the worker's."""
-    ours, theirs = socket.socketpair()
-    if request.param == "plain":
-        return ours, theirs
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(*certificate)
-    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # gevent's, which does not block
-    trusting.load_verify_locations(certificate.cert)
-    accepted = gevent.spawn(server.wrap_socket, theirs, server_side=True)
-    secure = trusting.wrap_socket(ours, server_hostname="127.0.0.1")
-    return secure, accepted.get(timeout=PATIENCE_S)
+def test_several_addresses_are_served(application, tmp_path):
+    """Of any kind, and each request knows to which it came."""
+    listeners = [listen(), listen(), listen(str(tmp_path / "socket"))]
+    addresses = [listener.getsockname() for listener in listeners]
+    with Worker(application, *listeners):
+        for address in addresses:
+            with connect(address) as client:
+                assert b"seven" == client.ask(post()).body
+
+    assert addresses[:2] == [scope["server"] for scope in application.scopes[:2]]
+    assert [False, False, True] == [scope["client"] is None for scope in application.scopes]
 
 
-@pytest.fixture
-def client(worker, sockets):
-    """Connect a client to a worker."""
-    ours = connect(worker, *sockets)
-    yield ours
-    ours.close()
-    worker.served[0].join(PATIENCE_S)
+def test_one_client_is_taken_in_a_turn_of_the_loop(worker, address):
+    """So that another worker on the same socket has its share of a burst."""
+    turns, taken = [0], []
 
+    def count() -> None:
+        turns[0] += 1
+        worker.loop.call_soon(count)
 
-@pytest.fixture
-def clients(worker):
-    """Connect some more, not in TLS."""
-    connected = [connect(worker, *socket.socketpair()) for _ in range(4)]
-    yield connected
-    for client in connected:
+    admit = worker.connections.admit
+    worker.connections.admit = lambda *args: (taken.append(turns[0]), admit(*args))[1]
+    worker.on_loop(count)
+    clients = [connect(address) for _ in range(20)]
+    until(lambda: len(taken) == 20)
+    for client in clients:
         client.close()
-    gevent.joinall(worker.served, PATIENCE_S)
+
+    assert 20 == len(set(taken))
 
 
-def connect(worker, ours, theirs):
-    """Have a worker serve one end of a pair of sockets; gives the other end."""
-    listener = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 80))
-    worker.served.append(gevent.spawn(worker.handle, listener, theirs, ("127.0.0.1", 1)))
-    ours.settimeout(PATIENCE_S)
-    return ours
+@pytest.mark.usefixtures("worker")
+def test_what_takes_too_long_is_ended(address, monkeypatch):
+    """The worker looks again and again."""
+    with connect(address) as client:
+        client.send(b"POST / HT")
+        monkeypatch.setattr("app.connection_table._HEAD_S", 0.0)
+
+        assert b"" == client.rest()
 
 
-def wait_until_begun(worker, index=0):
-    """Wait until something has come on a connection that waits for a head."""
-    while not list(worker._waiting)[index:] or not list(worker._waiting)[index].begun:
-        gevent.idle()
+def test_an_idle_connection_is_ended_without_an_answer(worker, address):
+    """When its time is over."""
+    with connect(address) as client:
+        client.ask(post())
+        worker.connections._keepalive_s = 0.0
+
+        assert b"" == client.rest()
 
 
-def ask(body: bytes = b"seven") -> bytes:
-    return ASK % (len(body), body)
+def test_half_a_head_behind_a_request_is_no_idle_connection(worker, address):
+    """It has as long as a new one."""
+    with connect(address) as idle, connect(address) as begun:
+        idle.ask(post())
+        begun.ask(post() + b"POST")
+        found = worker.on_loop(lambda: [(one.kept, one.begun) for one in worker.connections.open])
+
+    assert [(True, False), (False, True)] == found
 
 
-def receive(client) -> tuple[bytes, bytes]:
-    """Read one answer and no more: head and body."""
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        byte = client.recv(1)
-        assert byte, head
-        head += byte
-    length = int(re.search(rb"Content-Length: (\d+)", head)[1])
-    body = b""
-    while len(body) < length:
-        body += client.recv(length - len(body))
-    return head, body
+def test_a_body_in_a_packet_of_its_own_leaves_the_connection_idle(worker, address):
+    """Nothing of a next request has come."""
+    with connect(address) as client:
+        client.send(*(bytes([byte]) for byte in post()))
+        client.receive()
+        found = worker.on_loop(lambda: [(one.kept, one.begun) for one in worker.connections.open])
+
+    assert [(True, False)] == found
 
 
-def test_a_connection_serves_request_after_request(client, application):
-    """The parser reads the first; those like it are taken from memory."""
-    for body in (b"first", b"another", b"third"):
-        client.sendall(ask(body))
-        assert body == receive(client)[1]
+def test_a_client_that_takes_nothing_of_its_answer_is_let_go(
+    application, worker, address, monkeypatch
+):
+    """Its answer waits for it in memory."""
+    application.answer = bytes(20 * 10**6)
+    with connect(address) as client:
+        client.send(post())
+        until(lambda: worker.doing()["stalled"])
+        monkeypatch.setattr("app.connection_table._STALL_S", 0.0)
+        until(lambda: not worker.doing()["open"])
 
-    assert [b"first", b"another", b"third"] == application.bodies
-
-
-def test_requests_sent_without_waiting_are_answered_in_order(client):
-    """However many come in one packet."""
-    bodies = [b"%05d" % n for n in range(20)]
-    client.sendall(b"".join(map(ask, bodies)))
-
-    assert bodies == [receive(client)[1] for _ in bodies]
+        assert len(client.rest()) < 20 * 10**6
 
 
-def test_a_request_may_come_byte_by_byte(client):
-    """Known or not, nothing of it is lost."""
-    client.sendall(ask(b"first"))
-    receive(client)
-    for byte in ask(b"slowly"):
-        client.sendall(bytes([byte]))
-        gevent.sleep(0)
+def test_so_is_one_whose_connection_would_be_closed_after_it(
+    application, worker, address, monkeypatch
+):
+    """Nothing more is written to it, so that only the worker can see it."""
+    application.answer = bytes(6 * 10**6)
+    with connect(address) as client:
+        client.send(post(b"", b"Connection: close"))
+        until(lambda: worker.doing()["stalled"])
+        (connection,) = worker.on_loop(lambda: [*worker.connections.open])
+        worker.on_loop(connection._flow_control.resume_writing)  # as when little is left
+        until(lambda: connection._closed)
+        monkeypatch.setattr("app.connection_table._STALL_S", 0.0)
 
-    assert b"slowly" == receive(client)[1]
-
-
-def test_a_large_body_is_read_whole(client):
-    """It comes in many packets."""
-    body = bytes(range(256)) * 4000
-    sender = gevent.spawn(client.sendall, ask(b"first") + ask(body))
-    receive(client)
-
-    assert body == receive(client)[1]
-    sender.join(PATIENCE_S)
+        until(lambda: not worker.doing()["open"])
 
 
-def test_a_body_left_unread_is_no_request(client, application):
-    """What an application did not read is not taken for what comes next."""
-    application.reads = False
-    inner = ask(b"inner")
-    client.sendall(ask(inner) + ask(b"x" * 5))
-    receive(client)
-    receive(client)
-    application.reads = True
-    client.sendall(ask(b"after"))
+def test_one_that_takes_it_slowly_gets_it_all(application, worker, address, monkeypatch):
+    """As long as it takes something."""
+    monkeypatch.setattr("app.connection_table._STALL_S", 0.3)
+    application.answer = bytes(30 * 10**6)
+    with connect(address) as client:
+        client.send(post())
+        until(lambda: worker.doing()["stalled"])
+        taken = 0
+        while taken < 30 * 10**6:
+            size = len(client.sock.recv(2**20))
+            assert size
+            taken += size
 
-    assert b"after" == receive(client)[1]
-    assert [b"after"] == application.bodies
+
+@pytest.fixture
+def crowded(application, listener):
+    """A worker that serves two at once."""
+    with Worker(application, listener, worker_connections=2) as worker:
+        yield worker
+
+
+@pytest.fixture
+def arrive(application, address):
+    """Connect clients that ask at once, and wait for their answers."""
+    with contextlib.ExitStack() as stack:
+
+        def arrive(body: bytes = b"seven"):
+            client = stack.enter_context(connect(address))
+            before = len(application.bodies)
+            client.send(post(body))
+            until(lambda: len(application.bodies) > before)
+            return client
+
+        application.hold()
+        yield arrive
+
+
+def test_a_newcomer_takes_the_place_of_who_does_least(application, crowded, address, arrive):
+    """The one that is being answered goes on."""
+    first = arrive(b"first")
+    with connect(address) as idle:
+        until(lambda: crowded.doing()["open"] == 2)
+        third = arrive(b"third")
+        application.let_go(crowded)
+
+        assert b"" == idle.rest()
+    assert [b"first", b"third"] == [client.receive().body for client in (first, third)]
+
+
+def test_where_all_are_answered_newcomers_are_marked(application, crowded, arrive):
+    """The application serves operators among them; each gets one answer."""
+    *_, last = (arrive() for _ in range(3))
+    application.let_go(crowded)
+
+    assert "close" == last.receive().headers["connection"]
+    assert b"" == last.rest()
+    assert [False, False, True] == [scope[RECEIVED].surplus for scope in application.scopes]
+
+
+def test_there_may_only_be_a_few_of_those(application, crowded, address, arrive):
+    """The others are closed."""
+    clients = [arrive() for _ in range(2 + SPARE_CONNECTIONS)]
+    with connect(address) as one_more:
+        assert b"" == one_more.rest()
+    application.let_go(crowded)
+
+    assert {200} == {client.receive().status for client in clients}
+
+
+# The end of a worker.
+
+
+def test_a_worker_that_ends_answers_what_has_come(application, worker, address):
+    """It says that it is the last answer."""
+    with connect(address) as client:
+        application.hold()
+        client.send(post())
+        application.waits.wait(PATIENCE_S)
+        worker.begin_to_end()
+        until(lambda: not worker.alive)
+        application.let_go(worker)
+        answer = client.receive()
+
+        assert (b"seven", "close") == (answer.body, answer.headers["connection"])
+        assert b"" == client.rest()
+        worker.thread.join(PATIENCE_S)
+    assert ["start", "stop"] == worker.parts.said
+
+
+def test_who_asks_again_while_it_ends_is_told_to_come_no_more(application, worker, address):
+    """On this connection, and the application knows."""
+    with connect(address) as client:
+        client.ask(post())
+        worker.begin_to_end()
+        until(lambda: not worker.alive)
+        answer = client.ask(post())
+
+        assert "close" == answer.headers["connection"]
+    assert [False, True] == [scope[RECEIVED].draining for scope in application.scopes]
+
+
+def test_it_waits_for_no_idle_connection(worker, address, monkeypatch):
+    """For longer than a client may need to ask again."""
+    monkeypatch.setattr("app.connection_table._LAST_CHANCE_S", 0.0)
+    with connect(address) as fresh, connect(address) as kept:
+        kept.ask(post())
+        until(lambda: worker.doing()["open"] == 2)
+        worker.begin_to_end()
+        worker.thread.join(PATIENCE_S)
+
+        assert (b"", b"") == (fresh.rest(), kept.rest())
+        assert not worker.thread.is_alive()
+
+
+def test_nor_for_one_over_tls_that_does_not_say_goodbye(secure, call, monkeypatch):
+    """Clients that keep connections for later do not look at them."""
+    monkeypatch.setattr("app.connection_table._LAST_CHANCE_S", 0.0)
+    with call() as client:
+        client.ask(post())
+        secure.begin_to_end()
+        secure.thread.join(PATIENCE_S)
+
+        assert not secure.thread.is_alive()
+
+
+def test_those_who_wait_to_be_taken_in_are_served_at_the_end(worker, listener, address):
+    """The kernel has told them that they are connected; later ones are refused."""
+    worker.on_loop(lambda: worker.loop.remove_reader(listener))
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(address)) for _ in range(5)]
+        worker.begin_to_end()
+
+        assert [200] * 5 == [client.ask(post()).status for client in clients]
+        with pytest.raises(ConnectionRefusedError):
+            connect(address)
+
+
+def test_so_are_those_who_agree_on_keys_at_the_end(secure, listener, address, call):
+    """Beside some who never do."""
+    secure.on_loop(lambda: secure.loop.remove_reader(listener))
+    served = []
+    calling = threading.Thread(target=lambda: served.append(_served(call)))
+    calling.start()
+    until(lambda: select.select([listener], [], [], 0)[0])
+    with connect(address):
+        secure.begin_to_end()
+        calling.join(PATIENCE_S)
+
+    assert [200] == served
+
+
+def _served(call) -> int:
+    with call() as client:
+        return client.ask(post()).status
+
+
+def test_a_worker_that_is_told_to_hurry_waits_for_nobody(application, worker, address):
+    """Whoever was being answered sees the connection close."""
+    application.hold()
+    with connect(address) as client:
+        client.send(post())
+        application.waits.wait(PATIENCE_S)
+        worker.begin_to_end()
+        worker.loop.call_soon_threadsafe(worker.handle_quit_signal)
+        worker.thread.join(PATIENCE_S)
+
+    assert not worker.thread.is_alive()
+    assert application.ended_by
+
+
+def test_the_end_has_its_time(application, listener, address):
+    """A request that takes longer is given up."""
+    application.hold()
+    with Worker(application, listener, graceful_timeout=0) as worker, connect(address) as client:
+        client.send(post())
+        application.waits.wait(PATIENCE_S)
+        worker.begin_to_end()
+        worker.thread.join(PATIENCE_S)
+
+        assert not worker.thread.is_alive()
+
+
+def test_the_path_of_a_unix_socket_stays(application, tmp_path):
+    """Another worker serves it, or the next one."""
+    path = tmp_path / "socket"
+    with Worker(application, listen(str(path))) as worker:
+        worker.begin_to_end()
+        worker.thread.join(PATIENCE_S)
+
+    assert path.exists()
+
+
+@pytest.fixture
+def secure(application, listener, certificate):
+    """A worker that speaks TLS, and serves three at once."""
+    settings = {"certificate": certificate, "worker_connections": 3}
+    with Worker(application, listener, **settings) as worker:
+        yield worker
+
+
+@pytest.fixture
+def call(address, certificate):
+    """Connect over TLS."""
+    return lambda: connect(address, certificate.cert)
+
+
+@pytest.mark.parametrize("sent", [post(), b"", b"\x16\x03\x01"], ids=["plain", "silent", "started"])
+def test_a_client_that_does_not_agree_on_keys_is_let_go(secure, address, monkeypatch, caplog, sent):
+    """In a bounded time, and without a fuss."""
+    caplog.set_level(logging.DEBUG, "worker")
+    monkeypatch.setattr("app.connection_table._HEAD_S", 0.05)
+    with connect(address) as client:
+        client.send(sent)
+        with contextlib.suppress(ConnectionResetError):
+            client.rest()
+    until(lambda: not secure.doing()["open"])
+
+    (record,) = [one for one in caplog.records if "handshake" in one.message]
+    assert "DEBUG" == record.levelname
+
+
+def test_those_who_do_not_agree_take_nobodys_place(secure, address, call):
+    """They count as connections that do little."""
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(connect(address)) for _ in range(9)]
+        until(lambda: secure.doing()["open"] == 3)
+        for client in silent[:6]:
+            with contextlib.suppress(ConnectionResetError):
+                assert b"" == client.rest()
+        with call() as client:
+            assert b"seven" == client.ask(post()).body
+
+
+# gunicorn's private parts.
+
+PARTS = {
+    ASGIProtocol: "_arm_keepalive_timer _body_receiver _build_http_scope _callback_parser "
+    "_cancel_keepalive_timer _close_transport _closed _feed_callback_parser _forwarded_trust "
+    "_handle_http_request _is_ssl _is_websocket_upgrade _keepalive_timeout _maybe_resume_reading "
+    "_on_body _on_headers_complete _on_message_complete _pause_reading _resume_reading _safe_write "
+    "_secure_names _send_error_response _send_response_start _serve_http_request _will_close",
+    BodyReceiver: "_body_finished _body_wait_expired _buffered _chunks _complete _wake_waiter",
+    PythonProtocol: "_buffer _chunk_remaining _state feed headers http_version is_chunked "
+    "remaining",
+    ASGIWorker: "_quick_shutdown _serve handle_exit_signal handle_quit_signal load_wsgi loop",
+}
+"""Those that the subclasses stand on; one that has moved fails here, and not in service."""
 
 
 @pytest.mark.parametrize(
-    ("head", "first", "rest"),
-    [
-        (b"Transfer-Encoding: chunked", b"5\r\nsev", ask(b"inner")),
-        (b"Transfer-Encoding: chunked", b"5\r\nseven\r\n", b"0\r\n\r\n" + ask(b"inner")),
-        (b"Transfer-Encoding: chunked", b"zz\r\n", ask(b"inner")),
-        (b"Content-Length: 500", b"sev", ask(b"inner")),
-    ],
+    ("owner", "name"), [(owner, name) for owner, names in PARTS.items() for name in names.split()]
 )
-def test_a_body_that_could_not_be_read_ends_the_connection(client, worker, head, first, rest):
-    """Where it ends is not known any more, and its rest must not be taken for a request."""
-    bodies = []
-
-    def read(environ, start_response):
-        try:
-            bodies.append(read_body(environ, 0.01, 1000))
-        except ServiceError as exc:
-            bodies.append(exc.status)
-        start_response("400 Bad Request", [("Content-Length", "0")])
-        return [b""]
-
-    worker.wsgi = read
-    client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n%b" % (head, first))
-    answer, _ = receive(client)
-
-    assert b"\r\nConnection: close\r\n" in answer
-    with contextlib.suppress(OSError):  # it may have gone already
-        client.sendall(rest)
-        assert b"" == client.recv(1000)
-    assert bodies in ([400], [408])
+def test_gunicorn_has_the_parts_that_are_used(owner, name):
+    """By the name that it has in the version this was written for."""
+    assert hasattr(owner, name) or f"self.{name}" in inspect.getsource(owner), (
+        f"gunicorn's {owner.__name__} has no {name} any more: app.http_connection or "
+        "app.gunicorn_worker is to be changed with it"
+    )
 
 
-def test_a_malformed_request_is_refused_and_ends_the_connection(client, application):
-    """Also when good ones came before it."""
-    client.sendall(ask())
-    receive(client)
-    client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
+def test_no_other_private_part_is_used():
+    """The list above is whole."""
+    tree = ast.parse(Path(app.http_connection.__file__).read_text())
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    own = {"_client", "_chunks", "_chunk_bytes", "_half_closed", "_lingering", "_parse"}
+    own |= {"_parse_slices", "_received", "_refuse", "_refused", "_unparsed"}
+    listed = {name for names in PARTS.values() for name in names.split()}
 
-    head, body = receive(client)
-    assert head.startswith(b"HTTP/1.1 400 ")
-    assert {"error"} == set(json.loads(body))
-    assert b"" == client.recv(1)
-    assert [b"seven"] == application.bodies
+    assert set() == {name for name in used if name[0] == "_" and name[1] != "_"} - own - listed
 
 
-def test_a_refusal_arrives_though_the_client_goes_on_sending(client, monkeypatch):
-    """What is not read when a connection closes would have the kernel take the answer back."""
-    monkeypatch.setattr("app.gunicorn_worker._LINGER_S", PATIENCE_S)
-    head = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %s\r\n" % (b"x" * 2**20)
-    sender = gevent.spawn(client.sendall, head * 4)
-    sender.get(timeout=PATIENCE_S)
-
-    assert receive(client)[0].startswith(b"HTTP/1.1 431 ")
-    assert b"" == client.recv(1)
-
-
-def test_a_client_that_never_stops_sending_is_let_go(client, worker, monkeypatch):
-    """However much comes after its refusal."""
-    monkeypatch.setattr("app.gunicorn_worker._LINGER_S", 0.0)
-
-    def send():
-        with contextlib.suppress(OSError):
-            while True:
-                client.sendall(b"nonsense\r\n" * 10_000)
-
-    sender = gevent.spawn(send)
-    worker.served[0].get(timeout=PATIENCE_S)
-    sender.get(timeout=PATIENCE_S)
+@pytest.mark.parametrize(
+    ("mine", "theirs"), [(HttpConnection, ASGIProtocol), (WebWorker, ASGIWorker)]
+)
+def test_what_is_overridden_is_called_as_before(mine, theirs):
+    """With the same arguments in the same order."""
+    for name in vars(mine).keys() & vars(theirs).keys() - {"__init__", "__doc__", "__module__"}:
+        ours, was = (list(inspect.signature(vars(one)[name]).parameters) for one in (mine, theirs))
+        assert [one.strip("_") for one in was] == [one.strip("_") for one in ours], name
 
 
-def test_a_broken_body_that_nobody_read_gets_no_second_answer(client, application):
-    """Its request has been answered."""
-    application.reads = False
-    client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
-
-    assert b"empty" == receive(client)[1]
-    assert b"" == client.recv(1)
-
-
-@pytest.mark.parametrize("sent", [b"", b"POST / HT", ASK[:-4] % 100])
-def test_a_client_that_stops_in_between_is_let_go(client, worker, sent):
-    """Nothing is answered, and the greenlet ends."""
-    client.sendall(sent)
-    socket.socket.shutdown(client, socket.SHUT_WR)  # below TLS
-
-    with contextlib.suppress(ssl.SSLError):  # an alert, since TLS would have said goodbye
-        assert b"" == client.recv(1)
-    worker.served[0].get(timeout=PATIENCE_S)
-
-
-def test_a_request_is_given_up_when_its_client_goes_away(client, worker, application):
-    """Whoever waits for an answer on its behalf is told."""
-    application.go_on.clear()
-    client.sendall(ask())
-    application.waits.wait(PATIENCE_S)
-    client.close()
-    worker.served[0].join(PATIENCE_S)
-
-    assert isinstance(application.ended_by, ClientGoneError)
-
-
-def test_a_next_request_does_not_give_up_the_one_that_is_answered(client, application):
-    """The client is there; it is only early."""
-    application.go_on.clear()
-    client.sendall(ask(b"first"))
-    application.waits.wait(PATIENCE_S)
-    for body in (b"second", b"third"):
-        client.sendall(ask(body))
-        gevent.sleep(0.001)  # the event loop looks at the socket
-    application.go_on.set()
-
-    assert [b"first", b"second", b"third"] == [receive(client)[1] for _ in range(3)]
-
-
-def test_a_worker_that_ends_closes_its_connections(client, worker):
-    """Each gets its last answer, which says so."""
-    worker.alive = False
-    client.sendall(ask())
-
-    assert b"Connection: close" in receive(client)[0]
-    assert b"" == client.recv(1)
-
-
-def test_the_application_is_told_that_the_worker_ends(client, worker, application):
-    """So that it can say that it is not ready any more."""
-    for alive in (True, False):
-        worker.alive = alive
-        client.sendall(ask())
-        receive(client)
-
-    assert [False, True] == application.draining
-
-
-@pytest.mark.parametrize("sent", [b"", b"POST / HT"])
-def test_a_head_that_does_not_come_is_not_waited_for(client, worker, monkeypatch, sent):
-    """However long connections are kept between requests."""
-    client.sendall(sent)
-    if sent:
-        wait_until_begun(worker)
-    worker.cfg.set("keepalive", 999)
-    monkeypatch.setattr("app.gunicorn_worker._HEAD_S", 0)
-    with worker._looking():
-        assert b"" == client.recv(1)
-
-
-def test_every_idle_connection_is_closed(clients, worker, monkeypatch):
-    """Those after the first as well."""
-    monkeypatch.setattr("app.gunicorn_worker._HEAD_S", 0)
-    with worker._looking():
-        assert [b""] * 4 == [client.recv(1) for client in clients]
-
-
-def answered(clients):
-    """Have each ask once, so that its connection is kept."""
-    for client in clients:
-        client.sendall(ask())
-        receive(client)
-
-
-def look(worker):
-    """Have the event loop look once for idle connections."""
-    gevent.get_hub().loop.run_callback(worker._end_idle)
-    gevent.sleep(0)
-
-
-def test_a_connection_is_kept_between_requests(clients, worker, monkeypatch):
-    """For longer than a head may take, and no longer than is set."""
-    monkeypatch.setattr("app.gunicorn_worker._HEAD_S", 0)
-    worker.cfg.set("keepalive", 999)
-    answered(clients)
-    for _ in range(3):
-        look(worker)
-    answered(clients)
-
-    worker.cfg.set("keepalive", 0)
-    look(worker)
-    assert [b""] * 4 == [client.recv(1) for client in clients]
-
-
-def test_a_head_on_a_kept_connection_has_as_long_as_a_new_one(clients, worker, monkeypatch):
-    """From when it was seen to begin, so that it has its time, and no more."""
-    answered(clients)
-    worker.cfg.set("keepalive", 0)
-    clients[0].sendall(b"POST / HT")
-    wait_until_begun(worker)
-    look(worker)
-    assert 1 == len(worker._waiting)
-
-    worker.cfg.set("keepalive", 999)
-    monkeypatch.setattr("app.gunicorn_worker._HEAD_S", 0)
-    with worker._looking():
-        assert b"" == clients[0].recv(1)
-
-
-def test_connections_that_are_kept_leave_room_for_others(clients, worker, monkeypatch):
-    """Of so many as half of a worker's places, the longest idle are closed before their time."""
-    monkeypatch.setattr("app.gunicorn_worker._HEAD_S", 0)
-    worker.cfg.set("keepalive", 999)
-    worker.cfg.set("worker_connections", 6)
-    answered(clients)
-    with worker._looking():
-        assert b"" == clients[0].recv(1)
-    answered(clients[1:])
-
-
-def test_a_worker_that_ends_waits_for_no_idle_connection(clients, worker, monkeypatch):
-    """Only for those on which a request has begun to come, and as long as otherwise."""
-    monkeypatch.setattr("app.gunicorn_worker._LAST_CHANCE_S", 0.0)
-    for client, sent in zip(clients, (b"", b"POST / HT", ask(), ask() + b"POST"), strict=True):
-        client.sendall(sent)
-    for client in clients[2:]:
-        receive(client)
-    wait_until_begun(worker, 1)
-    worker.alive = False
-    with worker._looking():
-        ends = [client.recv(1) for client in clients[::2]]
-        gevent.joinall(worker.served[::2], PATIENCE_S)
-
-    assert [b"", b""] == ends
-    assert [True, False] * 2 == [greenlet.ready() for greenlet in worker.served]
-
-
-def test_a_connection_that_is_answered_is_not_idle(client, worker, application):
-    """However long the answer takes."""
-    application.go_on.clear()
-    client.sendall(ask())
-    application.waits.wait(PATIENCE_S)
-
-    assert {} == worker._waiting
-
-
-def test_an_answer_that_breaks_off_ends_the_connection(client, application, caplog):
-    """Nothing is sent that could be taken for the rest of it."""
-    application.parts, application.fails = [b"sev"], ZeroDivisionError()
-    client.sendall(ask())
-    received = b""
-    while more := client.recv(65536):
-        received += more
-
-    assert received.endswith(b"\r\n\r\nsev")
-    assert ["an answer broke off"] == caplog.messages
-
-
-def test_a_failure_before_the_first_byte_is_answered(client, application):
-    """Nothing was sent, so an error can be."""
-    application.go_on = SimpleNamespace(wait=lambda _timeout: 1 / 0)
-    client.sendall(ask())
-
-    head, body = receive(client)
-    assert head.startswith(b"HTTP/1.1 500 ")
-    assert {"error", "request_id"} == set(json.loads(body))
-
-
-def test_a_record_of_tls_may_come_in_pieces(worker, application, certificate):
-    """Nothing of it can be read before all is there, and that is not the end."""
-    ours, theirs = socket.socketpair()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(*certificate)
-    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trusting.load_verify_locations(certificate.cert)
-    come, go = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = trusting.wrap_bio(come, go, server_hostname="127.0.0.1")
-    accepted = gevent.spawn(server.wrap_socket, theirs, server_side=True)
-    while True:
-        try:
-            tls.do_handshake()
-            break
-        except ssl.SSLWantReadError:
-            ours.sendall(go.read())
-            come.write(ours.recv(65536))
-    ours.sendall(go.read())
-    served = accepted.get(timeout=PATIENCE_S)
-    listener = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 80))
-    greenlet = gevent.spawn(worker.handle, listener, served, ("127.0.0.1", 1))
-    tls.write(ask(b"seven"))
-    record = go.read()
-    for piece in (record[:3], record[3:40], record[40:]):
-        ours.sendall(piece)
-        gevent.sleep(0)
-        gevent.idle()
-    application.waits.wait(PATIENCE_S)
-    ours.close()
-    greenlet.join(PATIENCE_S)
-
-    assert [b"seven"] == application.bodies
+def test_the_scheme_is_decided_before_a_request(worker):
+    """By these two, of which gunicorn asks nothing else."""
+    assert {"_forwarded_trust", "_secure_names"} <= vars(ASGIProtocol(worker)).keys()
+    assert "headers" in dir(CallbackRequest)
+    assert "trust" in inspect.signature(_RequestHeaderPolicy.apply).parameters

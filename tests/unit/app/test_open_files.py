@@ -24,12 +24,12 @@ def limits(monkeypatch):
 @pytest.mark.parametrize(
     ("found", "left", "connections"),
     [
-        ((1024, 524_288), (1064, 524_288), 1000),
-        ((16, UNLIMITED), (1064, UNLIMITED), 1000),
+        ((1024, 524_288), (1128, 524_288), 1000),
+        ((16, UNLIMITED), (1128, UNLIMITED), 1000),
         ((4096, 4096), (4096, 4096), 1000),
         ((UNLIMITED, UNLIMITED), (UNLIMITED, UNLIMITED), 1000),
-        ((256, 1024), (1024, 1024), 960),
-        ((128, 128), (128, 128), 64),
+        ((256, 1024), (1024, 1024), 896),
+        ((192, 192), (192, 192), 64),
     ],
 )
 def test_the_limit_is_raised_as_far_as_is_needed_and_allowed(limits, found, left, connections):
@@ -48,13 +48,13 @@ def test_a_limit_that_is_too_low_stops_the_start(limits, capsys):
 
     line = capsys.readouterr().err
     assert (
-        "glyph: the hard limit on open files (RLIMIT_NOFILE, ulimit -n) is 16; at least 128 are "
-        "needed, and 1064 for all 1000 connections of a web worker: raise it\n"
+        "glyph: the hard limit on open files (RLIMIT_NOFILE, ulimit -n) is 16; at least 192 are "
+        "needed, and 1128 for all 1000 connections of a web worker: raise it\n"
     ) == line
 
 
 def test_one_below_what_is_needed_is_too_low(limits):
     """The bound itself is taken."""
-    limits["limits"] = (127, 127)
+    limits["limits"] = (191, 191)
     with pytest.raises(SurroundingsError):
         connections_within_limit()
