@@ -88,8 +88,9 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         except OSError:  # another worker was quicker, or the client has gone
             return False
         client.setblocking(False)  # noqa: FBT003
-        connection = HttpConnection(self, client)
+        connection = HttpConnection(self)
         if self.connections.admit(connection, self.loop.time()):
+            connection.client = client
             connection.arriving = self.loop.create_task(self._connect(connection, client))
         else:
             client.close()

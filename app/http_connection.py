@@ -76,11 +76,12 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
     transport: asyncio.Transport
     _closed: bool
 
-    def __init__(self, worker: WebWorker, client: socket.socket) -> None:
+    def __init__(self, worker: WebWorker) -> None:
         super().__init__(worker)
-        self._client = client
+        self.client: socket.socket | None = None
+        """Until its transport is made, which takes a while where keys are to be agreed on."""
         self.arriving: asyncio.Task[None] | None = None
-        """Agrees on keys with the client, if it is TLS."""
+        """Makes it."""
         # No peer is believed what it says of the request's scheme; gunicorn believes Unix sockets.
         self._forwarded_trust: Any = {}, ()
         self._secure_names: frozenset[bytes] = frozenset()
@@ -93,7 +94,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
-        self.arriving = None
+        self.client = None
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -107,16 +108,16 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
 
     def end(self) -> None:
         """Close a connection that waits for a request."""
-        if self.arriving:
+        if self.client:
             self.abort()
         else:
             self._keepalive_timeout()
 
     def abort(self) -> None:
         """Close a connection whatever it does, and drop what is unsent."""
-        if self.arriving:
+        if self.client:
             with suppress(OSError):
-                self._client.shutdown(SHUT_RDWR)
+                self.client.shutdown(SHUT_RDWR)
         else:
             self.transport.abort()
 

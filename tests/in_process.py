@@ -329,6 +329,9 @@ class Transport(asyncio.Transport):
     def write_eof(self) -> None:
         """Note nothing: whoever reads what was sent has it all."""
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set none: what is written is taken at once."""
 
