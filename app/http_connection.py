@@ -293,7 +293,9 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
     def _send_error_response(
         self, status: int, message: str, _extra_headers: tuple[Any, ...] = ()
     ) -> None:
-        """Refuse in the shape of all errors."""
+        """Refuse in the shape of all errors; a client that is gone has missed no answer."""
+        if self.transport.is_closing():
+            return
         self._refused = True
         peer = self.transport.get_extra_info("peername")
         client = peer[0] if isinstance(peer, tuple) else UNIX_PEER

@@ -323,14 +323,14 @@ class Transport(asyncio.Transport):
     def resume_reading(self) -> None:
         self._reading.set()
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def can_write_eof(self) -> bool:
         return True
 
     def write_eof(self) -> None:
         """Note nothing: whoever reads what was sent has it all."""
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set none: what is written is taken at once."""
@@ -357,7 +357,9 @@ class ConnectionWorker:
 
     def connection(self, _client: socket.socket | None = None) -> HttpConnection:
         """Make a connection, of a client's socket if it has one."""
-        return HttpConnection(self)  # type: ignore[arg-type]
+        connection = HttpConnection(self)  # type: ignore[arg-type]
+        self.connections.admit(connection, self.loop.time())
+        return connection
 
     async def exchange(self, data: bytes) -> bytes:
         """Return what a client is told that sends some bytes, and no more after them."""

@@ -391,6 +391,22 @@ def test_many_clients_that_reset_their_connections_leave_no_trace_in_the_log(
 
 
 @tcp
+def test_a_client_that_goes_within_its_body_leaves_no_trace_in_the_log(
+    client, application, worker, caplog
+):
+    """The answer to its request is not missed."""
+    caplog.set_level(logging.INFO)
+    client.send(post(b"seven")[:-1])
+    until(lambda: application.scopes)
+    client.close()
+    until(lambda: not worker.connections.open)
+    until(lambda: application.bodies)
+
+    worker.on_loop(lambda: None)
+    assert [] == caplog.messages
+
+
+@tcp
 def test_an_answer_is_sent_at_once(client, worker):
     """Not held back for more to come."""
     client.ask(post())
