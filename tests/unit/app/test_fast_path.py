@@ -700,23 +700,20 @@ def _parameters(module: Any) -> Iterator[Any]:
                 yield from values if isinstance(values, tuple) else (values,)
 
 
-def _bodies(value: Any) -> Iterator[bytes]:
+def _bodies(value: Any, protocol: str) -> Iterator[bytes]:
     """Give the bodies that a value is, or that it may stand in."""
     if isinstance(value, bytes):
         yield value
         return
-    documents = [
-        value,
-        {"instances": value},
-        {"instances": [value]},
-        {"instances": [[[value, 0], [0, 0]]]},
-        {"inputs": value},
-        {"inputs": {"images": value}},
-        {"inputs": [TENSOR | {"data": value}]},
-        {"inputs": [TENSOR | {"shape": value}]},
-        {"inputs": [TENSOR | (value if isinstance(value, dict) else {"datatype": value})]},
-    ]
-    for document in documents:
+    lists = [{"instances": value}, {"instances": [value]}, {"instances": [[[value, 0], [0, 0]]]}]
+    tensors = [TENSOR | {"data": value}, TENSOR | {"shape": value}]
+    tensors.append(TENSOR | (value if isinstance(value, dict) else {"datatype": value}))
+    documents = {
+        "glyph": lists,
+        "tf": [*lists, {"inputs": value}, {"inputs": {"images": value}}],
+        "v2": [{"inputs": [tensor]} for tensor in tensors],
+    }
+    for document in (value, *documents[protocol]):
         try:
             yield json.dumps(document).encode()
         except (TypeError, ValueError):
@@ -728,7 +725,7 @@ def test_bodies_of_the_other_tests_are_answered_alike(ways, compare, name):
     """Those of the decoders and of the routes."""
     protocol, names = _MODULES[name]
     module = importlib.import_module(f"tests.unit.app.test_{name}")
-    found = {body for value in _parameters(module) for body in _bodies(value)}
+    found = {body for value in _parameters(module) for body in _bodies(value, protocol)}
     assert found
     for model in names:
         path = _PATHS[protocol].format(model)
