@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import orjson
 import pytest
 
+from app.web.encodings import json_parsing
 from app.web.encodings.json_parsing import parse_json
+
+SAFETY_S = 10
 
 
 @pytest.fixture
@@ -52,5 +58,39 @@ def test_the_collector_is_left_as_it_was(text, collecting):
             with pytest.raises(orjson.JSONDecodeError):
                 parse_json(text)
         assert collecting == gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_a_thread_that_begins_as_another_ends_leaves_the_collector_on(monkeypatch):
+    """It must not take it for one that was off before."""
+    begun, looked, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def loads(text):
+        if text == b"first":
+            begun.set()
+            looked.wait(0.2)  # in vain, if all is well
+        return text
+
+    def is_enabled():
+        enabled = gc.isenabled()
+        if begun.is_set():
+            looked.set()
+            ended.wait(SAFETY_S)
+        return enabled
+
+    def first():
+        parse_json(b"first")
+        ended.set()
+
+    collector = SimpleNamespace(isenabled=is_enabled, disable=gc.disable, enable=gc.enable)
+    monkeypatch.setattr(json_parsing, "gc", collector)
+    monkeypatch.setattr(json_parsing.orjson, "loads", loads)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            one = threads.submit(first)
+            begun.wait(SAFETY_S)
+            other = threads.submit(parse_json, b"second")
+        assert (None, b"second", True) == (one.result(), other.result(), gc.isenabled())
     finally:
         gc.enable()
