@@ -12,6 +12,7 @@ import logging
 import mmap
 import os
 import struct
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ class SharedCounts:
         self._clock = clock
         self._file = _open(path)
         self._memory = mmap.mmap(self._file, _BYTES)
+        self._lock = threading.Lock()
+        """Beside the file's, which all threads of a process hold together."""
 
     def add(self, caller: str, window_s: float) -> tuple[int, float]:
         """Count a request.
@@ -91,16 +94,17 @@ class SharedCounts:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        for _ in range(_TRIES):
+        with self._lock:
+            for _ in range(_TRIES):
+                try:
+                    fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    os.sched_yield()
             try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                os.sched_yield()
-        try:
-            yield
-        finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
 
 
 def _open(path: Path | None) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from app.web.access.counts import PLACES, SharedCounts
+from tests.unit.app.crowd import THREADS, at_once
 
 
 @pytest.fixture
@@ -38,6 +40,21 @@ def test_every_worker_counts_on(counts, other):
 
     assert [1, 2, 3, 4] == seen
     assert 4 == other.get("anna")
+
+
+def test_every_thread_counts_on(counts, monkeypatch):
+    """No request of theirs is lost, though all of them hold the file's lock together."""
+    find = counts._find
+
+    def slowly(*which):
+        found = find(*which)
+        time.sleep(0)  # another thread's turn
+        return found
+
+    monkeypatch.setattr(counts, "_find", slowly)
+    at_once(lambda: [counts.add("anna", 60) for _ in range(100)])
+
+    assert THREADS * 100 == counts.get("anna")
 
 
 def test_callers_have_counts_of_their_own(counts):
