@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.web.errors import HostLostError
+from app.web.pending_call import GONE, PENDING_CALL
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -24,36 +24,6 @@ _T = TypeVar("_T")
 _LOOK_S = 1.0
 """How often a thread that waits looks whether the event loop still runs."""
 _SHUTTING_DOWN = "the service is shutting down"
-_GONE = f"the caller is gone, or {_SHUTTING_DOWN}"
-
-
-class PendingCall:
-    """What a request waits for in a thread, so that the event loop can cancel it."""
-
-    def __init__(self) -> None:
-        self._future: concurrent.futures.Future[Any] | None = None
-        self._cancelled = False
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Return whether nobody waits for what this request asks."""
-        return self._cancelled
-
-    def begin(self, future: concurrent.futures.Future[Any]) -> None:
-        """Note what the thread waits for from now on."""
-        self._future = future
-        if self._cancelled:
-            future.cancel()
-
-    def cancel(self) -> None:
-        """End the wait, and every later one: the client is gone."""
-        self._cancelled = True
-        if self._future is not None:
-            self._future.cancel()
-
-
-PENDING_CALL: ContextVar[PendingCall | None] = ContextVar("PENDING_CALL", default=None)
-"""Of the request that this context answers."""
 
 
 class BlockingHost:
@@ -119,7 +89,7 @@ class BlockingHost:
         pending = PENDING_CALL.get()
         if pending is not None and pending.is_cancelled:
             coroutine.close()
-            raise HostLostError(_GONE, retry_after_s=1)
+            raise HostLostError(GONE, retry_after_s=1)
         try:
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError:  # the loop is closed
@@ -130,7 +100,7 @@ class BlockingHost:
         try:
             return self._outcome(future)
         except concurrent.futures.CancelledError:
-            raise HostLostError(_GONE, retry_after_s=1) from None
+            raise HostLostError(GONE, retry_after_s=1) from None
 
     def _outcome(self, future: concurrent.futures.Future[_T]) -> _T:
         """Return what comes of a coroutine; a loop that has stopped never says."""

@@ -6,16 +6,19 @@ import contextlib
 import math
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from app.web.errors import (
     BadInputError,
     DeadlineError,
+    HostLostError,
     OverloadedError,
     ServiceError,
     TooLargeError,
 )
+from app.web.pending_call import GONE, PENDING_CALL
 from app.web.pictures import preparation
 from app.web.pictures.decoding import ENOUGH, decode_picture, fit_array
 
@@ -39,6 +42,7 @@ _MOST_WAITING = 128
 """Requests that may wait for a thread."""
 _HELD_LIMIT = 64 * 2**20
 """Bytes of all their pictures. One request may always wait, however large."""
+_NO_THREAD = "no thread was free to decode the picture in time"
 
 
 class PictureReader:
@@ -62,14 +66,15 @@ class PictureReader:
         self._clock = clock
         self._on_shed = on_shed
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pictures")
-        self._turns = threading.Semaphore(_THREADS)
-        self._large_turn = threading.Semaphore(1)
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="large-pictures")
+        """Hands one large picture after the other to the threads."""
         self._lock = threading.Lock()
         self._requests = 0
         self._held = 0
 
     def close(self) -> None:
         """Wait for what is being decoded, and let the threads go."""
+        self._large.shutdown(cancel_futures=True)
         self._threads.shutdown(cancel_futures=True)
 
     def read(
@@ -99,6 +104,7 @@ class PictureReader:
             UnsupportedMediaTypeError: If one is of another kind.
             OverloadedError: If too many requests wait with theirs.
             DeadlineError: If it takes too long.
+            HostLostError: If the caller goes away meanwhile.
         """
         self._check_made(len(pictures), shape)
         pixels: list[bytes] = []
@@ -148,21 +154,26 @@ class PictureReader:
         deadline: float,
     ) -> Prepared:
         """Have one picture read in a thread; nobody waits for it past the deadline."""
-        turns = [self._turns]
-        if _size(picture) > _LARGE_BYTES:
-            turns.insert(0, self._large_turn)
-        with contextlib.ExitStack() as held:
-            for turn in turns:
-                if not turn.acquire(timeout=max(0.0, deadline - self._clock())):
-                    raise DeadlineError("no thread was free to decode the picture in time")
-                held.callback(turn.release)
-            running = self._threads.submit(read_picture, picture, shape, prepare)
-            taken = held.pop_all()
-        running.add_done_callback(lambda _running: taken.close())
+        left_s = deadline - self._clock()
+        if left_s <= 0:
+            raise DeadlineError(_NO_THREAD)
+        job = partial(read_picture, picture, shape, prepare)
+        is_large = _size(picture) > _LARGE_BYTES
+        reading = self._large.submit(self._in_turn, job) if is_large else self._threads.submit(job)
+        pending = PENDING_CALL.get()
+        if pending is not None:
+            pending.begin(reading)
         try:
-            return running.result(max(0.0, deadline - self._clock()))
+            return reading.result(left_s)
+        except CancelledError:
+            raise HostLostError(GONE, retry_after_s=1) from None
         except TimeoutError:
+            if reading.cancel():
+                raise DeadlineError(_NO_THREAD) from None
             raise DeadlineError("the picture was not decoded before the deadline") from None
+
+    def _in_turn(self, job: Callable[[], Prepared]) -> Prepared:
+        return self._threads.submit(job).result()
 
 
 def _size(picture: bytes | NDArray[np.uint8]) -> int:

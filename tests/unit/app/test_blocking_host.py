@@ -12,7 +12,7 @@ import pytest
 
 from app.frames import Frame, FrameReader, Kind, Refusal, Refused, encode, encode_refusal
 from app.statistics import STATISTICS, Duration, VersionStatistics
-from app.web.blocking_host import PENDING_CALL, BlockingHost, PendingCall
+from app.web.blocking_host import BlockingHost
 from app.web.channel import HostChannel
 from app.web.errors import (
     DeadlineError,
@@ -22,6 +22,7 @@ from app.web.errors import (
     NotReadyError,
     OverloadedError,
 )
+from app.web.pending_call import PENDING_CALL, PendingCall
 from tests.loop_thread import LoopThread
 from tests.unit.app.hand_turned_loop import LOOPS, SAFETY_S
 from tests.unit.app.host_words import READY, STARTING, answer_to
