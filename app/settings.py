@@ -160,7 +160,7 @@ class Settings(BaseSettings):
         default=8 * 2**20, ge=1024, le=2**30, description="Largest request body"
     )
     request_timeout_ms: int = Field(
-        default=5000, ge=1, le=600_000, description="Deadline of a request that names none"
+        default=5000, ge=1, le=60_000, description="Deadline of a request that names none"
     )
     poll_interval_s: float | None = Field(
         default=None,
@@ -199,9 +199,8 @@ class Settings(BaseSettings):
         description="How long a connection is kept between requests; "
         "longer than a balancer in front keeps it",
     )
-    fast_path: bool = Field(
-        default=True,
-        description="Answer the usual predictions without Flask; off leaves everything to it",
+    fast_path: Literal["on", "off"] = Field(
+        default="on", description="Answer the usual predictions on the event loop, without Flask"
     )
     admin_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = Field(
         default=None, description="What a caller who changes something must know; off without one"
