@@ -23,6 +23,7 @@ from app.client.retries import Outcome, wait_before_retry
 T = TypeVar("T")
 
 _SHARE_OF_SERVICE = 0.95  # of the time that is left; the rest is for the way there and back
+_LONGEST_DEADLINE_MS = 60_000  # a service refuses a longer one
 _LEAST_S = 0.001
 _OK = 200
 _GREATEST_PORT = 65535
@@ -141,7 +142,8 @@ class Asker:
         self, method: str, path: str, left: float, headers: dict[str, str], options: dict[str, Any]
     ) -> httpx.Request:
         """Build a request that says how long its caller will wait."""
-        deadline = {"X-Request-Timeout-Ms": str(max(1, int(left * 1000 * _SHARE_OF_SERVICE)))}
+        wanted_ms = int(left * 1000 * _SHARE_OF_SERVICE)
+        deadline = {"X-Request-Timeout-Ms": str(min(max(1, wanted_ms), _LONGEST_DEADLINE_MS))}
         return httpx.Request(
             method,
             self.url + path,

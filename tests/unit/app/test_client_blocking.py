@@ -231,6 +231,14 @@ def test_the_service_is_told_how_long_its_caller_waits(ask, service):
     assert 10 == service.requests[0].extensions["timeout"]["read"]
 
 
+def test_a_patient_caller_tells_the_service_the_longest_time_that_it_takes(ask, service):
+    """A longer one would be refused; the caller waits all the same."""
+    ask(timeout=600).predict(IMAGE)
+
+    assert "60000" == service.requests[0].headers["X-Request-Timeout-Ms"]
+    assert 600 == service.requests[0].extensions["timeout"]["read"]
+
+
 def test_a_busy_service_is_asked_again(ask, service, time):
     """When it says that it may help."""
     service.script = [refusal(503, headers={"Retry-After": "2"}), httpx.ConnectError("refused")]

@@ -175,7 +175,7 @@ def test_what_is_no_request_is_refused(text, sentence):
         (
             {"inputs": [IMAGE], "parameters": {"timeout": 10**9}},
             (
-                "parameters.timeout: input should be less than or equal to 600000000 "
+                "parameters.timeout: input should be less than or equal to 60000000 "
                 "(found 1000000000)"
             ),
         ),

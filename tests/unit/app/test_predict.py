@@ -7,8 +7,6 @@ import json
 
 import numpy as np
 import pytest
-from gevent.event import Event
-from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
 from app.frames import Answer
 from app.status import CanaryStatus, HostStatus, ModelStatus
@@ -25,13 +23,6 @@ from app.web.errors import (
 SQUARE = [[1, 0], [0, 0]]
 STAR = [[2, 0], [0, 255]]
 DEFAULT_TIMEOUT_S = 5.0
-
-
-class StuckBody(io.RawIOBase):
-    """A body whose sender stopped sending."""
-
-    def readinto(self, _buffer):
-        Event().wait()
 
 
 class BrokenBody(io.RawIOBase):
@@ -126,7 +117,7 @@ def test_a_request_that_waits_for_a_version_counts_with_its_body(post, channel):
     assert [len(json.dumps({"instances": [STAR]}))] == channel.held
 
 
-@pytest.mark.parametrize("milliseconds", [1, 250, 600_000])
+@pytest.mark.parametrize("milliseconds", [1, 250, 60_000])
 def test_a_caller_may_set_the_deadline(post, channel, clock, milliseconds):
     """In milliseconds, in a header."""
     post(STAR, headers={"X-Request-Timeout-Ms": str(milliseconds)})
@@ -135,7 +126,7 @@ def test_a_caller_may_set_the_deadline(post, channel, clock, milliseconds):
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "-1", "1.5", "600001", "soon", "", "1e3", "²", "9" * 5000], ids="{:.8}".format
+    "text", ["0", "-1", "1.5", "60001", "soon", "", "1e3", "²", "9" * 5000], ids="{:.8}".format
 )
 def test_a_wrong_deadline_is_refused(post, channel, text):
     """The header, its value and what it may be are told."""
@@ -144,7 +135,7 @@ def test_a_wrong_deadline_is_refused(post, channel, text):
     assert 400 == response.status_code
     assert response.json["error"] == (
         f"header X-Request-Timeout-Ms is {text[:40]!r}; "
-        "whole milliseconds from 1 to 600000 are expected"
+        "whole milliseconds from 1 to 60000 are expected"
     )
     assert [] == channel.asked
 
@@ -219,19 +210,9 @@ def test_too_many_images_are_refused(post, channel):
     assert [] == channel.asked
 
 
-def test_a_body_that_does_not_arrive_is_not_waited_for(post):
-    """The deadline of the request is the body's as well."""
-    response = post(
-        environ_overrides={"wsgi.input": StuckBody()}, headers={"X-Request-Timeout-Ms": "1"}
-    )
-
-    assert 408 == response.status_code
-    assert {"error": "the body did not arrive within 0.001 s"} == response.json
-
-
-@pytest.mark.parametrize("gone", [ConnectionResetError(), NoMoreData(), InvalidChunkSize(b"zz")])
+@pytest.mark.parametrize("gone", [ConnectionResetError(), TimeoutError()])
 def test_a_body_that_breaks_off_is_refused(post, gone, caplog):
-    """A client that goes away, or garbles its chunks, is at fault, not the service."""
+    """A client that goes away is at fault, not the service."""
     response = post(environ_overrides={"wsgi.input": BrokenBody(gone)})
 
     assert 400 == response.status_code

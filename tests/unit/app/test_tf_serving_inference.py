@@ -328,7 +328,7 @@ def test_a_version_that_is_being_loaded_is_not_said_to_be_missing(post, channel)
             400,
             (
                 "header X-Request-Timeout-Ms is 'soon'; "
-                "whole milliseconds from 1 to 600000 are expected"
+                "whole milliseconds from 1 to 60000 are expected"
             ),
         ),
         (
