@@ -16,14 +16,16 @@ from app.asgi_environ import environ_of
 from app.asgi_types import RECEIVED, Received
 from app.web.access.routes import is_change, is_free, is_looking
 from app.web.bodies import FailedBody
+from app.web.body_reception import BodyReception
 from app.web.errors import BadInputError, OverloadedError, ServiceError, unexpected
 from app.web.gate import GatedApplication
 from app.web.observing import DRAINING
 from app.web.thread_lanes import Answer, Lanes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.asgi_types import Receive, Scope, Send
-    from app.web.body_reception import BodyReception
     from app.web.fast_path import FastPath
     from app.web.final_response import FinalResponse
     from app.web.flask_app import FlaskApp
@@ -39,22 +41,27 @@ class AsgiFront:
     def __init__(
         self,
         flask: FlaskApp,
-        reception: BodyReception,
         fast_path: FastPath | None,
+        clock: Callable[[], float],
+        *,
+        timeout_ms: int,
+        max_body_bytes: int,
     ) -> None:
         """Put a front before a Flask application.
 
         Args:
             flask: Answers what is not usual; its gate is this front's too.
-            reception: Receives bodies.
             fast_path: Answers what is usual; None leaves everything to Flask.
+            clock: Monotonic seconds, those that the gate reads.
+            timeout_ms: Deadline of a request that names none.
+            max_body_bytes: Bound on a body.
         """
         gated = flask.wsgi_app
         assert isinstance(gated, GatedApplication)  # noqa: S101 - the factory put it there
         self._flask = flask
         self._gate = gated.gate
-        self._lanes = Lanes(gated.application)
-        self._reception = reception
+        self._lanes = Lanes(gated.application, clock, timeout_ms)
+        self._reception = BodyReception(clock, timeout_ms=timeout_ms, max_body_bytes=max_body_bytes)
         self._fast_path = fast_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +107,7 @@ class AsgiFront:
             if response is not None:
                 return _final(response, environ)
         environ["wsgi.input"] = body
-        return await self._lanes.of(environ).answer(scope, environ)
+        return await self._lanes.of(environ).answer(environ)
 
     async def _body(
         self, scope: Scope, environ: Environ, receive: Receive
@@ -108,7 +115,7 @@ class AsgiFront:
         """Return a request's body; one that no view would read is not waited for."""
         received: Received = scope[RECEIVED]
         if received.body is not None:
-            return io.BytesIO(received.body)
+            return self._reception.whole(environ, received.body)
         if self._reception.is_too_large(environ) or not self._flask.awaits_body(environ):
             return FailedBody(BadInputError("the body was not waited for"))
         return await self._reception.receive(environ, receive, received)

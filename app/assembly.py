@@ -17,7 +17,6 @@ from app.metrics_files import join_dead
 from app.run_dir import HOST_SOCKET, LIMITS, METRICS_DIR, current_run_dir
 from app.settings import load_settings
 from app.web.blocking_host import BlockingHost
-from app.web.body_reception import BodyReception
 from app.web.channel import HostChannel
 from app.web.factory import create_app, traffic_of
 from app.web.fast_path import FastPath
@@ -75,8 +74,10 @@ class WebParts:
         )
         self.front = AsgiFront(
             self.flask,
-            BodyReception(time.monotonic, timeout_ms=timeout_ms, max_body_bytes=most_bytes),
-            fast_path if settings.fast_path else None,
+            fast_path if settings.fast_path == "on" else None,
+            time.monotonic,
+            timeout_ms=timeout_ms,
+            max_body_bytes=most_bytes,
         )
         """Answers every route, as ASGI."""
 

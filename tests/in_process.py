@@ -21,7 +21,6 @@ from app.settings import Settings
 from app.status import LoadedModel, VersionStatus
 from app.web.bad_request import BadRequests
 from app.web.blocking_host import BlockingHost
-from app.web.body_reception import BodyReception
 from app.web.channel import Prediction
 from app.web.directory import Directory
 from app.web.errors import NotFoundError
@@ -212,11 +211,12 @@ class Told(NamedTuple):
 
 async def ask(front: AsgiFront, request: Request) -> Told:
     """Have a front answer a request."""
-    waiting = list(request.pieces or ())
+    scope, waiting = request.scope(), list(request.pieces or ())
     sent: list[Message] = []
 
     async def receive() -> Message:
         if not waiting:
+            scope[RECEIVED].trouble = "there are no more pieces of it"
             return {"type": "http.disconnect"}
         piece = waiting.pop(0)
         return {"type": "http.request", "body": piece, "more_body": bool(waiting)}
@@ -224,7 +224,7 @@ async def ask(front: AsgiFront, request: Request) -> Told:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await front(request.scope(), receive, send)
+    await front(scope, receive, send)
     start, *parts = sent
     return Told(start["status"], start["headers"], b"".join(part["body"] for part in parts))
 
@@ -264,7 +264,6 @@ class BothWays:
         metrics = WebMetrics(self.registry)
         self.flask = create_app(chosen, BlockingHost(channel, loop), metrics, clock)
         most_bytes, timeout_ms = chosen.max_body_bytes, chosen.request_timeout_ms
-        reception = BodyReception(clock, timeout_ms=timeout_ms, max_body_bytes=most_bytes)
         self.fast_path = _NotedFastPath(
             channel,
             traffic_of(chosen, metrics),
@@ -272,8 +271,9 @@ class BothWays:
             max_images=chosen.max_images,
             max_body_bytes=most_bytes,
         )
-        self.short = AsgiFront(self.flask, reception, self.fast_path)
-        self.long = AsgiFront(self.flask, reception, None)
+        bounds = {"timeout_ms": timeout_ms, "max_body_bytes": most_bytes}
+        self.short = AsgiFront(self.flask, self.fast_path, clock, **bounds)
+        self.long = AsgiFront(self.flask, None, clock, **bounds)
 
 
 class Transport(asyncio.Transport):

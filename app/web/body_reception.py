@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LONGEST_S = 30.0
 """However long a caller waits for an answer, its body must come within so long."""
+_SMALL = 16 * 2**10
+"""A body that came with its head is not counted unless it is larger; hardly one is."""
 
 Environ = dict[str, Any]
 
@@ -42,6 +44,20 @@ class BodyReception:
         """Return whether a request says that its body is over the bound."""
         return int(environ.get("CONTENT_LENGTH") or 0) > self._max_bytes
 
+    def whole(self, environ: Environ, body: bytes) -> io.BytesIO | FailedBody:
+        """Return a body that came with its head, as a view can read it.
+
+        Args:
+            environ: The request's.
+            body: All of it.
+        """
+        if len(body) > _SMALL:
+            try:
+                held_bodies.take(environ, len(body))
+            except OverloadedError as exc:
+                return FailedBody(exc)
+        return io.BytesIO(body)
+
     async def receive(
         self, environ: Environ, receive: Receive, received: Received
     ) -> io.BytesIO | FailedBody:
@@ -51,6 +67,9 @@ class BodyReception:
             environ: The request's.
             receive: ASGI's.
             received: Knows why a body does not come.
+
+        Raises:
+            CancelledError: If the client goes away meanwhile.
         """
         try:
             timeout_s = min(request_timeout_s(environ, self._timeout_ms), _LONGEST_S)
@@ -72,8 +91,11 @@ class BodyReception:
         while True:
             message = await receive()
             if message["type"] != "http.request":
-                why = received.trouble or "it broke off"
-                raise BadInputError(f"the body cannot be read: {why}")
+                if not received.trouble:
+                    # The client is gone, and gunicorn has cancelled this task. But it waits in
+                    # asyncio.wait_for, which swallows that before Python 3.12.
+                    raise asyncio.CancelledError
+                raise BadInputError(f"the body cannot be read: {received.trouble}")
             piece = message["body"]
             size += len(piece)
             held_bodies.take(environ, len(piece))

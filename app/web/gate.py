@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from app.web.errors import ServiceError
+from app.web.errors import ServiceError, unexpected
 from app.web.observing import REQUEST_ID
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Gate:
                 response = layer.enter(environ)
             except ServiceError as exc:
                 response = exc.response()
+            except Exception as exc:  # noqa: BLE001 - told to the client, and logged
+                response = unexpected(exc, environ)
             if response is not None:
                 return response
         return None

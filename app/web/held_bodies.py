@@ -6,13 +6,18 @@ Many callers who send slowly, or a few KiB that inflate, would be gigabytes othe
 from __future__ import annotations
 
 import threading
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from app.web.errors import OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LIMIT = 128 * 2**20
 """Bytes of bodies that a worker holds at once. One may always be held, however large."""
 _OWN = "glyph.held_bytes"
+_AT_WORK = "glyph.at_work"
 
 Environ = dict[str, Any]
 
@@ -39,9 +44,24 @@ class HeldBodies:
             environ[_OWN] = own + size
 
     def release(self, environ: Environ) -> None:
-        """Forget what a request held."""
+        """Forget what a request held, unless a thread still works on it: then once it ends."""
         if _OWN in environ:
             with self._lock:
+                if _AT_WORK not in environ:
+                    self.bytes -= environ.pop(_OWN, 0)
+
+    @contextmanager
+    def working(self, environ: Environ) -> Iterator[None]:
+        """Have a request hold its body while a thread works on it, though its client may be gone.
+
+        What it takes meanwhile is forgotten with the rest when the block ends.
+        """
+        environ[_AT_WORK] = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                del environ[_AT_WORK]
                 self.bytes -= environ.pop(_OWN, 0)
 
 

@@ -9,9 +9,9 @@ import zlib
 
 import pytest
 
-from app.web.bodies import read_body
-from app.web.errors import OverloadedError
-from app.web.observing import ENDED
+from app.web.bodies import FailedBody, read_body
+from app.web.errors import OverloadedError, SlowBodyError
+from app.web.held_bodies import held_bodies
 
 STAR = json.dumps({"instances": [[[2, 0], [0, 255]]]}).encode()
 MIB = 2**20
@@ -116,20 +116,21 @@ def test_bodies_are_bounded_together(make):
     """Many callers could fill the memory; whoever is answered makes room."""
     requests = [make(60 * MIB) for _ in range(2)]
     for one in requests:
-        assert 60 * MIB == len(read_body(one, 10, 80 * MIB))
+        assert 60 * MIB == len(read_body(one, 80 * MIB))
 
     third = make(10 * MIB)
     with pytest.raises(OverloadedError, match=f"^bodies of {128 * MIB} bytes are being"):
-        read_body(third, 10, 80 * MIB)
+        read_body(third, 80 * MIB)
     small = {"wsgi.input": io.BytesIO(STAR)}
-    assert STAR == read_body(small, 10, 80 * MIB)
+    assert STAR == read_body(small, 80 * MIB)
 
     for one in (third, requests[0]):
-        one[ENDED](one)
+        held_bodies.release(one)
     fourth = make(10 * MIB)
-    assert 10 * MIB == len(read_body(fourth, 10, 80 * MIB))
+    assert 10 * MIB == len(read_body(fourth, 80 * MIB))
     for one in (requests[1], fourth):
-        one[ENDED](one)
+        held_bodies.release(one)
+    assert 0 == held_bodies.bytes
 
 
 @pytest.mark.parametrize("make", [inflating, arriving])
@@ -137,8 +138,8 @@ def test_one_body_may_be_of_any_size(make):
     """The bound on a body is another setting."""
     large = make(140 * MIB)
 
-    assert 140 * MIB == len(read_body(large, 10, 160 * MIB))
-    large[ENDED](large)
+    assert 140 * MIB == len(read_body(large, 160 * MIB))
+    held_bodies.release(large)
 
 
 def test_an_answered_request_holds_nothing(client, post):
@@ -147,7 +148,24 @@ def test_an_answered_request_holds_nothing(client, post):
         post(gzip.compress(STAR), "gzip")
         post(gzip.compress(bytes(1000)), "gzip")
         client.post("/predict", data=arriving(1000)["wsgi.input"], content_type="application/json")
-    alone = inflating(140 * MIB)
 
-    assert 140 * MIB == len(read_body(alone, 10, 160 * MIB))
-    alone[ENDED](alone)
+    assert 0 == held_bodies.bytes
+
+
+def test_whoever_reads_a_body_that_did_not_arrive_learns_why():
+    """The event loop received it; the view tells."""
+    late = FailedBody(SlowBodyError("the body did not arrive within 5 s"))
+
+    with pytest.raises(SlowBodyError, match="within 5 s"):
+        read_body({"wsgi.input": late}, 80)
+
+
+def test_the_head_is_judged_before_a_body_that_did_not_arrive(post):
+    """A length over the bound is what its caller must mend first."""
+    late = FailedBody(SlowBodyError("the body did not arrive within 5 s"))
+    statuses = [
+        post(b"", "", environ_overrides={"wsgi.input": late, "CONTENT_LENGTH": length}).status_code
+        for length in ("", "1024", "1025")
+    ]
+
+    assert [408, 408, 413] == statuses
