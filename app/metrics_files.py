@@ -89,6 +89,4 @@ def _locked(directory: Path, how: int) -> Iterator[None]:
         fcntl.flock(descriptor, how)
         yield
     finally:
-        # In web workers gevent closes a directory some time later, and the lock would last as long.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)

@@ -15,7 +15,7 @@ import stat
 import sys
 import time
 from contextlib import suppress
-from select import PIPE_BUF, POLLOUT, poll  # as they are now: gevent replaces those of the module
+from select import PIPE_BUF, POLLOUT, poll
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

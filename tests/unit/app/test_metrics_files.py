@@ -109,22 +109,6 @@ def test_siblings_have_the_same_parent():
     assert not is_sibling(child.pid)
 
 
-def test_a_lock_ends_with_its_block_whenever_its_file_is_closed(tmp_path, monkeypatch):
-    """In web workers `os.close` closes a directory later: a scrape would wait for itself."""
-    kept = []
-    with monkeypatch.context() as late:
-        late.setattr("app.metrics_files.os.close", kept.append)
-        join_dead(tmp_path)
-        with unchanged(tmp_path):
-            pass
-    probe = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if any lock is left
-
-    assert 2 == len(kept)
-    for descriptor in [*kept, probe]:
-        os.close(descriptor)
-
-
 def test_a_scrape_does_not_wait_for_a_process_that_is_stopped_while_it_joins(tmp_path, monkeypatch):
     """A count that is missed or seen twice is better than none."""
     pauses = []
