@@ -62,14 +62,6 @@ def test_a_file_may_hold_anything(content):
     assert [content, b"next"] == read(form(part(content), part(b"next"))).contents
 
 
-def test_others_go_on_meanwhile():
-    """While a long form is parsed."""
-    pauses = []
-    decode_form(form(part(NOISE)), TYPE, 4, Files(), lambda: pauses.append(1))
-
-    assert 4 == len(pauses)
-
-
 @pytest.mark.parametrize(
     ("content_type", "found"),
     [

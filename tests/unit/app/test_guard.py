@@ -10,8 +10,6 @@ import pytest
 from app.access.key_file import create_key, revoke_key
 from app.settings import PREFIX
 from app.web.access.clients import client_of
-from app.web.access.guard import Guard
-from app.web.observing import Observed
 
 ADMIN = "correct-horse-battery-staple"
 PIXELS = {"data": bytes([2, 0, 0, 0]), "content_type": "application/octet-stream"}
@@ -48,6 +46,11 @@ def refused(registry):
     )
 
 
+def layers_of(app):
+    """Give what stands before an application."""
+    return app.wsgi_app.gate._layers
+
+
 def bearer(token):
     return {"Authorization": f"Bearer {token}"}
 
@@ -59,10 +62,7 @@ def error(answer):
 @pytest.mark.parametrize("settings", [{}, {"admin_token": ADMIN}], ids=["none", "admin"])
 def test_nothing_stands_before_the_application_unless_it_is_set(make_app, settings):
     """A request that is not asked for a key pays nothing for it."""
-    app = make_app(**settings)
-
-    assert isinstance(app.wsgi_app, Observed)
-    assert app.wsgi_app._application.__func__ is type(app).wsgi_app
+    assert [] == layers_of(make_app(**settings))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_an_expired_key_opens_nothing(make_guarded, path, monkeypatch, refused):
     answers = []
     for seconds in (86_000, 86_402):
         monkeypatch.setattr(time, "time", lambda later=start + seconds: later)
-        guard = client.application.wsgi_app._application
+        (guard,) = layers_of(client.application)
         monkeypatch.setattr(guard, "_now", time.time)
         answers.append(client.post("/predict", headers=bearer(key), **PIXELS))
 
@@ -352,7 +352,7 @@ def test_expired_keys_are_limited_and_missing_ones_are_not(make_guarded, path, m
     """A request without a key guesses nothing."""
     bob = create_key(path, "bob", limit=None, days=1)
     client = make_guarded(rate_limit="1/minute")
-    guard = client.application.wsgi_app._application
+    (guard,) = layers_of(client.application)
     monkeypatch.setattr(guard, "_now", lambda: time.time() + 90_000)
 
     assert [401] * 3 == [client.get("/models").status_code for _ in range(3)]
@@ -418,4 +418,4 @@ def test_the_sentences_name_what_must_be_set(make_app):
     client = make_app().test_client()
 
     assert PREFIX in client.post(CHANGE[0], json={}).json["error"]
-    assert Guard.__module__ not in repr(client.application.wsgi_app._application)
+    assert [] == layers_of(client.application)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
-from gevent import GreenletExit
 
 
 @pytest.fixture
@@ -166,8 +166,8 @@ def test_an_unknown_path_is_logged_quoted_and_short(client, records):
 
 def test_a_request_whose_client_went_away_is_counted(client, channel, count, registry, records):
     """As proxies count it: 499. Nothing is sent, and it is no longer in progress."""
-    channel.error = GreenletExit()
-    with pytest.raises(GreenletExit):
+    channel.error = asyncio.CancelledError()
+    with pytest.raises(asyncio.CancelledError):
         client.get("/example")
 
     assert 1 == count("/example", "GET", 499)

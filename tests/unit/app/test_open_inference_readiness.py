@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.draining_server import DRAINING
 from app.status import HostStatus, ModelStatus
+from app.web.observing import DRAINING
 
 LOST = ModelStatus(name="lost", ready=False, reason="every version was refused")
 UNLOADED = ModelStatus(name="unloaded", ready=False, unloaded=True, reason="it was unloaded")

@@ -6,7 +6,7 @@ import pytest
 
 from app.status import HostStatus
 from app.web.errors import register_errors
-from app.web.lean_flask import LeanFlask
+from app.web.flask_app import FlaskApp
 from app.web.observing import REQUEST_ID, STARTED
 from app.web.open_inference.repository import repository_blueprint
 
@@ -34,7 +34,7 @@ def pauses() -> Pauses:
 @pytest.fixture
 def post(channel, pauses):
     """Give a function that posts to the repository, by default with the token."""
-    app = LeanFlask("repository", static_folder=None)
+    app = FlaskApp("repository", static_folder=None)
     register_errors(app)
     app.register_blueprint(repository_blueprint(channel, TOKEN, pauses))
     client = app.test_client()

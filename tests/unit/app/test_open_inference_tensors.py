@@ -74,16 +74,12 @@ def test_every_layout_is_the_same_image(dimensions):
 
 @pytest.mark.parametrize("dimensions", [(40, 6), (40, 2, 3)], ids=["flat", "nested"])
 def test_many_numbers_are_read_in_slices(dimensions):
-    """Others go on in between; what is wrong is found in any slice."""
+    """What is wrong is found in any slice."""
     numbers = np.arange(240, dtype=np.uint8).reshape(dimensions)
     data = numbers.ravel().tolist() if len(dimensions) == 2 else numbers.tolist()
-    pauses = []
     tensor = Tensor("images", "UINT8", dimensions, data)
 
-    assert (40, numbers.tobytes()) == read_pixels(
-        tensor, SHAPE, 64, lambda: pauses.append(len(pauses))
-    )
-    assert [0] == pauses
+    assert (40, numbers.tobytes()) == read_pixels(tensor, SHAPE, 64)
 
     data[-1] = 300 if len(dimensions) == 2 else [[1, 2, 3], [4, 5, 300]]
     place = "39, 5" if len(dimensions) == 2 else "39, 1, 2"

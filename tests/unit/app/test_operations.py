@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.draining_server import DRAINING
 from app.status import HostStatus
 from app.web.errors import HostLostError, NotReadyError
+from app.web.observing import DRAINING
 
 
 def samples(exposition: str) -> dict[str, float]:

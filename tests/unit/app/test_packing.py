@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from app.web.lean_flask import FinalResponse, LeanFlask
+from app.web.final_response import FinalResponse
+from app.web.flask_app import FlaskApp
 
 LARGE = json.dumps([number / 7 for number in range(2000)]).encode()
 HUGE = LARGE * 20
@@ -19,7 +20,7 @@ def answer():
     """Have the application answer with a body."""
 
     def ask(body, accepted=None, kind=JSON):
-        app = LeanFlask(__name__, static_folder=None)
+        app = FlaskApp(__name__, static_folder=None)
         app.add_url_rule("/", view_func=lambda: FinalResponse(body, [kind, ("Glyph-Model", "a")]))
         return app.test_client().get("/", headers={"Accept-Encoding": accepted} if accepted else {})
 

@@ -12,27 +12,18 @@ from app.web.access.proxies import Proxied
 TRUSTED = "10.0.0.0/8,192.0.2.1,2001:db8::/32"
 
 
-class Application:
-    """Remembers the environment of the last request."""
-
-    def __call__(self, environ, _start_response):
-        self.environ = environ
-        return []
-
-
 @pytest.fixture
 def seen():
     """Give a function that tells how the application sees a request: address and scheme."""
 
     def run(peer, forwarded_for=None, proto=None):
-        application = Application()
         environ = {"REMOTE_ADDR": peer, "REMOTE_PORT": "1", "wsgi.url_scheme": "http"}
         if forwarded_for is not None:
             environ["HTTP_X_FORWARDED_FOR"] = forwarded_for
         if proto is not None:
             environ["HTTP_X_FORWARDED_PROTO"] = proto
-        Proxied(application, parse_networks(TRUSTED))(environ, None)
-        return application.environ["REMOTE_ADDR"], application.environ["wsgi.url_scheme"]
+        Proxied(parse_networks(TRUSTED)).enter(environ)
+        return environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]
 
     return run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.web.errors import NotFoundError
-from app.web.lean_flask import LeanFlask
+from app.web.flask_app import FlaskApp
 from app.web.static_files import StaticFiles, static_blueprint
 
 
@@ -28,7 +28,7 @@ def files(directory):
 
 @pytest.fixture
 def browser(files):
-    app = LeanFlask(__name__, static_folder=None)
+    app = FlaskApp(__name__, static_folder=None)
     app.register_blueprint(static_blueprint(files))
     app.register_error_handler(NotFoundError, lambda exc: exc.response())
     return app.test_client()
