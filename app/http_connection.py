@@ -322,7 +322,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         now, receiver = self.worker.loop.time(), self._body_receiver
         unread = receiver is not None and not receiver._complete
         unread = unread or self._refused or self._callback_parser.remaining()
-        if unread and not self._half_closed and not self.transport.is_closing():
+        if unread and not self._half_closed:
             self._closed = self._lingering = True
             self.worker.connections.linger(self, now)
             if self._is_ssl:  # uvloop reads on, and tells of nothing, until the client closes too

@@ -147,6 +147,20 @@ def test_a_refused_client_has_its_time_to_read(table, connection, heard_at, now,
     assert closed == connection.closed
 
 
+def test_it_has_it_though_it_was_slow_before(table, connection):
+    """It is no stalled one any more."""
+    connection.left = 1000
+    table.receive(connection)
+    table.stall(connection, 0.0)
+    connection.left = 0
+    table.linger(connection, 1.0)
+    connection.heard_at = 1.0
+    table.look(1.5, draining=False)
+    table.look(3.0, draining=False)
+
+    assert "" == connection.closed
+
+
 def test_a_worker_that_ends_waits_for_it_no_longer_than_for_others(table, connection):
     """It has had the chance."""
     table.linger(connection, 0.0)

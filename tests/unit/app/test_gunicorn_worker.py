@@ -35,6 +35,7 @@ from tests.unit.app.worker_fakes import (
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch):
     monkeypatch.setattr("app.gunicorn_worker._LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr("app.gunicorn_worker._BEAT_S", 2 * PATIENCE_S)  # the end waits for none
 
 
 @pytest.fixture
@@ -114,6 +115,22 @@ def test_an_idle_connection_is_ended_without_an_answer(worker, address):
         assert b"" == client.rest()
 
 
+def test_one_that_begins_to_ask_again_has_as_long_as_a_new_one(worker, address):
+    """However long it was idle."""
+    with connect(address) as client:
+        client.ask(post())
+        (connection,) = worker.connections.open
+
+        def begin() -> None:
+            worker.connections._waiting[connection] = -9999.0
+            connection.data_received(b"POST")
+            worker.connections.look(worker.loop.time(), draining=False)
+
+        worker.on_loop(begin)
+
+        assert 200 == client.ask(post().removeprefix(b"POST")).status
+
+
 def test_half_a_head_behind_a_request_is_no_idle_connection(worker, address):
     """It has as long as a new one."""
     with connect(address) as idle, connect(address) as begun:
@@ -157,8 +174,9 @@ def test_so_is_one_whose_connection_would_be_closed_after_it(
         client.send(post(b"", b"Connection: close"))
         until(lambda: worker.doing()["stalled"])
         (connection,) = worker.on_loop(lambda: [*worker.connections.open])
-        worker.on_loop(connection._flow_control.resume_writing)  # as when little is left
+        worker.on_loop(connection.resume_writing)  # as when little is left
         until(lambda: connection._closed)
+        worker.on_loop(connection.resume_writing)
         monkeypatch.setattr("app.connection_table._STALL_S", 0.0)
 
         until(lambda: not worker.doing()["open"])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
+import logging
 from collections import Counter
+from functools import partial
 
 import pytest
 
 from app.http_connection import HttpConnection
 from tests.certificates import make_certificate
 from tests.unit.app.worker_fakes import (
-    PATIENCE_S,
     Application,
     Worker,
     chunked,
@@ -145,21 +144,6 @@ def test_nonsense_is_answered_over_tls_too(client):
     assert b"" == client.rest()
 
 
-@contextlib.contextmanager
-def sending(client, data: bytes):
-    """Have a client send while the block receives."""
-
-    def send():
-        with contextlib.suppress(OSError):
-            client.send(data)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    yield
-    sender.join(PATIENCE_S)
-    assert not sender.is_alive()
-
-
 LARGE = bytes(9 * 10**6)
 
 
@@ -187,10 +171,10 @@ def test_so_does_one_whose_head_is_refused(client):
 
 def test_a_client_that_never_stops_sending_is_let_go(client, worker, monkeypatch):
     """However much comes after its refusal."""
-    monkeypatch.setattr("app.connection_table._LONGEST_LINGER_S", 0.05)
-    with sending(client, b"nonsense\r\n" * 10**8):
-        until(lambda: client.sock.fileno() and worker.doing()["lingering"])
-        until(lambda: not worker.doing()["open"])
+    monkeypatch.setattr("app.connection_table._LONGEST_LINGER_S", 0.0)
+    with pytest.raises(OSError, match=r"reset|[Bb]roken|EOF"):
+        client.send(b"nonsense\r\n" * 10**7)
+    until(lambda: not worker.doing()["open"])
 
 
 @tcp
@@ -201,6 +185,17 @@ def test_one_that_falls_silent_is_let_go_too(client, worker, monkeypatch):
     monkeypatch.setattr("app.connection_table._LINGER_S", 0.0)
 
     until(lambda: not worker.doing()["open"])
+
+
+@tcp
+def test_what_it_still_sends_is_not_looked_at(client, worker, caplog):
+    """It has been refused."""
+    caplog.set_level(logging.INFO, "app.web.bad_request")
+    client.ask(b"seven\r\n\r\n")
+    (connection,) = worker.connections.open
+    worker.on_loop(partial(connection.data_received, b"eight\r\n\r\n"))
+
+    assert 1 == len(caplog.messages)
 
 
 WAITING = head(b"POST", b"/", b"Content-Length: 5", b"Expect: 100-continue")
@@ -232,8 +227,7 @@ def test_one_that_does_not_wait_is_not_told(client):
 @tcp
 def test_chunks_of_one_byte_are_bounded(client):
     """Each costs as much as a large one, so that few clients could keep the others waiting."""
-    with sending(client, chunked(*[b"x"] * 400_000)):
-        answer = client.receive()
+    answer = client.ask(chunked(*[b"x"] * 400_000))
 
     assert 400 == answer.status
     expected = "chunks have 1 bytes on average; at least 64 are expected where there are over 1024"
@@ -248,15 +242,16 @@ def test_chunks_of_one_byte_are_bounded(client):
 )
 def test_usual_chunks_are_taken(client, chunks):
     """As those of a client that writes as it goes."""
-    with sending(client, chunked(*chunks)):
-        assert b"".join(chunks) == client.receive().body
+    assert b"".join(chunks) == client.ask(chunked(*chunks)).body
 
 
 @tcp
-def test_one_large_chunk_may_come_in_any_pieces(client):
+def test_one_large_chunk_may_come_in_any_pieces(client, worker):
     """The network cuts it as it likes."""
     client.ask(post())
-    client.send(*(bytes([byte]) for byte in chunked(b"x" * 3000)))
+    (connection,) = worker.connections.open
+    for byte in chunked(b"x" * 3000):
+        worker.on_loop(partial(connection.data_received, bytes([byte])))
 
     assert 200 == client.receive().status
 
@@ -286,9 +281,8 @@ def test_what_is_costly_to_parse_leaves_others_their_turns(client, worker, monke
     really_parse = HttpConnection._parse
     monkeypatch.setattr(HttpConnection, "_parse", parse)
     worker.on_loop(count)
-    with sending(client, slow):
-        assert 200 == client.receive().status
-        until(lambda: not worker.doing()["receiving"])
+    assert 200 == client.ask(slow).status
+    until(lambda: not worker.doing()["receiving"])
     costly: Counter[int] = Counter()
     for state, turn, size in parsed:
         costly[turn] += size if state not in ("body", "complete") else 0
@@ -307,7 +301,6 @@ def test_a_body_that_is_cheap_to_parse_is_not_cut(client, monkeypatch):
         "_parse",
         lambda connection, data: (sizes.append(len(data)), really_parse(connection, data)),
     )
-    with sending(client, post(LARGE)):
-        assert LARGE == client.receive().body
+    assert LARGE == client.ask(post(LARGE)).body
 
     assert len(sizes) < 500
