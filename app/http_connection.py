@@ -23,11 +23,15 @@ from gunicorn.asgi.parser import (
     ParseError,
     UnsupportedTransferCoding,
 )
-from gunicorn.asgi.protocol import ASGIProtocol, _get_cached_status_line
+from gunicorn.asgi.protocol import (
+    ASGIProtocol,
+    _get_cached_date_header,
+    _get_cached_status_line,
+)
 from gunicorn.http.errors import ParseException
 
 from app.access.addresses import UNIX_PEER
-from app.asgi_types import RECEIVED, Received, Scope
+from app.asgi_types import RECEIVED, Message, Received, Scope
 
 if TYPE_CHECKING:
     import socket
@@ -42,6 +46,8 @@ _LEAST_CHUNK_BYTES = 64
 """On average, beyond those that are free: a chunk costs some 3 µs, however small it is."""
 _SLICE_BYTES = 16 * 1024
 """Of a head or a chunked body that are parsed in one turn of the loop."""
+_JOINED_BYTES = 64 * 1024
+"""A shorter body is sent together with its head."""
 _CHEAP = ("body", "complete")
 """The parser's states in which it only copies what comes."""
 
@@ -253,11 +259,47 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         return scope
 
     async def _serve_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
-        """Answer in this task, which saves another: the front does nothing after its answer."""
-        keeps = await self._handle_http_request(request, sockname, peername)
+        """Answer with the one head and the one body that the front sends.
+
+        gunicorn's own way is made for answers that come in any pieces, and takes as long as all
+        of the front.
+        """
+        scope = self._build_http_scope(request, sockname, peername)
+        head: Message = {}
+        keeps = False
+
+        async def send(message: Message) -> None:
+            nonlocal head, keeps
+            if message["type"] == "http.response.start":
+                head = message
+            else:
+                keeps = not self._will_close(request, False)  # noqa: FBT003 - gunicorn's
+                self._write_response(request.version, head, message["body"], keeps=keeps)
+
+        try:
+            await self.app(scope, self._body_receiver.receive, send)
+        except Exception:
+            self.log.exception("a request was not answered")
+        if self._flow_control.write_paused:
+            await self._flow_control.drain()
         if self._callback_parser._buffer:  # the next request is here; others have their turn first
             await asyncio.sleep(0)
-        return bool(keeps)
+        return keeps
+
+    def _write_response(
+        self, version: tuple[int, int], head: Message, body: bytes, *, keeps: bool
+    ) -> None:
+        lines = [_get_cached_status_line(version, head["status"]), _get_cached_date_header()]
+        lines += [b"%b: %b\r\n" % header for header in head["headers"]]
+        lines.append(b"Connection: keep-alive\r\n\r\n" if keeps else b"Connection: close\r\n\r\n")
+        joined = b"".join(lines)
+        if joined.count(b"\n") > len(lines) + 1 or joined.count(b"\r") > len(lines) + 1:
+            raise ValueError("a header of the answer has a line break")
+        if len(body) < _JOINED_BYTES:
+            self._safe_write(joined + body)
+        else:
+            self._safe_write(joined)
+            self._safe_write(body)
 
     def _is_websocket_upgrade(self, request: Any) -> bool:  # noqa: ARG002
         """Return that there are none: the request is answered as if it asked for no upgrade."""
@@ -275,14 +317,6 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         """Do nothing: there is no timer."""
 
     # What goes out.
-
-    def _send_response_start(
-        self, status: int, headers: list[tuple[bytes, bytes]], request: Any, *, close: bool = False
-    ) -> None:
-        """Say that the connection is kept, as clients of HTTP/1.0 would not expect it."""
-        if not close:
-            headers = [*headers, (b"connection", b"keep-alive")]
-        super()._send_response_start(status, headers, request, close=close)
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:  # noqa: FBT001
         """Close also where nothing more can come, others need the place, or a body is unread."""
