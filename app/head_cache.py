@@ -8,10 +8,7 @@ differs is parsed.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from gunicorn.asgi.parser import CallbackRequest
+from typing import Any, NamedTuple
 
 _END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})\r\n", re.IGNORECASE)
@@ -25,12 +22,13 @@ class KnownHead(NamedTuple):
     """From the request line to the digits of the length."""
     after: bytes
     """From behind them to the empty line."""
-    request: CallbackRequest
+    request: Any
+    """gunicorn's."""
     place: int
     """Of the length among the headers."""
 
     @classmethod
-    def learn(cls, data: bytes, request: CallbackRequest) -> KnownHead | None:
+    def learn(cls, data: bytes, request: Any) -> KnownHead | None:
         """Return what to compare the next request with; None if this one does not come again.
 
         Args:
@@ -40,7 +38,13 @@ class KnownHead(NamedTuple):
         end = data.find(_END) + len(_END)
         found = _LENGTH.search(data, 0, end)
         names = [name for name, _ in request.headers_bytes]
-        if found is None or request.should_close() or b"expect" in names or b"upgrade" in names:
+        if (
+            found is None
+            or not data.startswith(b"POST ")
+            or request.should_close()
+            or b"expect" in names
+            or b"upgrade" in names
+        ):
             return None
         before, after = data[: found.start(1)], data[found.end(1) : end]
         return cls(before, after, request, names.index(b"content-length"))

@@ -144,33 +144,31 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         if self.kept:
             self.kept = False
             self.worker.connections.wait(self, now)  # its head has as long as a new one's
-        if not self._take_known(data):
-            super().data_received(data)
-            self._learn(data)
-
-    def _take_known(self, data: bytes) -> bool:
-        """Take a request whose head is the one before it again, past the parser."""
         parser = self._callback_parser
-        if self._known is None or self._current_request is not None or parser._buffer:
-            return False
-        body = self._known.match(data)
+        at_head = self._current_request is None and not parser._buffer and not self._unparsed
+        if at_head and self._known is not None and self._take_known(self._known, data):
+            return
+        super().data_received(data)
+        receiver = self._body_receiver
+        # All that came must be this request: what its body says of a head must not be believed.
+        if at_head and receiver is not None and receiver._complete and not parser._buffer:
+            self._known = KnownHead.learn(data, self._current_request)
+
+    def _take_known(self, known: KnownHead, data: bytes) -> bool:
+        """Take a request whose head is the one before it again, past the parser."""
+        body = known.match(data)
         if body is None:
             return False
+        parser = self._callback_parser
         parser._state, parser.is_complete = "complete", True
-        self._current_request = self._known.request
-        self._body_receiver = BodyReceiver(self._current_request, self)
+        self._current_request = known.request
+        self._body_receiver = BodyReceiver(known.request, self)
         self._body_receiver.feed(body)
         self._received = Received()
         self.worker.connections.receive(self)
         self._on_message_complete()
         self._request_ready.set()
         return True
-
-    def _learn(self, data: bytes) -> None:
-        parser, receiver = self._callback_parser, self._body_receiver
-        whole = receiver is not None and receiver._complete and not parser._buffer
-        if whole and data.startswith(b"POST "):
-            self._known = KnownHead.learn(data, self._current_request)
 
     def _feed_callback_parser(self, data: bytes) -> bool:
         """Parse; what is costly in slices, so that other clients have their turns."""

@@ -113,6 +113,19 @@ def test_requests_sent_without_waiting_leave_others_their_turns(call, applicatio
     assert paths.index("/other") < 10
 
 
+@tcp
+def test_a_body_is_no_head_to_remember(client, application):
+    """One that looks like a request and comes after its head: the next such request is parsed."""
+    body = post(b"", path=b"/inner")
+    client.send(head(b"POST", b"/outer", b"Content-Length: %d" % len(body)))
+    until(lambda: application.scopes)
+    client.send(body)
+    client.receive()
+    client.ask(post(b"", path=b"/inner"))
+
+    assert ["/outer", "/inner"] == [scope["path"] for scope in application.scopes]
+
+
 @contextlib.contextmanager
 def standing_still(worker):
     """Have the event loop find at once what the block sends."""
