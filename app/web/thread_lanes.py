@@ -7,9 +7,10 @@ metrics their own threads.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from a2wsgi import WSGIMiddleware
 
 from app.web.access.routes import is_change
 from app.web.admin import TIMEOUT_MS
@@ -20,18 +21,14 @@ from app.web.observing import STARTED
 from app.web.pending_call import PENDING_CALL, PendingCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from wsgiref.types import StartResponse, WSGIApplication
-
-    from app.asgi_types import Message
-
+    from collections.abc import Callable
+    from wsgiref.types import WSGIApplication
 
 _MOST_WAITING = 1000
 """Requests that may wait for a thread of one lane."""
 _HEALTH = frozenset(("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"))
 """Answered by what is known: no thread waits here for anybody."""
 _METRICS = "/metrics"
-_ENVIRON = "glyph.environ"
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -64,7 +61,8 @@ class Lane:
             threads: At most so many requests are answered at once.
             timeout_ms: Deadline of a request that names none.
         """
-        self._adapter = WSGIMiddleware(_with_own_environ(application), workers=threads)
+        self._application = application
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="flask")
         self._clock = clock
         self._timeout_ms = timeout_ms
         self._turns = asyncio.Semaphore(threads)
@@ -83,9 +81,12 @@ class Lane:
             DeadlineError: If no thread is free before the request's deadline.
         """
         await self._wait_for_turn(environ)
-        pending = PendingCall()
-        running = asyncio.create_task(self._run(environ, pending))
-        running.add_done_callback(lambda _running: self._turns.release())
+        pending, context = PendingCall(), copy_context()
+        context.run(PENDING_CALL.set, pending)
+        running = asyncio.get_running_loop().run_in_executor(
+            self._threads, context.run, self._call, environ
+        )
+        running.add_done_callback(self._end_turn)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -105,6 +106,10 @@ class Lane:
         finally:
             self._waiting -= 1
 
+    def _end_turn(self, ran: asyncio.Future[Answer]) -> None:
+        self._turns.release()
+        ran.exception()  # else asyncio logs it where nobody waits any more
+
     def _left_s(self, environ: Environ) -> float:
         try:
             timeout_s = request_timeout_s(environ, self._timeout_ms)
@@ -113,17 +118,23 @@ class Lane:
         started: float = environ[STARTED]
         return started + timeout_s - self._clock()
 
-    async def _run(self, environ: Environ, pending: PendingCall) -> Answer:
-        PENDING_CALL.set(pending)  # the adapter copies the context into the thread
-        messages: list[Any] = []
+    def _call(self, environ: Environ) -> Answer:
+        """Have the application answer in this thread, as WSGI wants it (PEP 3333)."""
+        status, headers = "", Headers()
+        written: list[bytes] = []
 
-        async def send(message: Message) -> None:
-            messages.append(message)
+        def start(new_status: str, new_headers: Headers, _failure: Any = None) -> Any:
+            nonlocal status, headers  # it may begin anew: nothing of its answer is sent yet
+            status, headers = new_status, new_headers
+            return written.append
 
-        await self._adapter(_scope_of(environ), _receive, send)  # type: ignore[arg-type]
-        start, *parts = messages
-        headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start["headers"]]
-        return Answer(start["status"], headers, b"".join(part["body"] for part in parts))
+        with held_bodies.working(environ), ExitStack() as ended:
+            parts = self._application(environ, start)
+            if hasattr(parts, "close"):
+                ended.callback(parts.close)
+            for part in parts:  # it may start, and write more, as late as here
+                written.append(part)  # noqa: PERF402 - likewise
+        return Answer(int(status[:3]), headers, b"".join(written))
 
 
 class Lanes:
@@ -159,31 +170,3 @@ class Lanes:
         if is_change(method, path):
             return self._changes
         return self._predictions if method == "POST" else self._others
-
-
-def _scope_of(environ: Environ) -> dict[str, Any]:
-    """Return what the adapter makes an environment of, which nobody looks at."""
-    return {
-        "type": "http",
-        "http_version": "1.1",
-        "method": environ["REQUEST_METHOD"],
-        "path": "",
-        "query_string": b"",
-        _ENVIRON: environ,
-    }
-
-
-def _with_own_environ(application: WSGIApplication) -> Any:
-    """Return an application that is given the environment that the gate has seen."""
-
-    def call(environ: Any, start_response: StartResponse) -> Iterable[bytes]:
-        own = environ["asgi.scope"][_ENVIRON]
-        with held_bodies.working(own):
-            return application(own, start_response)
-
-    return call
-
-
-async def _receive() -> Any:
-    """Return no body: the environment has it."""
-    return {"type": "http.request", "body": b"", "more_body": False}
