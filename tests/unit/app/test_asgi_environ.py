@@ -57,6 +57,7 @@ def test_a_request_has_what_wsgi_asks_for():
         ("/a%20b", "/a b"),
         ("/%C3%BC", "/Ã¼"),
         ("/%FF%2f", "/ÿ/"),
+        ("/ÿ%41", "/ÿA"),
         ("/a%2", "/a%2"),
         ("/a%zz", "/a%zz"),
         ("/a;b=c", "/a;b=c"),

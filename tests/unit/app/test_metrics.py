@@ -11,6 +11,7 @@ from app.host.curve import Curve
 from app.host.metrics import HostMetrics
 from app.tallied_histogram import TalliedHistogram
 from app.web.metrics import WebMetrics
+from tests.unit.app.crowd import THREADS, at_once
 
 
 class Host:
@@ -229,3 +230,25 @@ def test_what_is_not_written_yet_is_bounded():
         kept = max(kept, len(metrics._ended))
 
     assert kept < 10_000
+
+
+def test_threads_lose_no_count(registry):
+    """Requests end in many of them, while one writes what was gathered."""
+    metrics = WebMetrics(registry)
+
+    def work() -> None:
+        for _ in range(500):
+            metrics.began()
+            metrics.refused("limit")
+            metrics.ended("/predict", "POST", 200, 0.25)
+            metrics.write()
+
+    at_once(work)
+    labels = {"route": "/predict", "method": "POST", "status": "200"}
+
+    assert THREADS * 500 == registry.get_sample_value("glyph_http_requests_total", labels)
+    refused = registry.get_sample_value("glyph_requests_refused_total", {"reason": "limit"})
+    assert (THREADS * 500, 0) == (
+        refused,
+        registry.get_sample_value("glyph_http_requests_in_progress"),
+    )
