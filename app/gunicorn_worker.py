@@ -6,6 +6,7 @@ Each addition says why it is here; docs/front.md describes them for gunicorn.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from contextlib import suppress
@@ -59,6 +60,8 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         """Serve until told to end, then answer what has come, within the time that there is."""
         self._tls = sock.ssl_context(self.cfg) if self.cfg.is_ssl else None
         self._parts.start()
+        gc.collect()
+        gc.freeze()  # what is here stays: to look through it again and again takes milliseconds
         self._look()
         for listener in self.sockets:
             self.loop.add_reader(listener.sock, self._accept, listener.sock)
