@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.web.access.routes import is_change
+from app.web.access.routes import is_change, is_free, is_looking
 from app.web.admin import TIMEOUT_MS
 from app.web.bodies import request_timeout_s
 from app.web.errors import BadInputError, DeadlineError, OverloadedError
@@ -158,6 +158,8 @@ class Lanes:
         self._changes = lane(4, TIMEOUT_MS)
         self._health = lane(2)
         self._metrics = lane(2)
+        self._pages = lane(4)
+        """And whatever else anybody may fetch: it waits for the model host too."""
         self._others = lane(8)
 
     def of(self, environ: Environ) -> Lane:
@@ -169,4 +171,7 @@ class Lanes:
             return self._metrics
         if is_change(method, path):
             return self._changes
-        return self._predictions if method == "POST" else self._others
+        if is_free(path):
+            return self._pages
+        predicts = method == "POST" and not is_looking(method, path)
+        return self._predictions if predicts else self._others
