@@ -67,8 +67,9 @@ class Supervision:
         self._booted[0] = 1
 
     def web_worker_ended(self, server: Any, worker: Any) -> None:
-        """Note a web worker's end, in the master."""
-        if self._web is not None and server.LISTENERS:  # none while the service ends
+        """Note a web worker's end, in the master; one too many has only made way, after SIGHUP."""
+        missed = len(server.WORKERS) < server.num_workers
+        if self._web is not None and missed and server.LISTENERS:  # none while the service ends
             self._web.ended(worker.born)
 
     def host_ended(self, arbiter: Any, worker: Any) -> None:
