@@ -145,7 +145,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
             self.kept = False
             self.worker.connections.wait(self, now)  # its head has as long as a new one's
         parser = self._callback_parser
-        at_head = self._current_request is None and not parser._buffer and not self._unparsed
+        at_head = parser._state == "request_line" and not parser._buffer and not self._unparsed
         if at_head and self._known is not None and self._take_known(self._known, data):
             return
         super().data_received(data)
@@ -310,6 +310,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         try:
             await self.app(scope, self._body_receiver.receive, send)
         except Exception:
+            keeps = False
             self.log.exception("Error in ASGI application")
             self._send_error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "")
         if self._flow_control.write_paused:

@@ -9,6 +9,7 @@ import logging
 import socket
 import ssl
 import threading
+from functools import partial
 
 import pytest
 
@@ -82,6 +83,18 @@ def test_a_connection_serves_request_after_request(client, application):
         assert body == client.ask(post(body)).body
 
     assert [b"first", b"another", b"third"] == application.bodies
+
+
+@tcp
+def test_a_request_within_a_head_is_no_request(client, application, worker):
+    """Though the one before it was the same, and it comes by itself."""
+    client.ask(post())
+    (connection,) = open_connections(worker)
+    for data in (b"POST /other HTTP/1.1\r\n", post()):
+        worker.on_loop(partial(connection.data_received, data))
+
+    assert 400 == client.receive().status
+    assert [b"seven"] == application.bodies
 
 
 def test_requests_sent_without_waiting_are_answered_in_order(client):
@@ -389,6 +402,7 @@ def test_a_value_cannot_end_its_header(client, application, value):
 
     assert 500 == answer.status
     assert "set-cookie" not in answer.headers
+    assert b"" == client.rest()
 
 
 @tcp
