@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import socket
 
 _BEAT_S = 1.0
+_UNREADY_S = 0.5
+"""Clients are taken in for so long after the worker was told to end, so that /readyz tells it."""
 _LOOK_EVERY_S = 0.5
 _DRAINED_EVERY_S = 0.02
 
@@ -72,6 +74,8 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
                 self.alive = False
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), _BEAT_S)
+        if not self._quick_shutdown:
+            await asyncio.sleep(_UNREADY_S)
         self._close_listeners()
         until = self.loop.time() + self.cfg.graceful_timeout
         while self.connections.open and not self._quick_shutdown:

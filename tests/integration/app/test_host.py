@@ -12,8 +12,8 @@ import pytest
 
 from app.host.service import HostService
 from app.settings import Settings
-from app.web.blocking_host import PENDING_CALL, PendingCall
 from app.web.errors import BadInputError, DeadlineError, OverloadedError
+from app.web.pending_call import PENDING_CALL, PendingCall
 from model_store.control import Shadow
 from tests.integration.app.asking_worker import AskingWorker
 

@@ -58,7 +58,7 @@ import sys
 from unittest.mock import MagicMock
 import app.gunicorn_config as config
 import {FORKED}
-server, worker = MagicMock(), MagicMock()
+server, worker = MagicMock(WORKERS={{}}, num_workers=1), MagicMock()
 config.on_starting(server)
 for hook in (config.pre_fork, config.child_exit):
     hook(server, worker)
