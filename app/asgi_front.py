@@ -36,7 +36,7 @@ Environ = dict[str, Any]
 
 
 class AsgiFront:
-    """Answers HTTP requests, and starts and stops with the worker."""
+    """Answers HTTP requests."""
 
     def __init__(
         self,
@@ -67,13 +67,13 @@ class AsgiFront:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         environ = environ_of(scope)
-        received: Received = scope[RECEIVED]
+        received: Received = scope.get(RECEIVED) or Received()  # under any other server
         if received.draining:
             environ[DRAINING] = True
         try:
             refused = self._gate.enter(environ)
             if refused is None:
-                answer = await self._answer(scope, environ, receive)
+                answer = await self._answer(environ, receive, received)
             else:
                 answer = _final(refused, environ)
         except asyncio.CancelledError:
@@ -96,12 +96,12 @@ class AsgiFront:
         body = b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _answer(self, scope: Scope, environ: Environ, receive: Receive) -> Answer:
-        if scope[RECEIVED].surplus and not _is_spared(environ):
+    async def _answer(self, environ: Environ, receive: Receive, received: Received) -> Answer:
+        if received.surplus and not _is_spared(environ):
             sentence = "as many connections as there may be are being served"
             raise OverloadedError(sentence, retry_after_s=1)
         usual = self._fast_path.match(environ) if self._fast_path is not None else None
-        body = await self._body(scope, environ, receive)
+        body = await self._body(environ, receive, received)
         if usual is not None and self._fast_path is not None and isinstance(body, io.BytesIO):
             response = await self._fast_path.answer(usual, environ, body.getvalue())
             if response is not None:
@@ -110,10 +110,9 @@ class AsgiFront:
         return await self._lanes.of(environ).answer(environ)
 
     async def _body(
-        self, scope: Scope, environ: Environ, receive: Receive
+        self, environ: Environ, receive: Receive, received: Received
     ) -> io.BytesIO | FailedBody:
         """Return a request's body; one that no view would read is not waited for."""
-        received: Received = scope[RECEIVED]
         if received.body is not None:
             return self._reception.whole(environ, received.body)
         if self._reception.is_too_large(environ) or not self._flask.awaits_body(environ):

@@ -163,6 +163,21 @@ def test_a_body_that_came_with_its_head_is_not_asked_for(ask):
     assert not ask(RIGHT).asked.is_set()
 
 
+@pytest.mark.parametrize("request_", [RIGHT, TO_FLASK], ids=["short way", "Flask"])
+def test_any_asgi_server_may_stand_before_it(loop, make_ways, request_):
+    """One that knows nothing of a request beyond its scope, and hands its body on in pieces."""
+    client = Client(request_)
+    client.scope = {name: value for name, value in client.scope.items() if name != RECEIVED}
+    pieces = [PIXELS[:1], PIXELS[1:]]
+
+    async def receive():
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    loop.run(make_ways().short(client.scope, receive, client.send))
+
+    assert 200 == client.status
+
+
 @pytest.mark.parametrize(
     "target", ["/", "/healthz", "/models", "/openapi.json", "/nothing", "/predict", "/metrics"]
 )
