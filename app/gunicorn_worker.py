@@ -74,12 +74,11 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
                 self.alive = False
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), _BEAT_S)
-        if not self._quick_shutdown:
-            await asyncio.sleep(_UNREADY_S)
-        self._close_listeners()
-        until = self.loop.time() + self.cfg.graceful_timeout
-        while self.connections.open and not self._quick_shutdown:
-            if self.loop.time() > until:
+        ending = self.loop.time()
+        while (self.sockets or self.connections.open) and not self._quick_shutdown:
+            if self.loop.time() > ending + _UNREADY_S:
+                self._close_listeners()
+            if self.loop.time() > ending + self.cfg.graceful_timeout:
                 break
             self.notify()
             await asyncio.sleep(_DRAINED_EVERY_S)
@@ -115,7 +114,8 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
 
         The kernel would reset them, though they believe that they are connected.
         """
-        for listener in self.sockets:
+        while self.sockets:
+            listener = self.sockets.pop()
             self.loop.remove_reader(listener.sock)
             while self._accept(listener.sock):
                 pass

@@ -36,6 +36,7 @@ from tests.unit.app.worker_fakes import (
 def _look_often(monkeypatch):
     monkeypatch.setattr("app.gunicorn_worker._LOOK_EVERY_S", 0.005)
     monkeypatch.setattr("app.gunicorn_worker._BEAT_S", 2 * PATIENCE_S)  # the end waits for none
+    monkeypatch.setattr("app.gunicorn_worker._UNREADY_S", 0.0)
 
 
 @pytest.fixture
@@ -281,6 +282,18 @@ def test_who_asks_again_while_it_ends_is_told_to_come_no_more(application, worke
 
         assert "close" == answer.headers["connection"]
     assert [False, True] == [scope[RECEIVED].draining for scope in application.scopes]
+
+
+def test_newcomers_are_told_for_a_while_that_it_ends(application, worker, address, monkeypatch):
+    """Whoever asks whether it is ready hears so before connections are refused."""
+    monkeypatch.setattr("app.gunicorn_worker._UNREADY_S", PATIENCE_S)
+    worker.begin_to_end()
+    until(lambda: not worker.alive)
+    for _ in range(2):
+        with connect(address) as client:
+            assert "close" == client.ask(post()).headers["connection"]
+
+    assert [True, True] == [scope[RECEIVED].draining for scope in application.scopes]
 
 
 def test_it_waits_for_no_idle_connection(worker, address, monkeypatch):
