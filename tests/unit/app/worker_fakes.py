@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -63,6 +64,7 @@ class Worker(WebWorker):
         self.load_wsgi()
         self.run()
         self.tmp.close()
+        gc.unfreeze()  # what the process of a test has made, its end is to find
 
     def on_loop(self, call):
         """Return what a call gives on the event loop."""
