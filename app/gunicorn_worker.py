@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from app.connection_table import ConnectionTable
 from app.http_connection import HttpConnection
+from app.supervision import END_SIGNALS
 from app.web.bad_request import BadRequests
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
 
     async def _serve(self) -> None:
         """Serve until told to end, then answer what has come, within the time that there is."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)  # held back since the fork
         self._tls = sock.ssl_context(self.cfg) if self.cfg.is_ssl else None
         self._parts.start()
         gc.collect()

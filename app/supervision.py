@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import mmap
 import shutil
+import signal
 import tempfile
 import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.places import SHARED_MEMORY, NowhereToWriteError, first_writable, usual_places
 from app.run_dir import ARBITER, current_run_dir, restore_run_dir
 from app.spawning import Spawning
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+"""That a web worker is told to end by."""
 _LONGEST_PLACE = 66
 """The arbiter binds sockets of up to 41 characters more, and 107 are possible."""
 
@@ -32,7 +38,8 @@ class Supervision:
         """Stand between gunicorn's master and the starts of its children."""
         prepare = partial(_prepare, server.cfg)
         tell = server.log.error
-        self._web = Spawning(server.spawn_worker, "a web worker", prepare=prepare, tell=tell)
+        spawn = partial(_spawn_holding_signals, server.spawn_worker)
+        self._web = Spawning(spawn, "a web worker", prepare=prepare, tell=tell)
         server.spawn_worker = self._web
         server.spawn_dirty_arbiter = Spawning(
             server.spawn_dirty_arbiter,
@@ -82,6 +89,19 @@ def settle_temporary_files() -> None:
     """Have temporary files made where that is possible: a disk first, since they may be large."""
     with suppress(NowhereToWriteError):
         tempfile.tempdir = str(first_writable([*usual_places()[1:], SHARED_MEMORY]))
+
+
+def _spawn_holding_signals(spawn: Callable[[], int | None]) -> int | None:
+    """Start a web worker that is told to end only once its event loop runs and lets signals in.
+
+    Until then the master's handlers would note it in the worker's copy of the master's queue, and
+    uvloop drops what comes before it runs. The master says so only once when the service ends.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
+    try:
+        return spawn()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare(cfg: Any) -> None:
