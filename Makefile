@@ -25,6 +25,7 @@ lint: $(VENV)/.dev ## Check format, style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd client && ../$(BIN)/lint-imports
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .
@@ -36,8 +37,8 @@ check: lint ## Everything that CI checks; two files of tests at a time, since ma
 bench: $(VENV)/.dev ## Measure speed and costs beside the floor, the runtime alone and a naive service
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-lock: $(VENV)/.dev ## Make constraints.txt anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+lock: $(VENV)/.dev ## Make constraints.txt anew from the two pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml client/pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --upgrade --no-header --no-annotate --quiet --output-file constraints.txt
 
 clean: ## Remove the virtual environment

@@ -22,6 +22,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_collection_modifyitems(items):
     """Mark every test with the folder it lies in, so that `-m unit` selects by it."""
     for item in items:
+        if not item.path.is_relative_to(TESTS):
+            continue
         kind = item.path.relative_to(TESTS).parts[0]
         if kind in KINDS:
             item.add_marker(getattr(pytest.mark, kind))

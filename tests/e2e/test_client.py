@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.client import Glyph, RefusedError
+from glyph_client import Glyph, RefusedError
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("## From Python\n")[2].partition("\n## ")[0]
 EXAMPLES = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
 
@@ -25,7 +27,10 @@ def test_the_readmes_examples_run_as_written(service, example, tmp_path):
     assert there != example
 
     command = [sys.executable, "-W", "error", "-c", there]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "client")}
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
 
     assert "" == ran.stderr
     assert re.findall(r"print\(.*\)  # (.*)", example) == ran.stdout.splitlines()

@@ -6,16 +6,16 @@ import httpx
 import numpy as np
 import pytest
 
-from app.client import (
+from app.web.errors import DeadlineError as ServicesDeadlineError
+from app.web.errors import OverloadedError
+from client.tests.fakes import FakeTime, stack
+from glyph_client import (
     DeadlineError,
     Glyph,
     NotFoundError,
     RefusedError,
     UnavailableError,
 )
-from app.web.errors import DeadlineError as ServicesDeadlineError
-from app.web.errors import OverloadedError
-from tests.unit.app.client_fakes import FakeTime, stack
 
 IMAGE = stack(3)[2]
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -3,10 +3,10 @@
 It stands alone: of all that Glyph is made of it needs only httpx and numpy.
 """
 
-from app.client.answers import Choice, Model, Prediction, Predictions, Served, Version
-from app.client.asynchronous import AsyncGlyph
-from app.client.blocking import Glyph
-from app.client.errors import (
+from glyph_client.answers import Choice, Model, Prediction, Predictions, Served, Version
+from glyph_client.asynchronous import AsyncGlyph
+from glyph_client.blocking import Glyph
+from glyph_client.errors import (
     AccessError,
     DeadlineError,
     FailedError,

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from app.client.asking import Asker, Conversation, Pause
-from app.client.errors import (
+from glyph_client.asking import Asker, Conversation, Pause
+from glyph_client.errors import (
     DeadlineError,
     GlyphError,
     ImageError,
@@ -16,8 +16,8 @@ from app.client.errors import (
     UnavailableError,
     UnreachableError,
 )
-from app.client.question import LONGEST_TIMEOUT_S, BatchSize, Question
-from app.client.reading import (
+from glyph_client.question import LONGEST_TIMEOUT_S, BatchSize, Question
+from glyph_client.reading import (
     read_default_model,
     read_document,
     read_error,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.client.answers import Model, Prediction
-    from app.client.batches import Batch
+    from glyph_client.answers import Model, Prediction
+    from glyph_client.batches import Batch
 
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.1, 1.0
 _OK, _TOO_LARGE = 200, 413

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from app.client.retries import wait_before_retry
+from glyph_client.retries import wait_before_retry
 
 BUSY = httpx.Response(429)
 IN_FIVE = httpx.Response(503, headers={"Retry-After": "5"})

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import httpx
 
-from app.client.answers import Model, Prediction, Predictions, collect
-from app.client.asking import Conversation, Pause, Send, no_cookies
-from app.client.conversations import Service
-from app.client.deadlines import bound_by_deadline, check_deadline, deadline_in
-from app.client.images import numbered, read_images
-from app.client.question import BATCH_SIZE, RETRIES, TIMEOUT_S, URL, Prepare, Question
-from app.client.receiving import Receiving
+from glyph_client.answers import Model, Prediction, Predictions, collect
+from glyph_client.asking import Conversation, Pause, Send, no_cookies
+from glyph_client.conversations import Service
+from glyph_client.deadlines import bound_by_deadline, check_deadline, deadline_in
+from glyph_client.images import numbered, read_images
+from glyph_client.question import BATCH_SIZE, RETRIES, TIMEOUT_S, URL, Prepare, Question
+from glyph_client.receiving import Receiving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.client.images import Either, Many, One
-    from app.client.retries import Outcome
+    from glyph_client.images import Either, Many, One
+    from glyph_client.retries import Outcome
 
     T = TypeVar("T")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.client import ImageError
-from app.client.images import read_images
+from glyph_client import ImageError
+from glyph_client.images import read_images
 
 GREY = np.arange(6, dtype=np.uint8).reshape(2, 3)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from app.client.batches import Batch, PictureFile, Pictures, Pixels
-from app.client.errors import ImageError
+from glyph_client.batches import Batch, PictureFile, Pictures, Pixels
+from glyph_client.errors import ImageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

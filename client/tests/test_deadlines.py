@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import httpcore
 import pytest
 
-from app.client import deadlines
-from app.client.deadlines import deadline_in
+from glyph_client import deadlines
+from glyph_client.deadlines import deadline_in
 
 
 class Wire(httpcore.NetworkStream):

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.client import AsyncGlyph, DeadlineError, Glyph, GlyphError, UnreachableError
+from glyph_client import AsyncGlyph, DeadlineError, Glyph, GlyphError, UnreachableError
 from tests.certificates import make_certificate
 
 TIMEOUT_S = 0.5

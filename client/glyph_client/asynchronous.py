@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import httpx
 
-from app.client.answers import Model, Prediction, Predictions, collect
-from app.client.asking import Conversation, Pause, Send, no_cookies
-from app.client.conversations import Service
-from app.client.images import numbered, read_images
-from app.client.question import (
+from glyph_client.answers import Model, Prediction, Predictions, collect
+from glyph_client.asking import Conversation, Pause, Send, no_cookies
+from glyph_client.conversations import Service
+from glyph_client.images import numbered, read_images
+from glyph_client.question import (
     BATCH_SIZE,
     CONCURRENCY,
     RETRIES,
@@ -23,7 +23,7 @@ from app.client.question import (
     Prepare,
     Question,
 )
-from app.client.receiving import Receiving
+from glyph_client.receiving import Receiving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.client.images import Either, Many, One
-    from app.client.retries import Outcome
+    from glyph_client.images import Either, Many, One
+    from glyph_client.retries import Outcome
 
     T = TypeVar("T")
 

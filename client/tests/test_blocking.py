@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
 
 import httpx
 import numpy as np
 import pytest
 
-from app.client import (
+from client.tests.fakes import FakeService, FakeTime, answer, pattern, refusal, stack
+from glyph_client import (
     AccessError,
     DeadlineError,
     FailedError,
@@ -25,7 +24,6 @@ from app.client import (
     UnavailableError,
     UnreachableError,
 )
-from tests.unit.app.client_fakes import FakeService, FakeTime, answer, pattern, refusal, stack
 
 PNG = b"\x89PNG\r\n\x1a\n..."
 IMAGE = stack(3)[2]
@@ -509,18 +507,3 @@ def test_leaving_the_block_closes(service):
         assert [] == closed
 
     assert [True] == closed
-
-
-def test_the_client_stands_alone():
-    """It loads nothing of the service, no picture library and no framework."""
-    code = "import app.client, sys; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-
-    modules = loaded.stdout.split()
-    ours = {m for m in modules if m.startswith("app.") and not m.startswith("app.client")}
-    packages = {module.partition(".")[0] for module in modules}
-    assert set() == ours
-    heavy = {"PIL", "flask", "uvloop", "gunicorn", "openvino", "orjson", "pydantic", "model_store"}
-    assert set() == packages & heavy

@@ -6,7 +6,7 @@ import zlib
 
 import httpx
 
-from app.client.errors import FailedError
+from glyph_client.errors import FailedError
 
 _ANY_ANSWER_BYTES = 16 * 2**20
 _IMAGE_BYTES = 128 * 1024  # probabilities of some 10,000 classes as text

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.client import (
+from client.tests.fakes import FakeTime, answer, stack
+from glyph_client import (
     AsyncGlyph,
     DeadlineError,
     FailedError,
@@ -25,7 +26,6 @@ from app.client import (
     GlyphError,
     UnreachableError,
 )
-from tests.unit.app.client_fakes import FakeTime, answer, stack
 
 IMAGE = stack(3)[2]
 TLS = ssl.create_default_context()

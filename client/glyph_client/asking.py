@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 
 import httpx
 
-from app.client.errors import DeadlineError, FailedError, GlyphError, UnreachableError
-from app.client.question import LONGEST_TIMEOUT_S
-from app.client.receiving import most_bytes
-from app.client.retries import Outcome, wait_before_retry
+from glyph_client.errors import DeadlineError, FailedError, GlyphError, UnreachableError
+from glyph_client.question import LONGEST_TIMEOUT_S
+from glyph_client.receiving import most_bytes
+from glyph_client.retries import Outcome, wait_before_retry
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from app.client.reading import retry_after_s
+from glyph_client.reading import retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ import threading
 import httpx
 import pytest
 
-from app.client import AsyncGlyph, DeadlineError, ImageError, RefusedError
-from tests.unit.app.client_fakes import FakeService, FakeTime, refusal, stack
+from client.tests.fakes import FakeService, FakeTime, refusal, stack
+from glyph_client import AsyncGlyph, DeadlineError, ImageError, RefusedError
 
 IMAGE = stack(3)[2]
 

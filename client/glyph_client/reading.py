@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.client.answers import Choice, Model, Prediction, Served, Version
-from app.client.checks import number, strings, typed, whole_numbers
-from app.client.errors import (
+from glyph_client.answers import Choice, Model, Prediction, Served, Version
+from glyph_client.checks import number, strings, typed, whole_numbers
+from glyph_client.errors import (
     AccessError,
     DeadlineError,
     FailedError,

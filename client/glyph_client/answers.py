@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from app.client.errors import ImageError
+from glyph_client.errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
