@@ -22,6 +22,7 @@ from app.web.factory import create_app, traffic_of
 from app.web.fast_path import FastPath
 from app.web.metrics import WRITE_EVERY_S, WebMetrics
 from app.web.pictures.reading import PictureReader
+from app.web.repeating import repeat
 
 if TYPE_CHECKING:
     from app.web.flask_app import FlaskApp
@@ -54,7 +55,7 @@ class WebParts:
         self._reader = PictureReader(
             on_shed=self._metrics.shed, most_bytes=settings.frame_bounds.pixels
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._join_at = 0.0
         traffic = traffic_of(settings, self._metrics)
         timeout_ms, most_bytes = settings.request_timeout_ms, settings.max_body_bytes
         self.flask: FlaskApp = create_app(
@@ -84,22 +85,20 @@ class WebParts:
     def start(self) -> None:
         """Connect to the model host, and write metrics; called on the event loop."""
         self._channel.start()
-        self._tasks.append(asyncio.create_task(self._keep_metrics()))
+        writing = repeat(self._write_metrics, "writing metrics")
+        self._writing = asyncio.get_running_loop().create_task(writing)
 
-    async def stop(self) -> None:
-        """Refuse what still waits for the model host, and end what runs here."""
-        for task in self._tasks:
-            task.cancel()
+    def stop(self) -> None:
+        """Refuse what still waits for the model host, and end what runs; likewise called there."""
+        self._writing.cancel()
         self._channel.close()
         self._reader.close()
         self._metrics.write()
 
-    async def _keep_metrics(self) -> None:
-        files, join_at = Path(os.environ[METRICS_DIR]), 0.0
-        while True:
-            if time.monotonic() >= join_at:
-                join_at = time.monotonic() + _JOIN_EVERY_S
-                with suppress(OSError):  # /metrics tells what is wrong with the files
-                    join_dead(files)
-            self._metrics.write()
-            await asyncio.sleep(WRITE_EVERY_S)
+    async def _write_metrics(self) -> None:
+        if time.monotonic() >= self._join_at:
+            self._join_at = time.monotonic() + _JOIN_EVERY_S
+            with suppress(OSError):  # /metrics tells what is wrong with the files
+                join_dead(Path(os.environ[METRICS_DIR]))
+        self._metrics.write()
+        await asyncio.sleep(WRITE_EVERY_S)

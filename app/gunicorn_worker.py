@@ -85,7 +85,7 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
                 break
             self.notify()
             await asyncio.sleep(_DRAINED_EVERY_S)
-        await self._parts.stop()
+        self._parts.stop()
 
     def _accept(self, listener: socket.socket) -> bool:
         """Take a client in: one in a turn of the loop, so that idle workers get their share.

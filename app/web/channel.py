@@ -46,10 +46,11 @@ from app.web.errors import (
     TooLargeError,
 )
 from app.web.host_connection import HostConnection
+from app.web.repeating import repeat
 from app.web.shedding import Shedding
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NAME = "the channel to the model host"
 _CLOSED = "the service is shutting down"
 _RECONNECT_S = 0.05
 _LONGEST_RECONNECT_S = 5.0
@@ -169,8 +171,8 @@ class HostChannel:
         """Connect, and connect again whenever the host went away; called on the event loop."""
         loop = asyncio.get_running_loop()
         self._tasks = (
-            loop.create_task(self._repeat(self._be_connected)),
-            loop.create_task(self._repeat(self._await_pulse)),
+            loop.create_task(repeat(self._be_connected, _NAME)),
+            loop.create_task(repeat(self._await_pulse, _NAME)),
         )
 
     def close(self) -> None:
@@ -409,15 +411,6 @@ class HostChannel:
         """The connection, if what is posted on it is sent."""
         connection = self._connection
         return connection if connection is not None and connection.is_open else None
-
-    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Do something for ever; what goes wrong once must not end it unseen."""
-        while True:
-            try:
-                await step()
-            except Exception:
-                log.exception("the channel to the model host goes on after a fault")
-                await asyncio.sleep(_LONGEST_RECONNECT_S)
 
     async def _be_connected(self) -> None:
         """Connect, note when the host goes away, and pause."""

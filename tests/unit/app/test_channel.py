@@ -1305,7 +1305,7 @@ def test_closing_while_it_connects_leaves_no_connection(loop, host, path, turns)
 
 def test_a_fault_in_the_channel_is_logged_and_survived(loop, start_host, ask, monkeypatch, caplog):
     """A web worker that never connects again would look well, and refuse everything."""
-    monkeypatch.setattr("app.web.channel._LONGEST_RECONNECT_S", 0.001)
+    monkeypatch.setattr("app.web.repeating._PAUSE_S", 0.001)
     monkeypatch.setattr("app.web.channel.read_host_trouble", lambda _run_dir: 1 / 0)
     loop.until(lambda: caplog.records)
     monkeypatch.undo()

@@ -32,7 +32,7 @@ class Parts:
     def start(self) -> None:
         self.said.append("start")
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         self.said.append("stop")
 
 
