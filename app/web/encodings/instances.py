@@ -8,7 +8,6 @@ goes through numpy. Only what is left is looked at number by number, to name the
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -17,18 +16,23 @@ import simdjson
 
 from app.web.encodings.base64_instances import decode_base64, is_raw
 from app.web.encodings.images import Images, no_pictures
-from app.web.encodings.json_parsing import parse_json
-from app.web.encodings.pixels import INK, RANGE, check_count, refuse_number
+from app.web.encodings.json_parsing import (
+    describe,
+    describe_fault,
+    describe_keys,
+    find_nonfinite,
+    parse_json,
+)
+from app.web.encodings.pixels import INK, RANGE, check_count, layouts, refuse_number
 from app.web.encodings.plain_instances import read_plain
 from app.web.errors import BadInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from app.status import Shape
     from app.web.encodings.images import ReadPictures
 
-_NOT_JSON_NUMBER = re.compile("-?(NaN|Infinity)")
-_QUOTE_LENGTH = 40
-_PAUSE_EVERY = 32
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -70,7 +74,7 @@ def decode_instances(
         else:
             pixels.append(
                 (numbers and (_pack(instance, shape) or _convert(instance, shape)))
-                or _examine(index, instance, shape)
+                or examine(f"instance {index}", instance, shape)
             )
     if files:
         return _with_pictures(pixels, files, shape, pictures)
@@ -95,17 +99,17 @@ def _instances(body: bytes) -> list[Any]:
     document = _parse(body)
     if not isinstance(document, dict):
         raise BadInputError(
-            f'the body is {_describe(document)}; an object {{"instances": [...]}} is expected'
+            f'the body is {describe(document)}; an object {{"instances": [...]}} is expected'
         )
     if body.count(b'"instances"') > 1 and _stands_twice(body):
         raise BadInputError('the body has the key "instances" twice; give it once')
     if "instances" not in document:
-        keys = ", ".join(map(_shorten, sorted(document)[:5])) or "none"
+        keys = describe_keys(document)
         raise BadInputError(f'the body has no key "instances" (its keys: {keys})')
     instances = document["instances"]
     if not isinstance(instances, list):
         raise BadInputError(
-            f"instances is {_describe(instances)}; a list of images is expected", field="instances"
+            f"instances is {describe(instances)}; a list of images is expected", field="instances"
         )
     if not instances:
         raise BadInputError("instances is empty; give at least one image", field="instances")
@@ -121,10 +125,6 @@ def _stands_twice(body: bytes) -> bool:
     return [*document].count("instances") > 1
 
 
-def _too_deep() -> BadInputError:
-    return BadInputError("the JSON is nested too deep; an image has 3 levels")
-
-
 def _parse(body: bytes) -> Any:
     if not body:
         raise BadInputError('the body is empty; {"instances": [...]} is expected')
@@ -134,14 +134,14 @@ def _parse(body: bytes) -> Any:
         return parse_json(body)
     except orjson.JSONDecodeError as exc:
         if "depth limit" in exc.msg:
-            raise _too_deep() from None
-        start = exc.pos - 1 if exc.msg.startswith("no digit") else exc.pos
-        token = _NOT_JSON_NUMBER.match(exc.doc, start)
-        if token or "infinity" in exc.msg:
-            found = token.group() if token else "a number beyond all bounds"
-            raise BadInputError(f"{found} at character {start}: {RANGE}") from None
-        where = f"line {exc.lineno}, column {exc.colno}"
-        raise BadInputError(f"the body is not valid JSON: {exc.msg} ({where})") from None
+            sentence = "the JSON is nested too deep; an image has 3 levels"
+        elif token := find_nonfinite(exc):
+            sentence = f"{token.group()} at character {token.start()}: {RANGE}"
+        elif "infinity" in exc.msg:
+            sentence = f"a number beyond all bounds at character {exc.pos}: {RANGE}"
+        else:
+            sentence = f"the body is {describe_fault(exc)}"
+        raise BadInputError(sentence) from None
 
 
 def _pack(instance: Any, shape: Shape) -> bytes | None:
@@ -164,8 +164,7 @@ def _convert(instance: Any, shape: Shape) -> bytes | None:
         objects = np.array(instance, np.object_)
     except ValueError:
         return None
-    layouts = (shape, (math.prod(shape),), *([shape[:2]] if shape[2] == 1 else []))
-    if objects.shape not in layouts or not {*map(type, objects.flat)} <= {int, float}:
+    if objects.shape not in layouts(shape) or not {*map(type, objects.flat)} <= {int, float}:
         return None
     pixels = objects.astype(np.float64)
     if (pixels % 1).any() or pixels.min() < 0 or pixels.max() > INK:
@@ -173,13 +172,24 @@ def _convert(instance: Any, shape: Shape) -> bytes | None:
     return pixels.astype(np.uint8).tobytes()
 
 
-def _examine(index: int, instance: Any, shape: Shape) -> bytes:
-    """Look at every number, and say what is wrong and where."""
-    where = f"instance {index}"
+def examine(
+    where: str, instance: Any, shape: Shape, kinds: Collection[type] = (int, float)
+) -> bytes:
+    """Read an image number by number.
+
+    Args:
+        where: Names it.
+        instance: Whatever stands there.
+        shape: Rows, columns and channels that the model takes.
+        kinds: How a pixel may be written.
+
+    Raises:
+        BadInputError: If anything is wrong with it; names the row and column.
+    """
     dimensions = _dimensions(where, instance, shape)
     flat = _flatten(where, instance, dimensions, _UNITS[len(dimensions)])
     for position, value in enumerate(flat):
-        if type(value) not in (int, float) or value % 1 or not 0 <= value <= INK:
+        if type(value) not in kinds or value % 1 or not 0 <= value <= INK:
             _refuse_pixel(_place(where, position, dimensions), value)
     return np.array(flat).astype(np.uint8).tobytes()
 
@@ -191,7 +201,7 @@ def _dimensions(where: str, instance: Any, shape: Shape) -> tuple[int, ...]:
     expected = f"{rows} rows of {columns}, or {total} numbers, are expected"
     if not isinstance(instance, list):
         hint = '; one image alone is still a list of one: {"instances": [image]}'
-        raise BadInputError(f"{where} is {_describe(instance)}; {expected}{hint}")
+        raise BadInputError(f"{where} is {describe(instance)}; {expected}{hint}")
     if not instance:
         raise BadInputError(f"{where} is empty; {expected}")
     if not isinstance(instance[0], list):
@@ -214,7 +224,7 @@ def _flatten(
     """Give the numbers of a nested list, which must have these dimensions."""
     if not isinstance(value, list):
         expected = f"a list of {dimensions[0]} {units[0]}s"
-        raise BadInputError(f"{where} is {_describe(value)}; {expected} is expected")
+        raise BadInputError(f"{where} is {describe(value)}; {expected} is expected")
     if len(value) != dimensions[0]:
         counted = f"{len(value)} {units[0]}s"
         raise BadInputError(f"{where} has {counted}; {dimensions[0]} are expected")
@@ -235,20 +245,4 @@ def _place(where: str, position: int, dimensions: tuple[int, ...]) -> str:
 def _refuse_pixel(where: str, value: Any) -> NoReturn:
     if isinstance(value, int | float) and not isinstance(value, bool):
         refuse_number(where, value)
-    raise BadInputError(f"{where} is {_describe(value)}; {RANGE}")
-
-
-def _describe(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, str):
-        return f"the string {_shorten(value)!r}"
-    if isinstance(value, int | float):
-        return f"the number {value!r}"
-    return f"a list of {len(value)}" if isinstance(value, list) else "an object"
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _QUOTE_LENGTH else f"{text[:_QUOTE_LENGTH]}…"
+    raise BadInputError(f"{where} is {describe(value)}; {RANGE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NoReturn
 
 from app.web.errors import BadInputError, TooLargeError
@@ -19,9 +20,11 @@ def refuse_number(where: str, value: float) -> NoReturn:
     Raises:
         BadInputError: Always.
     """
-    if isinstance(value, float) and value % 1:
+    if isinstance(value, float) and math.isfinite(value) and value % 1:
         hint = " and are not scaled to 0..1" if 0 < value < 1 else ""
         raise BadInputError(f"{where}: {value!r} is a fraction; {RANGE}{hint}")
+    if 0 <= value <= INK:
+        raise BadInputError(f"{where}: {value!r} is written as a fraction; {RANGE}")
     raise BadInputError(f"{where}: {value!r} is out of range; {RANGE}")
 
 
@@ -34,6 +37,11 @@ def check_count(images: int, max_images: int) -> None:
     if images > max_images:
         sentence = f"{images} images in one request; at most {max_images} are taken"
         raise TooLargeError(sentence, found=images, limit=max_images)
+
+
+def layouts(shape: Shape) -> tuple[tuple[int, ...], ...]:
+    """Return what an image may look like: as the model has it, flat, or without its one channel."""
+    return (shape, (math.prod(shape),), *([shape[:2]] if shape[2] == 1 else []))
 
 
 def form(shape: Shape) -> str:

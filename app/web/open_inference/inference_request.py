@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.web.bodies import LONGEST_TIMEOUT_MS
-from app.web.encodings.json_parsing import parse_json
+from app.web.encodings.json_parsing import describe_fault, parse_json
 from app.web.errors import BadInputError
 from app.web.open_inference.tensors import INPUT, Tensor
 from app.web.pictures.reading import Prepare  # noqa: TC001 - pydantic needs it at run time
@@ -133,8 +133,7 @@ def _parse(text: memoryview) -> _Request:
     try:
         return _Request.model_validate(parse_json(text))
     except orjson.JSONDecodeError as exc:
-        where = f"line {exc.lineno}, column {exc.colno}"
-        raise BadInputError(f"the request is not valid JSON: {exc.msg} ({where})") from None
+        raise BadInputError(f"the request is {describe_fault(exc)}") from None
     except ValidationError as exc:
         raise BadInputError(_explain(exc)) from None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.web.tf_serving.documents import parse_object, quote
+from app.web.encodings.json_parsing import describe
+from app.web.tf_serving.documents import parse_object
 from app.web.tf_serving.errors import InvalidArgumentError
 from app.web.tf_serving.plain_bodies import read_plain_body
 from app.web.tf_serving.tensors import SIGNATURE, Images, images_of
@@ -25,8 +26,7 @@ def decode_images(body: bytes, shape: Shape, max_images: int) -> tuple[str, Imag
         The key that the images stand at, `instances` or `inputs`, and the images.
 
     Raises:
-        InvalidArgumentError: If anything is malformed, as TensorFlow Serving says it.
-        BadInputError: If the images do not fit the model.
+        InvalidArgumentError: If anything is malformed, or does not fit the model.
         TooLargeError: If there are too many.
     """
     plain = read_plain_body(body, shape, max_images)
@@ -40,15 +40,12 @@ def decode_images(body: bytes, shape: Shape, max_images: int) -> tuple[str, Imag
 
 
 def signature_of(document: dict[str, Any]) -> str:
-    """Give the name of the signature that a request asks for.
+    """Return the name of the signature that a request asks for.
 
     Raises:
         InvalidArgumentError: If it is no string.
     """
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        raise InvalidArgumentError(
-            f"JSON Value: {quote(document)} not formatted correctly. "
-            "'signature_name' key must be a string value."
-        )
+        raise InvalidArgumentError(f"signature_name is {describe(name)}; a string is expected")
     return name or SIGNATURE

@@ -1,4 +1,4 @@
-"""Refusals in TensorFlow Serving's own words; what it has no case for keeps this service's."""
+"""Refusals in TensorFlow Serving's form; what it has no case for keeps this service's."""
 
 from __future__ import annotations
 

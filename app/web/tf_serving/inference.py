@@ -8,12 +8,13 @@ from flask import request
 
 from app.web.answers import server_timing
 from app.web.bodies import read_body, request_timeout_s
+from app.web.encodings.json_parsing import describe
 from app.web.errors import NotFoundError
 from app.web.final_response import FinalResponse
 from app.web.observing import STARTED
 from app.web.tf_serving.answers import METHOD, encode_outputs
 from app.web.tf_serving.decoding import decode_images, signature_of
-from app.web.tf_serving.documents import parse_object, quote, type_name
+from app.web.tf_serving.documents import parse_object
 from app.web.tf_serving.errors import InvalidArgumentError, TfServingError
 from app.web.tf_serving.tensors import SIGNATURE
 
@@ -88,20 +89,14 @@ class Inference:
 
 
 def _check_examples(document: dict[str, Any]) -> None:
-    if "examples" not in document:
-        found = "When method is classify, key 'examples' is expected and was not found"
-        raise InvalidArgumentError(f"JSON Value: {quote(document)} {found}")
-    examples = document["examples"]
-    if not isinstance(examples, list):
-        found = "Expecting 'examples' value to be an list/array"
-        raise InvalidArgumentError(f"JSON Value: {quote(document)} {found}")
-    if not examples:
-        found = "'examples' value is an empty array"
-        raise InvalidArgumentError(f"JSON Value: {quote(document)} {found}")
-    for example in examples:
+    examples = document.get("examples")
+    if not examples or not isinstance(examples, list):
+        found = f"examples is {describe(examples)}" if "examples" in document else "no examples"
+        raise InvalidArgumentError(f"{found}; a list of objects is expected")
+    for index, example in enumerate(examples):
         if not isinstance(example, dict):
-            found = f"Example must be JSON object but got JSON {type_name(example)}"
-            raise InvalidArgumentError(found)
+            found = f"example {index} is {describe(example)}"
+            raise InvalidArgumentError(f"{found}; an object is expected")
 
 
 def prediction_response(model: str, prediction: Prediction, key: str) -> FinalResponse:

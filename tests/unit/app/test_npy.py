@@ -112,7 +112,7 @@ def test_another_shape_than_a_colour_models_is_refused():
         (-1, "-1 is out of range"),
         (0.5, "0.5 is a fraction; pixels are whole numbers from 0 (background) to 255 (ink) and "),
         (7.25, "7.25 is a fraction"),
-        (np.nan, "nan is a fraction"),
+        (np.nan, "nan is out of range"),
         (np.inf, "inf is "),
         (1e300, "1e+300 is out of range"),
     ],

@@ -187,9 +187,9 @@ def test_what_does_not_serve_is_not_found(post, path, status, sentence):
 @pytest.mark.parametrize("path", ["half:predict", "shapes/versions/7:predict", "half:regress"])
 def test_what_is_wrong_with_the_body_is_said_first(post, path):
     """Before it is known whether the model is there."""
-    expected = 400, "JSON Parse error: Invalid value. at offset: 0"
+    status, sentence = refusal(post(b"instances", f"/v1/models/{path}"))
 
-    assert expected == refusal(post(b"instances", f"/v1/models/{path}"))
+    assert (400, "the body is not valid JSON: ") == (status, sentence[:28])
 
 
 def test_a_version_that_goes_meanwhile_is_not_found(post, channel):
@@ -204,22 +204,24 @@ def test_a_version_that_goes_meanwhile_is_not_found(post, channel):
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
-        (b"", "JSON Parse error: The document is empty"),
-        (b"   nope", "JSON Parse error: Invalid value. at offset: 4"),
-        (b"[]", "JSON Value: [] Is not object"),
-        ({}, "Missing 'inputs' or 'instances' key"),
+        (
+            b"   nope",
+            "the body is not valid JSON: invalid literal, expected 'null' (line 1, column 4)",
+        ),
+        (b"[]", "the body is a list of 0; an object is expected"),
+        ({}, "the body has the keys none; one of instances and inputs is expected"),
         (
             {"instances": ["a"]},
             (
-                "Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: "
-                'JSON Value: "a" Type: String is not of expected type: uint8'
+                "image 0 of instances is the string 'a'; 2 rows of 2, or 4 numbers, are expected; "
+                'one image alone is still a list of one: {"instances": [image]}'
             ),
         ),
     ],
     ids=str,
 )
 def test_a_wrong_request_is_refused_over_several_lines(post, document, sentence):
-    """As there; the words are tested with the decoder."""
+    """As there; the sentences are ours, and tested with the decoder."""
     response = post(document)
 
     assert (400, sentence) == refusal(response)
@@ -249,30 +251,12 @@ def test_the_signature_is_for_predict_alone(post, method, kind):
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
-        (b"{", "JSON Parse error: Missing a name for object member. at offset: 1"),
-        (
-            {"instances": [1]},
-            (
-                'JSON Value: {\n    "instances": [\n        1\n    ]\n} '
-                "When method is classify, key 'examples' is expected and was not found"
-            ),
-        ),
-        (
-            {"examples": 1},
-            "JSON Value: {\n    \"examples\": 1\n} Expecting 'examples' value to be an list/array",
-        ),
-        (
-            {"examples": []},
-            "JSON Value: {\n    \"examples\": []\n} 'examples' value is an empty array",
-        ),
-        ({"examples": [{}, 1]}, "Example must be JSON object but got JSON Number"),
-        (
-            {"signature_name": 1},
-            (
-                'JSON Value: {\n    "signature_name": 1\n} not formatted correctly. '
-                "'signature_name' key must be a string value."
-            ),
-        ),
+        (b"{", "the body is not valid JSON: unexpected end of data (line 1, column 2)"),
+        ({"instances": [1]}, "no examples; a list of objects is expected"),
+        ({"examples": 1}, "examples is the number 1; a list of objects is expected"),
+        ({"examples": []}, "examples is a list of 0; a list of objects is expected"),
+        ({"examples": [{}, 1]}, "example 1 is the number 1; an object is expected"),
+        ({"signature_name": 1}, "signature_name is the number 1; a string is expected"),
         (
             {"signature_name": "tensorflow/serving/regress", "examples": [{"x": 1.0}]},
             "No signature was found with the name: tensorflow/serving/regress",
@@ -331,14 +315,8 @@ def test_a_version_that_is_being_loaded_is_not_said_to_be_missing(post, channel)
                 "whole milliseconds from 1 to 60000 are expected"
             ),
         ),
-        (
-            {"instances": [[1, 2, 3]]},
-            {},
-            400,
-            "input 'images' has shape [1,3]; [-1,2,2,1] or [-1,2,2] or [-1,4] is expected",
-        ),
     ],
-    ids=["images", "timeout", "shape"],
+    ids=["images", "timeout"],
 )
 def test_our_own_bounds_keep_their_sentences(post, document, options, status, sentence):
     """There are none of the kind there."""
