@@ -1,9 +1,5 @@
-"""A client: images in, typed predictions out.
+"""Python client for Glyph: images in, typed predictions out."""
 
-It stands alone: of all that Glyph is made of it needs only httpx and numpy.
-"""
-
-from glyph_client.answers import Choice, Model, Prediction, Predictions, Served, Version
 from glyph_client.asynchronous import AsyncGlyph
 from glyph_client.blocking import Glyph
 from glyph_client.errors import (
@@ -17,6 +13,7 @@ from glyph_client.errors import (
     UnavailableError,
     UnreachableError,
 )
+from glyph_client.results import Choice, Model, Prediction, Predictions, Served, Version
 
 __all__ = [
     "AccessError",

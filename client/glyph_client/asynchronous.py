@@ -1,4 +1,4 @@
-"""The client for asyncio: it sends and waits; what, is decided in conversations."""
+"""The client for asyncio."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 import httpx
 
-from glyph_client.answers import Model, Prediction, Predictions, collect
-from glyph_client.asking import Conversation, Pause, Send, no_cookies
-from glyph_client.conversations import Service
-from glyph_client.images import numbered, read_images
-from glyph_client.question import (
+from glyph_client.options import (
     BATCH_SIZE,
     CONCURRENCY,
     RETRIES,
     TIMEOUT_S,
     URL,
+    ClientOptions,
+    PredictKeywords,
+    PredictOptions,
     Prepare,
-    Question,
 )
-from glyph_client.receiving import Receiving
+from glyph_client.protocol import Service
+from glyph_client.response_body import ResponseBody
+from glyph_client.transport import no_cookies
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Coroutine
 
     import numpy as np
     from numpy.typing import NDArray
 
     from glyph_client.images import Either, Many, One
-    from glyph_client.retries import Outcome
+    from glyph_client.results import Model, Prediction, Predictions
 
     T = TypeVar("T")
+    R = TypeVar("R")
 
 
 class AsyncGlyph:
-    """The same for asyncio: its methods are awaited, and a few requests are under way at once."""
+    """The same as `Glyph` for asyncio: methods are awaited, and a few requests are sent at once."""
 
     def __init__(
         self,
@@ -55,29 +55,18 @@ class AsyncGlyph:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Prepare to ask; nothing is sent yet.
+        """Create a client; nothing is sent yet.
 
-        Args are those of `Glyph`, and:
-
-        Args:
-            url: Where the service is.
-            api_key: Sent with every request.
-            model: Which one to ask; the service's default model, unless it is given.
-            timeout: Seconds for each request, with all its retries; the service is told, too.
-            retries: How often a request is sent again.
-            batch_size: The most images in a request.
-            concurrency: The most requests of one `predict` that are under way at once.
-            transport: How requests travel.
-            clock: Monotonic seconds.
-            sleep: Waits for some seconds.
+        Arguments are those of `Glyph`, and `concurrency`: the most requests of one `predict` that
+        are under way at once.
 
         Raises:
-            ValueError: If any of it cannot be.
+            ValueError: If an argument is out of its range.
         """
         if concurrency < 1:
             raise ValueError(f"concurrency is {concurrency}; at least 1 is expected")
-        self._service = Service(
-            url,
+        options = ClientOptions(
+            url=url,
             api_key=api_key,
             model=model,
             timeout_s=timeout,
@@ -85,40 +74,17 @@ class AsyncGlyph:
             batch_size=batch_size,
             clock=clock,
         )
-        self._http = httpx.AsyncClient(transport=transport, cookies=no_cookies())
-        self._concurrency = concurrency
-        self._sleep = sleep
+        self._network = _AsyncNetwork(transport, sleep, concurrency)
+        self._service = Service(options, self._network)
 
     @overload
-    async def predict(
-        self,
-        images: Either,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        top_k: int | None = None,
-        prepare: Prepare = "auto",
-    ) -> Any: ...
+    async def predict(self, images: Either, **options: Unpack[PredictKeywords]) -> Any: ...
     @overload
-    async def predict(  # type: ignore[overload-overlap] # as above
-        self,
-        images: One,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        top_k: int | None = None,
-        prepare: Prepare = "auto",
+    async def predict(  # type: ignore[overload-overlap] # a str is an iterable of str, and one path
+        self, images: One, **options: Unpack[PredictKeywords]
     ) -> Prediction: ...
     @overload
-    async def predict(
-        self,
-        images: Many,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        top_k: int | None = None,
-        prepare: Prepare = "auto",
-    ) -> Predictions: ...
+    async def predict(self, images: Many, **options: Unpack[PredictKeywords]) -> Predictions: ...
     async def predict(
         self,
         images: One | Many | Either,
@@ -128,101 +94,98 @@ class AsyncGlyph:
         top_k: int | None = None,
         prepare: Prepare = "auto",
     ) -> Prediction | Predictions:
-        """Have images classified, as `Glyph.predict` has it; files are read in a thread."""
-        question = Question(version, label, top_k, prepare)
+        """Return the predictions for images, as `Glyph.predict`; files are read in a thread."""
+        options = PredictOptions(version, label, top_k, prepare)
         if isinstance(images, Iterator):
-            images = list(images)  # the thread is to run nothing of the caller's
-        single, batches = read_images(images, lambda: self._service.batch_size.images)
-        path = await self._hold(self._service.route(question))
-        ahead = numbered(batches)
-        reading = asyncio.Lock()
-        answers: dict[int, list[Prediction]] = {}
-
-        async def work() -> None:
-            while True:
-                async with reading:
-                    next_ = await asyncio.to_thread(next, ahead, None)
-                if next_ is None:
-                    return
-                first, batch = next_
-                talk = self._service.predict(path, batch, first, question)
-                answers[first] = await self._hold(talk)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._concurrency):
-                    group.create_task(work())
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        return collect(single, [one for first in sorted(answers) for one in answers[first]])
+            images = list(images)  # a caller's generator does not run in the thread
+        return await self._service.predict(images, options)
 
     async def models(self) -> tuple[Model, ...]:
-        """Tell which models there are, with their versions."""
-        return await self._hold(self._service.models())
+        """Return the models of the service, with their versions."""
+        return await self._service.models()
 
     async def example(self) -> NDArray[np.uint8]:
-        """Give an image that the model knows: uint8, rows x columns, and channels if several."""
-        return await self._hold(self._service.example())
+        """Return an image that the model knows: uint8, rows x columns, and channels if several."""
+        return await self._service.example()
 
     async def ready(self) -> bool:
-        """Tell whether the model serves; a service that cannot be reached does not."""
-        return await self._hold(self._service.ready())
+        """Return True if the model serves; False, too, if the service cannot be reached."""
+        return await self._service.ready()
 
-    async def wait_until_ready(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - as above
+    async def wait_until_ready(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - as in Glyph
         """Wait until the model serves.
 
         Raises:
-            DeadlineError: If it does not within so many seconds; the sentence says why.
+            DeadlineError: If it does not within so many seconds; its sentence says why.
         """
-        await self._hold(self._service.wait_until_ready(timeout))
+        await self._service.wait_until_ready(timeout)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._network.http.aclose()
 
     async def __aenter__(self) -> Self:
-        """Give the client."""
+        """Return the client."""
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_failure: object) -> None:
         """Close all connections."""
         await self.aclose()
 
     def __repr__(self) -> str:
-        """Show the address, and no key."""
+        """Return the address, and no key."""
         return f"{type(self).__name__}({self._service.url!r})"
 
-    async def _hold(self, conversation: Conversation[T]) -> T:
-        outcome = None
-        while True:
-            try:
-                step = conversation.send(outcome)
-            except StopIteration as end:
-                answer: T = end.value
-                return answer
-            outcome = await self._do(step)
 
-    async def _do(self, step: Send | Pause) -> Outcome | None:
-        if isinstance(step, Pause):
-            await self._sleep(step.seconds)
-            return None
-        try:
-            async with asyncio.timeout(step.timeout_s):
-                return await self._send(step)
-        except Exception as exc:  # noqa: BLE001 - transports raise much, and callers get one family
-            return exc
+class _AsyncNetwork:
+    """Sends and waits on the event loop, and has a few items worked on at once."""
 
-    async def _send(self, step: Send) -> httpx.Response:
-        response = await self._http.send(step.request, stream=True)
-        async with aclosing(response):
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport | None,
+        sleep: Callable[[float], Awaitable[None]],
+        concurrency: int,
+    ) -> None:
+        self.http = httpx.AsyncClient(transport=transport, cookies=no_cookies())
+        self._sleep = sleep
+        self._concurrency = concurrency
+
+    async def send(
+        self, request: httpx.Request, timeout_s: float, max_bytes: int
+    ) -> httpx.Response:
+        async with (
+            asyncio.timeout(timeout_s),
+            aclosing(await self.http.send(request, stream=True)) as response,
+        ):
             if response.is_stream_consumed:  # by a transport that does without a network
                 return response
-            receiving = Receiving(response, step.most_bytes)
+            body = ResponseBody(response, max_bytes)
             async for piece in response.aiter_raw():
-                receiving.take(piece)
-            return receiving.whole()
+                body.append(piece)
+            return body.response()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._sleep(seconds)
+
+    async def map(self, work: Callable[[T], Coroutine[Any, Any, R]], items: Iterator[T]) -> list[R]:
+        """Return the results; items are taken in a thread, and the first error ends all."""
+        numbered = enumerate(items)
+        reading = asyncio.Lock()
+        results: dict[int, R] = {}
+
+        async def worker() -> None:
+            while True:
+                async with reading:
+                    next_ = await asyncio.to_thread(next, numbered, None)
+                if next_ is None:
+                    return
+                number, item = next_
+                results[number] = await work(item)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._concurrency):
+                    group.create_task(worker())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return [results[number] for number in sorted(results)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import httpx
@@ -24,6 +25,7 @@ from glyph_client import (
     UnavailableError,
     UnreachableError,
 )
+from glyph_client.blocking import _run
 
 PNG = b"\x89PNG\r\n\x1a\n..."
 IMAGE = stack(3)[2]
@@ -507,3 +509,9 @@ def test_leaving_the_block_closes(service):
         assert [] == closed
 
     assert [True] == closed
+
+
+def test_what_would_suspend_is_an_error():
+    """The logic of both clients is in coroutines; nobody would resume one here."""
+    with pytest.raises(RuntimeError, match="has suspended"):
+        _run(asyncio.sleep(0))

@@ -226,7 +226,7 @@ def test_no_cookies_are_kept():
 
     def call(glyph):
         glyph.predict(IMAGE)
-        return list(glyph._http.cookies.jar)
+        return list(glyph._network.http.cookies.jar)
 
     body = http(json.dumps(PREDICTIONS).encode(), b"Set-Cookie: a=b; Max-Age=9999")
     assert [] == by_blocking([body], call)

@@ -1,4 +1,4 @@
-"""What the service answers, as values with types."""
+"""Typed results of the client's calls."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Served:
-    """Who answered a request, and how long it took."""
+    """Which version answered a request, and how long it took."""
 
     model: str
     version: int
     request_id: str | None
-    """Under which the service's log has the request."""
+    """Id of the request in the service's log."""
     queue_s: float
-    """Seconds that its images waited for the model."""
+    """Seconds that its images waited in the queue."""
     inference_s: float
-    """Seconds that the model computed."""
+    """Seconds of inference."""
     elapsed_s: float
-    """Seconds from the first try to the answer."""
+    """Seconds from the first try to the response."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A class among the most probable ones."""
+    """One of the most probable classes."""
 
     label: str
     class_: int
@@ -43,7 +43,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one image is taken for."""
+    """Prediction for one image."""
 
     label: str
     """Name of the most probable class."""
@@ -53,15 +53,15 @@ class Prediction:
     probabilities: NDArray[np.float32] = field(compare=False)
     """One for each class, in their order; read-only."""
     notes: tuple[str, ...] = ()
-    """What was done to a picture, and what looks doubtful, such as "inverted" or "blank"."""
+    """How a picture was prepared, and what looks doubtful, such as "inverted" or "blank"."""
     top: tuple[Choice, ...] = ()
     """The most probable classes, as many as `top_k` asked for."""
     served: Served = field(compare=False, kw_only=True)
-    """Who answered."""
+    """Version and timing of the request that the image was sent in."""
 
 
 class Predictions(Sequence[Prediction]):
-    """What many images are taken for, in their order."""
+    """Predictions for many images, in their order."""
 
     def __init__(self, predictions: Sequence[Prediction]) -> None:
         """Hold at least one prediction."""
@@ -74,55 +74,55 @@ class Predictions(Sequence[Prediction]):
     @overload
     def __getitem__(self, index: slice) -> tuple[Prediction, ...]: ...
     def __getitem__(self, index: int | slice) -> Prediction | tuple[Prediction, ...]:
-        """Give the prediction of an image, or of several."""
+        """Return the prediction for an image, or for several."""
         return self._predictions[index]
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
         return len(self._predictions)
 
     def __repr__(self) -> str:
-        """Show the labels."""
+        """Return a text with the labels."""
         return f"<{len(self)} predictions by {self.model} {self.version}: {self.labels}>"
 
     @property
     def labels(self) -> list[str]:
-        """Name of the most probable class of each image."""
+        """Return the name of the most probable class of each image."""
         return [prediction.label for prediction in self]
 
     @property
     def classes(self) -> NDArray[np.intp]:
-        """Number of the most probable class of each image."""
+        """Return the number of the most probable class of each image."""
         return np.array([prediction.class_ for prediction in self])
 
     @property
     def served(self) -> tuple[Served, ...]:
-        """Who answered, for each request that the images were sent in."""
+        """Return version and timing of each request that the images were sent in."""
         return tuple({id(p.served): p.served for p in self}.values())
 
     @property
     def model(self) -> str:
-        """Name of the model that answered."""
+        """Return the name of the model that answered."""
         return self.served[-1].model
 
     @property
     def version(self) -> int:
-        """Version that answered; the last one, if another took over between two requests."""
+        """Return the version that answered; the last one, if it changed between two requests."""
         return self.served[-1].version
 
     @property
     def request_id(self) -> str | None:
-        """Under which the service's log has the request; the first one, if there were several."""
+        """Return the id in the service's log of the first request."""
         return self.served[0].request_id
 
     @property
     def queue_s(self) -> float:
-        """Seconds that the images waited for the model, all requests together."""
+        """Return the seconds that the images waited in the queue, all requests together."""
         return sum(served.queue_s for served in self.served)
 
     @property
     def inference_s(self) -> float:
-        """Seconds that the model computed, all requests together."""
+        """Return the seconds of inference, all requests together."""
         return sum(served.inference_s for served in self.served)
 
 
@@ -134,13 +134,13 @@ class Version:
     state: str
     """Such as "serving", "loading" or "refused"."""
     reason: str | None
-    """Why it does not serve."""
+    """Why it does not serve; None if it does."""
     classes: tuple[str, ...]
     """Their labels, in the order of the probabilities; none unless it is loaded."""
     input_shape: tuple[int, ...]
     """Rows, columns and channels of an image; none unless it is loaded."""
     details: Mapping[str, Any] = field(repr=False, compare=False)
-    """All that the service says of it."""
+    """Everything that the service reports about it."""
 
 
 @dataclass(frozen=True)
@@ -150,20 +150,20 @@ class Model:
     name: str
     ready: bool
     reason: str | None
-    """Why nothing of it serves."""
+    """Why no version of it serves; None if one does."""
     default_version: int | None
     labels: Mapping[str, int]
     """Label -> version."""
     versions: tuple[Version, ...]
     details: Mapping[str, Any] = field(repr=False, compare=False)
-    """All that the service says of it."""
+    """Everything that the service reports about it."""
 
 
 def collect(single: bool, predictions: Sequence[Prediction]) -> Prediction | Predictions:  # noqa: FBT001 - told apart once
-    """Give what was asked for: one prediction, or many.
+    """Return the one prediction for a single image, else all of them.
 
     Raises:
-        ImageError: If there is none, as there was no image.
+        ImageError: If there is none, because there was no image.
     """
     if not predictions:
         raise ImageError("there are no images to ask about")

@@ -1,4 +1,4 @@
-"""Takes an answer's body in, within a bound: what answers need not be Glyph, nor mean well."""
+"""Receives a response's body within a bound: the server need not be Glyph, nor mean well."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import httpx
 
 from glyph_client.errors import FailedError
 
-_ANY_ANSWER_BYTES = 16 * 2**20
-_IMAGE_BYTES = 128 * 1024  # probabilities of some 10,000 classes as text
+_MAX_BYTES = 16 * 2**20
+_MAX_BYTES_PER_IMAGE = 128 * 1024  # probabilities of some 10,000 classes as text
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _ENCODINGS = ("gzip", "x-gzip", "deflate")
 
 
-def most_bytes(images: int) -> int:
-    """Return the bound on an answer about so many images."""
-    return _ANY_ANSWER_BYTES + images * _IMAGE_BYTES
+def max_response_bytes(images: int) -> int:
+    """Return the bound on a response about so many images."""
+    return _MAX_BYTES + images * _MAX_BYTES_PER_IMAGE
 
 
-class Receiving:
-    """An answer of which the head is here and the body comes in pieces."""
+class ResponseBody:
+    """The body of a response, received in pieces."""
 
     def __init__(self, response: httpx.Response, limit: int) -> None:
-        """Expect a body of at most so many bytes, both as sent and as unpacked."""
+        """Accept a body of at most `limit` bytes, both as sent and as unpacked."""
         self._response = response
         self._limit = limit
         self._body = bytearray()
 
-    def take(self, piece: bytes) -> None:
-        """Take a piece of the body as it was sent.
+    def append(self, piece: bytes) -> None:
+        """Append a piece of the body as it was sent.
 
         Raises:
             FailedError: If the body is larger than it may be.
@@ -38,11 +38,11 @@ class Receiving:
         if len(self._body) > self._limit:
             raise self._too_large()
 
-    def whole(self) -> httpx.Response:
-        """Return the answer with its body, unpacked.
+    def response(self) -> httpx.Response:
+        """Return the response with its body, unpacked.
 
         Raises:
-            FailedError: If it cannot be unpacked, or is larger than it may be.
+            FailedError: If the body cannot be unpacked, or is larger than it may be.
         """
         headers = self._response.headers.copy()
         encoding = headers.pop("Content-Encoding", "identity").strip().lower()

@@ -1,4 +1,4 @@
-"""Reads the service's answers; does no input or output."""
+"""Parses the service's responses; does no input or output."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glyph_client.answers import Choice, Model, Prediction, Served, Version
-from glyph_client.checks import number, strings, typed, whole_numbers
+from glyph_client.checks import expect_type, finite, integers, strings
 from glyph_client.errors import (
     AccessError,
     DeadlineError,
@@ -20,6 +19,7 @@ from glyph_client.errors import (
     RefusedError,
     UnavailableError,
 )
+from glyph_client.results import Choice, Model, Prediction, Served, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _TIMING = re.compile(r"(queue|inference);dur=([0-9.]+)")
 _NAME = re.compile("[!-~]{1,256}")
 _JSON = re.compile(r"application/([a-z.-]+\+)?json\s*(;|$)", re.IGNORECASE)
-_LONGEST_QUOTE = 200
+_MAX_QUOTE_CHARS = 200
 _ERRORS: dict[int, type[GlyphError]] = {
     401: AccessError,
     403: AccessError,
@@ -42,19 +42,19 @@ _ERRORS: dict[int, type[GlyphError]] = {
 }
 
 
-def read_predictions(response: httpx.Response, elapsed_s: float) -> list[Prediction]:
-    """Read the answer to a request for predictions.
+def parse_predictions(response: httpx.Response, elapsed_s: float) -> list[Prediction]:
+    """Return the predictions of a response.
 
     Raises:
-        FailedError: If it is none.
+        FailedError: If it holds none.
     """
-    document = read_document(response)
-    with _expecting_glyph(response):
+    document = parse_json(response)
+    with _checked_shape(response):
         said, model = document["predictions"], document["model"]
         timing = {name: float(ms) / 1000 for name, ms in _timings(response)}
         served = Served(
-            model=typed(model["name"], str),
-            version=typed(model["version"], int),
+            model=expect_type(model["name"], str),
+            version=expect_type(model["version"], int),
             request_id=response.headers.get("X-Request-Id"),
             queue_s=timing.get("queue", 0.0),
             inference_s=timing.get("inference", 0.0),
@@ -64,39 +64,39 @@ def read_predictions(response: httpx.Response, elapsed_s: float) -> list[Predict
         return [_prediction(one, row, served) for one, row in zip(said, rows, strict=True)]
 
 
-def read_models(response: httpx.Response) -> tuple[Model, ...]:
-    """Read the answer to GET /models.
+def parse_models(response: httpx.Response) -> tuple[Model, ...]:
+    """Return the models of a response to GET /models.
 
     Raises:
-        FailedError: If it is none.
+        FailedError: If it is not such a response.
     """
-    document = read_document(response)
-    with _expecting_glyph(response):
-        return tuple(_model(one) for one in typed(document["models"], list))
+    document = parse_json(response)
+    with _checked_shape(response):
+        return tuple(_model(one) for one in expect_type(document["models"], list))
 
 
-def read_default_model(response: httpx.Response) -> str:
-    """Read the default model's name out of the answer to GET /models.
+def parse_default_model(response: httpx.Response) -> str:
+    """Return the default model's name of a response to GET /models.
 
     Raises:
         FailedError: If there is none.
     """
-    document = read_document(response)
-    with _expecting_glyph(response):
-        name: str = typed(document["default"], str)
+    document = parse_json(response)
+    with _checked_shape(response):
+        name: str = expect_type(document["default"], str)
         if not _NAME.fullmatch(name):
             raise ValueError("no name of a model")
         return name
 
 
-def read_example(response: httpx.Response) -> NDArray[np.uint8]:
-    """Read the image out of the answer to GET /example.
+def parse_example(response: httpx.Response) -> NDArray[np.uint8]:
+    """Return the image of a response to GET /example.
 
     Raises:
         FailedError: If there is none.
     """
-    document = read_document(response)
-    with _expecting_glyph(response), np.errstate(invalid="ignore"):
+    document = parse_json(response)
+    with _checked_shape(response), np.errstate(invalid="ignore"):
         said = np.array(document["instances"][0], np.float64)
         image = said.astype(np.uint8)
         if not image.ndim or not np.array_equal(image, said):
@@ -104,30 +104,30 @@ def read_example(response: httpx.Response) -> NDArray[np.uint8]:
         return image
 
 
-def read_document(response: httpx.Response) -> dict[str, Any]:
-    """Read a JSON object.
+def parse_json(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object of a response.
 
     Raises:
-        FailedError: If the body is none.
+        FailedError: If the body is not one.
     """
     if not _JSON.match(response.headers.get("Content-Type", "application/json")):
-        raise strange(response)
-    with _expecting_glyph(response):
-        document: dict[str, Any] = typed(response.json(parse_constant=_no_number), dict)
+        raise unexpected_response(response)
+    with _checked_shape(response):
+        document: dict[str, Any] = expect_type(response.json(parse_constant=_reject_constant), dict)
         return document
 
 
-def read_error(response: httpx.Response) -> GlyphError:
-    """Make an error of an answer that is not 200."""
+def parse_error(response: httpx.Response) -> GlyphError:
+    """Return the error for a response whose status is not 200."""
     try:
-        details = read_document(response)
+        details = parse_json(response)
         sentence = details.pop("error")
     except (GlyphError, KeyError):
         details, sentence = {}, None
     if not isinstance(sentence, str):
         sentence = f"{response.url} answered {response.status_code} without a sentence of Glyph's"
         if response.has_redirect_location:
-            elsewhere = response.headers["Location"][:_LONGEST_QUOTE]
+            elsewhere = response.headers["Location"][:_MAX_QUOTE_CHARS]
             sentence += f"; it points to {elsewhere}, and redirects are not followed"
     client_error = 400 <= response.status_code < 500  # noqa: PLR2004 - the range of HTTP
     kind = _ERRORS.get(response.status_code, RefusedError if client_error else FailedError)
@@ -141,14 +141,14 @@ def read_error(response: httpx.Response) -> GlyphError:
 
 
 def retry_after_s(response: httpx.Response) -> float | None:
-    """Give the seconds of Retry-After; None where it is missing or a date."""
+    """Return the seconds of Retry-After; None if it is missing or a date."""
     text: str = response.headers.get("Retry-After", "")
     return float(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
-def strange(response: httpx.Response) -> FailedError:
-    """Make the error for an answer that Glyph does not give."""
-    kind = response.headers.get("Content-Type", "no Content-Type")[:_LONGEST_QUOTE]
+def unexpected_response(response: httpx.Response) -> FailedError:
+    """Return the error for a response that Glyph does not send."""
+    kind = response.headers.get("Content-Type", "no Content-Type")[:_MAX_QUOTE_CHARS]
     return FailedError(
         f"{response.url} answered what Glyph does not ({kind}); is it the right address?",
         status=response.status_code,
@@ -161,15 +161,15 @@ def _timings(response: httpx.Response) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def _expecting_glyph(response: httpx.Response) -> Iterator[None]:
-    """Turn what reading trips over into the error for an answer that Glyph does not give."""
+def _checked_shape(response: httpx.Response) -> Iterator[None]:
+    """Raise the error for a response that Glyph does not send, in place of what parsing raises."""
     try:
         yield
     except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as exc:
-        raise strange(response) from exc
+        raise unexpected_response(response) from exc
 
 
-def _no_number(constant: str) -> float:
+def _reject_constant(constant: str) -> float:
     raise ValueError(f"{constant} is no number")
 
 
@@ -187,43 +187,43 @@ def _probabilities(rows: list[Any]) -> NDArray[np.float32]:
 
 def _prediction(said: dict[str, Any], row: NDArray[np.float32], served: Served) -> Prediction:
     return Prediction(
-        label=typed(said["label"], str),
-        class_=typed(said["class"], int),
-        probability=number(said["probability"]),
+        label=expect_type(said["label"], str),
+        class_=expect_type(said["class"], int),
+        probability=finite(said["probability"]),
         probabilities=row,
         notes=strings(said.get("notes", [])),
-        top=tuple(_choice(one) for one in typed(said.get("top", []), list)),
+        top=tuple(_choice(one) for one in expect_type(said.get("top", []), list)),
         served=served,
     )
 
 
 def _choice(said: dict[str, Any]) -> Choice:
     return Choice(
-        label=typed(said["label"], str),
-        class_=typed(said["class"], int),
-        probability=number(said["probability"]),
+        label=expect_type(said["label"], str),
+        class_=expect_type(said["class"], int),
+        probability=finite(said["probability"]),
     )
 
 
 def _model(said: dict[str, Any]) -> Model:
-    labels = typed(said["labels"], dict)
+    labels = expect_type(said["labels"], dict)
     return Model(
-        name=typed(said["name"], str),
-        ready=typed(said["ready"], bool),
-        reason=typed(said["reason"], str, type(None)),
-        default_version=typed(said["default_version"], int, type(None)),
-        labels={label: typed(version, int) for label, version in labels.items()},
-        versions=tuple(_version(version) for version in typed(said["versions"], list)),
+        name=expect_type(said["name"], str),
+        ready=expect_type(said["ready"], bool),
+        reason=expect_type(said["reason"], str, type(None)),
+        default_version=expect_type(said["default_version"], int, type(None)),
+        labels={label: expect_type(version, int) for label, version in labels.items()},
+        versions=tuple(_version(version) for version in expect_type(said["versions"], list)),
         details=said,
     )
 
 
 def _version(said: dict[str, Any]) -> Version:
     return Version(
-        version=typed(said["version"], int),
-        state=typed(said["state"], str),
-        reason=typed(said.get("reason"), str, type(None)),
+        version=expect_type(said["version"], int),
+        state=expect_type(said["state"], str),
+        reason=expect_type(said.get("reason"), str, type(None)),
         classes=strings(said.get("classes", [])),
-        input_shape=whole_numbers(said.get("input_shape", [])),
+        input_shape=integers(said.get("input_shape", [])),
         details=said,
     )
