@@ -1,4 +1,4 @@
-"""Images that go in one request, and how they travel."""
+"""Images of one request, and their encoding."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 class Body(NamedTuple):
-    """What is sent."""
+    """Body of a request."""
 
     content: bytes
     media_type: str
 
 
 class Batch(Protocol):
-    """Images that go in one request."""
+    """Images of one request."""
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
 
     def part(self, start: int, end: int) -> Batch:
-        """Give some of several images."""
+        """Return some of several images."""
 
     def body(self) -> Body:
-        """Encode them."""
+        """Return them encoded."""
 
 
 class Pixels:
@@ -43,16 +43,16 @@ class Pixels:
         self._count = count
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
         return self._count
 
     def part(self, start: int, end: int) -> Self:
-        """Give some of several images."""
+        """Return some of several images."""
         part = self._array[start:end]
         return type(self)(part, len(part))
 
     def body(self) -> Body:
-        """Encode them as npy: 784 bytes an image, and the shape."""
+        """Return them as npy: a byte a pixel, and the shape."""
         stream = io.BytesIO()
         array = np.ascontiguousarray(self._array)
         np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
@@ -75,15 +75,15 @@ class Pictures:
         self._files = files
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return their number."""
         return len(self._files)
 
     def part(self, start: int, end: int) -> Self:
-        """Give some of them."""
+        """Return some of them."""
         return type(self)(self._files[start:end])
 
     def body(self) -> Body:
-        """Encode one as itself, several as a form."""
+        """Return one as it is, several as a form."""
         if len(self._files) == 1:
             [file] = self._files
             return Body(file.content, file.media_type)

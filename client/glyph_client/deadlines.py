@@ -1,7 +1,7 @@
-"""Bounds what the blocking client does on the network by one deadline.
+"""Bounds all network operations of a blocking request by one deadline.
 
 httpx bounds each read and each write. A server that sends a byte now and then, or takes one, is
-waited for as long as it likes. Here every step has what is left of the whole request's time.
+waited for as long as it likes. Here every step has the time that is left of the whole request.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-"""Of the request that this thread has under way; httpcore works in its caller's thread."""
+"""Of the request that this thread sends; httpcore works in its caller's thread."""
 
 
 @contextmanager
 def deadline_in(seconds: float) -> Iterator[None]:
-    """Set the deadline of all that this thread does on the network until the block ends."""
+    """Set the deadline of this thread's network operations until the block ends."""
     token = _deadline.set(time.monotonic() + seconds)
     try:
         yield
@@ -49,7 +49,7 @@ def check_deadline() -> None:
 
 
 def bound_by_deadline(client: httpx.Client) -> None:
-    """Have a client's connections, those to proxies too, respect the deadline.
+    """Make a client's connections, those to proxies too, respect the deadline.
 
     httpx has no option for httpcore's network backend. A test of a real connection shows that it
     is still the right attribute.

@@ -1,14 +1,14 @@
-"""What a caller of the client may catch.
+"""Exceptions of the client.
 
 GlyphError
-├── ImageError        what was handed in is no image; nothing was sent
-├── RefusedError      4xx: the service says what is wrong with the request
-│   ├── AccessError   401, 403: no key, or not the right one
+├── ImageError        the argument is not an image; nothing was sent
+├── RefusedError      4xx: the request is wrong
+│   ├── AccessError   401, 403: no key, or a wrong one
 │   └── NotFoundError 404: there is no such model, version or label
-├── UnavailableError  429, 503: it cannot now; `retry_after_s` says when it may
+├── UnavailableError  429, 503: not now; `retry_after_s` is when to try again
 ├── UnreachableError  there is no connection, or it broke
-├── DeadlineError     408, 504, or no answer in time
-└── FailedError       5xx, or an answer that is none of Glyph's
+├── DeadlineError     408, 504, or no response in time
+└── FailedError       5xx, or a response that Glyph does not send
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class GlyphError(Exception):
-    """Base of all that the client raises; the sentence is the service's where it gave one."""
+    """Base of the client's errors; the sentence is the service's where it sent one."""
 
     def __init__(
         self,
@@ -31,14 +31,14 @@ class GlyphError(Exception):
         retry_after_s: float | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make one.
+        """Create an error.
 
         Args:
             sentence: What is wrong, and what is expected.
-            status: Of the HTTP answer; None where there was none.
-            request_id: Under which the service's log has the request.
-            retry_after_s: When the service says that another try may help.
-            details: What stood beside the sentence, such as `limit`.
+            status: HTTP status; None if there was no response.
+            request_id: Id of the request in the service's log.
+            retry_after_s: Seconds after which the service suggests another try.
+            details: Further fields of the response, such as `limit`.
         """
         super().__init__(sentence)
         self.sentence = sentence
@@ -49,7 +49,7 @@ class GlyphError(Exception):
 
 
 class ImageError(GlyphError, ValueError):
-    """Raised when what was handed in is no image that can be sent."""
+    """Raised when an argument is not an image that can be sent."""
 
 
 class RefusedError(GlyphError):
@@ -73,8 +73,8 @@ class UnreachableError(GlyphError, ConnectionError):
 
 
 class DeadlineError(GlyphError, TimeoutError):
-    """Raised when there was no answer in time."""
+    """Raised when there was no response in time."""
 
 
 class FailedError(GlyphError):
-    """Raised when the service failed, or what answered is not Glyph."""
+    """Raised when the service failed, or the server is not Glyph."""

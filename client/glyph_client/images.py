@@ -1,4 +1,4 @@
-"""Takes images as people have them, and cuts them into what one request can hold."""
+"""Accepts images in many forms, and cuts them into batches for one request each."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     Many = Stack | Iterable[Picture | NDArray[Any]] | Sequence[Rows]
     """Many images."""
 
-_MOST_BYTES = 4 * 2**20  # half of what a service takes unless told otherwise
+_MAX_BYTES = 4 * 2**20  # half of what a service takes unless told otherwise
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
-_BRIGHTEST = 255
-_WITH_CHANNELS = 3
+_MAX_PIXEL = 255
+_NDIM_WITH_CHANNELS = 3
 """Dimensions of one image that has channels."""
 _CHANNELS = (1, 3, 4)
 _NUMBERS = (int, float, np.integer, np.floating)
 
 
 def numbered(batches: Iterator[Batch]) -> Iterator[tuple[int, Batch]]:
-    """Give each batch with the number of its first image."""
+    """Yield the number of each batch's first image, and the batch."""
     first = 0
     for batch in batches:
         yield first, batch
@@ -49,20 +49,20 @@ def numbered(batches: Iterator[Batch]) -> Iterator[tuple[int, Batch]]:
 
 
 def read_images(images: object, limit: Callable[[], int]) -> tuple[bool, Iterator[Batch]]:
-    """Take what a caller hands in.
+    """Return the images of a caller in batches.
 
     Args:
         images: One image or many. A picture is a path, the bytes of a file or a PIL image. An array
             or a nested list of one or two dimensions is one image, and so is one of three whose
             last has 1, 3 or 4 (channels); else it is many.
-        limit: Gives the most images of a batch, whenever one is cut.
+        limit: Returns the most images of a batch, whenever one is cut.
 
     Returns:
-        Whether it is one image; and the batches, read one by one, so that it need not all be in
+        True if it is one image; and the batches, read one by one, so that they need not all be in
         memory.
 
     Raises:
-        ImageError: If it is no image. The batches raise it, too, and OSError for a file.
+        ImageError: If it is not an image. The batches raise it, too, and OSError for a file.
     """
     if _is_picture(images):
         return True, iter([Pictures([_read_picture(images)])])
@@ -77,12 +77,12 @@ def read_images(images: object, limit: Callable[[], int]) -> tuple[bool, Iterato
 
 
 def _is_one(array: NDArray[Any]) -> bool:
-    with_channels = array.ndim == _WITH_CHANNELS and array.shape[-1] in _CHANNELS
-    return array.ndim < _WITH_CHANNELS or with_channels
+    with_channels = array.ndim == _NDIM_WITH_CHANNELS and array.shape[-1] in _CHANNELS
+    return array.ndim < _NDIM_WITH_CHANNELS or with_channels
 
 
 def _cut_array(array: NDArray[np.uint8], limit: Callable[[], int]) -> Iterator[Batch]:
-    start, most = 0, max(1, _MOST_BYTES // array[0].nbytes)
+    start, most = 0, max(1, _MAX_BYTES // array[0].nbytes)
     while start < len(array):
         part = array[start : start + min(most, limit())]
         yield Pixels(part, len(part))
@@ -90,7 +90,7 @@ def _cut_array(array: NDArray[np.uint8], limit: Callable[[], int]) -> Iterator[B
 
 
 def _cut_items(items: Iterable[object], limit: Callable[[], int]) -> Iterator[Batch]:
-    """Put neighbours of the same kind into one batch."""
+    """Yield batches of neighbours of the same kind."""
     batch: list[Any] = []
     size, kind = 0, object()
     for item in items:
@@ -99,7 +99,7 @@ def _cut_items(items: Iterable[object], limit: Callable[[], int]) -> Iterator[Ba
         else:
             image = _as_pixels(item)
         bytes_, kind_of_item = _measure(image)
-        full = len(batch) >= limit() or size + bytes_ > _MOST_BYTES
+        full = len(batch) >= limit() or size + bytes_ > _MAX_BYTES
         if batch and (full or kind != kind_of_item):
             yield _batch(batch)
             batch, size = [], 0
@@ -110,7 +110,7 @@ def _cut_items(items: Iterable[object], limit: Callable[[], int]) -> Iterator[Ba
 
 
 def _measure(image: PictureFile | NDArray[np.uint8]) -> tuple[int, object]:
-    """Give the bytes of an image, and what is alike in all that may go with it."""
+    """Return the bytes of an image, and a key that images of one batch share."""
     if isinstance(image, PictureFile):
         return len(image.content), "picture"
     return image.nbytes, image.shape
@@ -149,11 +149,11 @@ def _as_pixels(images: object) -> NDArray[np.uint8]:
 
 
 def _fits(array: NDArray[Any]) -> bool:
-    return bool(array.min() >= 0 and array.max() <= _BRIGHTEST)  # not with a NaN either
+    return bool(array.min() >= 0 and array.max() <= _MAX_PIXEL)  # not with a NaN either
 
 
 def _is_nested(images: object) -> bool:
-    """Tell whether it is numbers in lists, however deep."""
+    """Return True for numbers in lists, however deep."""
     while isinstance(images, (list, tuple)) and images:
         images = images[0]
     return isinstance(images, _NUMBERS)
@@ -164,7 +164,7 @@ def _is_picture(image: object) -> TypeGuard[Picture]:
 
 
 def _is_pil(image: object) -> TypeGuard[Image]:
-    pillow = sys.modules.get("PIL.Image")  # who has such an image has imported it
+    pillow = sys.modules.get("PIL.Image")  # a caller with such an image has imported it
     return pillow is not None and isinstance(image, pillow.Image)
 
 
@@ -185,13 +185,13 @@ def _read_picture(picture: Picture) -> PictureFile:
 
 
 def _as_png(image: Image) -> bytes:
-    from PIL import ImageOps  # noqa: PLC0415 - only who hands in its images has it
+    from PIL import ImageOps  # noqa: PLC0415 - only its callers have it
 
     upright = ImageOps.exif_transpose(image)
     if upright.mode not in _PNG_MODES:
         upright = upright.convert("RGB")
     stream = io.BytesIO()
-    upright.save(stream, "PNG", compress_level=1)  # quick; the way is short
+    upright.save(stream, "PNG", compress_level=1)  # fast rather than small
     return stream.getvalue()
 
 
