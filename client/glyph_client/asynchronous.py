@@ -112,7 +112,7 @@ class AsyncGlyph:
         """Return True if the model serves; False, too, if the service cannot be reached."""
         return await self._service.ready()
 
-    async def wait_until_ready(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - as in Glyph
+    async def wait_until_ready(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - also in Glyph
         """Wait until the model serves.
 
         Raises:

@@ -50,7 +50,7 @@ def parse_predictions(response: httpx.Response, elapsed_s: float) -> list[Predic
     """
     document = parse_json(response)
     with _checked_shape(response):
-        said, model = document["predictions"], document["model"]
+        predictions, model = document["predictions"], document["model"]
         timing = {name: float(ms) / 1000 for name, ms in _timings(response)}
         served = Served(
             model=expect_type(model["name"], str),
@@ -60,8 +60,8 @@ def parse_predictions(response: httpx.Response, elapsed_s: float) -> list[Predic
             inference_s=timing.get("inference", 0.0),
             elapsed_s=elapsed_s,
         )
-        rows = _probabilities([one["probabilities"] for one in said])
-        return [_prediction(one, row, served) for one, row in zip(said, rows, strict=True)]
+        rows = _probabilities([one["probabilities"] for one in predictions])
+        return [_prediction(one, row, served) for one, row in zip(predictions, rows, strict=True)]
 
 
 def parse_models(response: httpx.Response) -> tuple[Model, ...]:
@@ -97,9 +97,9 @@ def parse_example(response: httpx.Response) -> NDArray[np.uint8]:
     """
     document = parse_json(response)
     with _checked_shape(response), np.errstate(invalid="ignore"):
-        said = np.array(document["instances"][0], np.float64)
-        image = said.astype(np.uint8)
-        if not image.ndim or not np.array_equal(image, said):
+        numbers = np.array(document["instances"][0], np.float64)
+        image = numbers.astype(np.uint8)
+        if not image.ndim or not np.array_equal(image, numbers):
             raise ValueError("no pixels from 0 to 255")
         return image
 
@@ -185,45 +185,45 @@ def _probabilities(rows: list[Any]) -> NDArray[np.float32]:
     return probabilities
 
 
-def _prediction(said: dict[str, Any], row: NDArray[np.float32], served: Served) -> Prediction:
+def _prediction(document: dict[str, Any], row: NDArray[np.float32], served: Served) -> Prediction:
     return Prediction(
-        label=expect_type(said["label"], str),
-        class_=expect_type(said["class"], int),
-        probability=finite(said["probability"]),
+        label=expect_type(document["label"], str),
+        class_=expect_type(document["class"], int),
+        probability=finite(document["probability"]),
         probabilities=row,
-        notes=strings(said.get("notes", [])),
-        top=tuple(_choice(one) for one in expect_type(said.get("top", []), list)),
+        notes=strings(document.get("notes", [])),
+        top=tuple(_choice(one) for one in expect_type(document.get("top", []), list)),
         served=served,
     )
 
 
-def _choice(said: dict[str, Any]) -> Choice:
+def _choice(document: dict[str, Any]) -> Choice:
     return Choice(
-        label=expect_type(said["label"], str),
-        class_=expect_type(said["class"], int),
-        probability=finite(said["probability"]),
+        label=expect_type(document["label"], str),
+        class_=expect_type(document["class"], int),
+        probability=finite(document["probability"]),
     )
 
 
-def _model(said: dict[str, Any]) -> Model:
-    labels = expect_type(said["labels"], dict)
+def _model(document: dict[str, Any]) -> Model:
+    labels = expect_type(document["labels"], dict)
     return Model(
-        name=expect_type(said["name"], str),
-        ready=expect_type(said["ready"], bool),
-        reason=expect_type(said["reason"], str, type(None)),
-        default_version=expect_type(said["default_version"], int, type(None)),
+        name=expect_type(document["name"], str),
+        ready=expect_type(document["ready"], bool),
+        reason=expect_type(document["reason"], str, type(None)),
+        default_version=expect_type(document["default_version"], int, type(None)),
         labels={label: expect_type(version, int) for label, version in labels.items()},
-        versions=tuple(_version(version) for version in expect_type(said["versions"], list)),
-        details=said,
+        versions=tuple(_version(version) for version in expect_type(document["versions"], list)),
+        details=document,
     )
 
 
-def _version(said: dict[str, Any]) -> Version:
+def _version(document: dict[str, Any]) -> Version:
     return Version(
-        version=expect_type(said["version"], int),
-        state=expect_type(said["state"], str),
-        reason=expect_type(said.get("reason"), str, type(None)),
-        classes=strings(said.get("classes", [])),
-        input_shape=integers(said.get("input_shape", [])),
-        details=said,
+        version=expect_type(document["version"], int),
+        state=expect_type(document["state"], str),
+        reason=expect_type(document.get("reason"), str, type(None)),
+        classes=strings(document.get("classes", [])),
+        input_shape=integers(document.get("input_shape", [])),
+        details=document,
     )

@@ -1,4 +1,4 @@
-"""What the client's tests share: they are unit tests, and generated ones have no deadline."""
+"""Shared by the client's tests: the marker, and no deadline in generated tests."""
 
 from __future__ import annotations
 

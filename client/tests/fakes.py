@@ -1,4 +1,4 @@
-"""A service that answers the client without a network, and time that passes only when told to."""
+"""A fake service without a network, and a fake clock."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SHAPE = (2, 2)
 
 
 class FakeService:
-    """Takes an image's first pixel for its class; several pictures are of as many classes.
+    """Predicts an image's first pixel as its class, and 0, 1, ... for several pictures.
 
-    What is scripted is answered first: a response, or an exception that the transport raises.
+    `script` is answered first: responses, and exceptions for the transport to raise.
     """
 
     def __init__(self, *, max_images=100):
@@ -42,12 +42,12 @@ class FakeService:
 
     @property
     def paths(self):
-        """Tell what was asked for."""
+        """Return the paths of the requests."""
         return [request.url.path for request in self.requests]
 
     @property
     def images(self):
-        """Give the first pixels of each request that was sent as an array."""
+        """Return the first pixels of each request that was sent as an array."""
         return [marks(request) for request in self.requests]
 
     def _predict(self, request):
@@ -99,7 +99,7 @@ def media_type(request):
 
 
 def marks(request):
-    """Give the class of each image of a request."""
+    """Return the class of each image of a request."""
     if media_type(request) != "application/x-npy":
         return list(range(max(1, request.content.count(b'name="image"'))))
     array = np.load(io.BytesIO(request.content))
@@ -107,7 +107,7 @@ def marks(request):
 
 
 def answer(classes, *, version=3, notes=False):
-    """Answer as a service does."""
+    """Return a response with predictions."""
     predictions = []
     for number in classes:
         kind = number % len(CLASSES)
@@ -121,15 +121,15 @@ def answer(classes, *, version=3, notes=False):
 
 
 def refusal(status, sentence="no", *, headers=None, **details):
-    """Refuse as a service does."""
+    """Return a response with an error."""
     return httpx.Response(status, json={"error": sentence, **details}, headers=headers or {})
 
 
 def stack(count):
-    """Make images that are marked 0, 1, 2, ..."""
+    """Return images that are marked 0, 1, 2, ..."""
     return np.arange(count, dtype=np.uint8).repeat(4).reshape(count, *SHAPE)
 
 
 def pattern(text):
-    """Match a sentence word for word."""
+    """Return a pattern that matches the text word for word."""
     return re.escape(text)

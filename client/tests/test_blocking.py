@@ -92,7 +92,7 @@ def test_one_image_in_a_list_has_predictions(ask):
 
 
 def test_pictures_have_notes(ask):
-    """What was done to them is said."""
+    """They name how each was prepared."""
     assert ("inverted",) == ask().predict(PNG).notes
     assert [("inverted",)] * 2 == [one.notes for one in ask().predict([PNG, PNG])]
 

@@ -1,4 +1,4 @@
-"""What the blocking client's connections do with the time that is left."""
+"""The deadline of the blocking client's connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from glyph_client.deadlines import deadline_in
 
 
 class Wire(httpcore.NetworkStream):
-    """Takes and gives one byte a second, by a clock of its own."""
+    """Sends and receives one byte a second, by a clock of its own."""
 
     def __init__(self):
         self.now = 0.0

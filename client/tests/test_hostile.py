@@ -1,4 +1,4 @@
-"""What is answered by something that is not Glyph, or means harm: an error of the client's own."""
+"""Responses of servers that are not Glyph, or mean harm, raise the client's own errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people hand in, and what of it travels."""
+"""Images that callers pass, and the bodies they become."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def picture(form="PNG", array=GREY):
 
 
 def files(body):
-    """Give name, kind and content of each file of a form."""
+    """Return name, media type and content of each file of a form."""
     head = f"Content-Type: {body.media_type}\r\n\r\n".encode()
     parts = message_from_bytes(head + body.content).get_payload()
     return [(p.get_filename(), p.get_content_type(), p.get_payload(decode=True)) for p in parts]
