@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from app.web.channel import HostChannel
 from app.web.errors import HostLostError
 from app.web.pending_call import GONE, PENDING_CALL
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from app.statistics import VersionStatistics
     from app.status import HostStatus, LoadedModel, ModelStatus
-    from app.web.channel import HostChannel, Prediction
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 _LOOK_S = 1.0
 """How often a thread that waits looks whether the event loop still runs."""
 _SHUTTING_DOWN = "the service is shutting down"
+
+
+def _blocking(
+    method: Callable[Concatenate[HostChannel, _P], Coroutine[Any, Any, _T]],
+) -> Callable[Concatenate[BlockingHost, _P], _T]:
+    """Return a method that waits for the one of the channel that has its name."""
+    name = method.__name__
+
+    def call(self: BlockingHost, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        coroutine: Coroutine[Any, Any, _T] = getattr(self._channel, name)(*args, **kwargs)
+        return self._wait(coroutine)
+
+    return call
 
 
 class BlockingHost:
@@ -47,42 +57,14 @@ class BlockingHost:
     ) -> LoadedModel:
         """Return what answers requests; waits while a model's first version is being loaded."""
         found = self._channel.serving_now(model, version)
-        if found is not None:
-            return found
-        return self._wait(self._channel.serving(deadline, size, model=model, version=version))
+        return found or self._serving(deadline, size, model=model, version=version)
 
-    def predict(
-        self,
-        rows: int,
-        pixels: bytes | memoryview,
-        deadline: float,
-        *,
-        model: str | None = None,
-        version: int = 0,
-        or_default: bool = False,
-    ) -> Prediction:
-        """Have images classified."""
-        return self._wait(
-            self._channel.predict(
-                rows, pixels, deadline, model=model, version=version, or_default=or_default
-            )
-        )
-
-    def admin(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
-        """Have the host do what an operator asks for."""
-        return self._wait(self._channel.admin(request, deadline))
-
-    def metrics(self, deadline: float) -> bytes:
-        """Fetch the host's metrics in Prometheus' text format."""
-        return self._wait(self._channel.metrics(deadline))
-
-    def statistics(self, deadline: float) -> list[VersionStatistics]:
-        """Fetch what callers asked of each version."""
-        return self._wait(self._channel.statistics(deadline))
-
-    def example(self, deadline: float, *, model: str | None = None) -> NDArray[np.uint8]:
-        """Fetch a golden image of a model's default version."""
-        return self._wait(self._channel.example(deadline, model=model))
+    _serving = _blocking(HostChannel.serving)
+    predict = _blocking(HostChannel.predict)
+    admin = _blocking(HostChannel.admin)
+    metrics = _blocking(HostChannel.metrics)
+    statistics = _blocking(HostChannel.statistics)
+    example = _blocking(HostChannel.example)
 
     def _wait(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine on the event loop; each ends by its own deadline."""
