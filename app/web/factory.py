@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.share import parse_share
 from app.web.access.layers import access_layers
 from app.web.admin import admin_blueprint
+from app.web.authorization import check_token
 from app.web.errors import register_errors
 from app.web.flask_app import FlaskApp
 from app.web.gate import Gate, GatedApplication
@@ -28,9 +29,10 @@ from app.web.operations import operations_blueprint
 from app.web.page import page_blueprint
 from app.web.pictures.reading import PictureReader
 from app.web.predict import predict_blueprint, read_head
-from app.web.prediction_routes import GLYPH
+from app.web.prediction_routes import GLYPH, TF_SERVING
 from app.web.predictor import Predictor
 from app.web.static_files import StaticFiles, static_blueprint
+from app.web.tf_serving.paths import asked_by
 from app.web.tf_serving.routes import tf_serving_blueprint
 from app.web.traffic import Traffic
 
@@ -40,6 +42,13 @@ if TYPE_CHECKING:
     from app.settings import Settings
     from app.web.blocking_host import BlockingHost
     from app.web.metrics import WebMetrics
+
+_TF_SERVING_REST = ("/v1/<rest:rest>", "/V1/<rest:rest>")
+_CHANGES = (
+    "/models/<name>/<action>",
+    "/v2/repository/models/<name>/load",
+    "/v2/repository/models/<name>/unload",
+)
 
 
 def create_app(
@@ -75,7 +84,11 @@ def create_app(
     most_bytes = settings.frame_bounds.pixels
     reader = reader or PictureReader(clock, on_shed=metrics.shed, most_bytes=most_bytes)
     app.register_blueprint(predict_blueprint(predictor, reader, **bounds))
-    app.head_checks = dict.fromkeys(GLYPH, partial(read_head, timeout_ms=timeout_ms))
+    app.head_checks = {
+        **dict.fromkeys(GLYPH, partial(read_head, timeout_ms=timeout_ms)),
+        **dict.fromkeys((*TF_SERVING, *_TF_SERVING_REST), asked_by),
+        **dict.fromkeys(_CHANGES, partial(check_token, token=token)),
+    }
     app.register_blueprint(tf_serving_blueprint(predictor, **bounds))
     app.register_blueprint(models_blueprint(channel, traffic))
     app.register_blueprint(admin_blueprint(channel, token))

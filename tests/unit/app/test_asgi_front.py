@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,8 @@ SAFETY_S = 10
 JSON, RAW = ("content-type", "application/json"), ("content-type", "application/octet-stream")
 PIXELS = bytes([7, 0, 0, 255])
 MOST_BYTES = 1024
+TOKEN = "of-an-operator-of-this-service"  # noqa: S105
+RIGHT_TOKEN, WRONG = (("authorization", f"Bearer {token}") for token in (TOKEN, "another"))
 RIGHT = Request("/predict", PIXELS, (RAW,))
 TO_FLASK = Request("/predict?top_k=1", PIXELS, (RAW,))
 """The same question, and one that the event loop leaves to Flask."""
@@ -210,17 +213,44 @@ UNAWAITED = [
     pytest.param(silent("/predict?top_k=x", 100, JSON), 400, id="query"),
     pytest.param(silent("/predict", 100, JSON, ("accept", "text/html")), 406, id="form"),
     pytest.param(silent("/predict", 100, JSON, ("x-request-timeout-ms", "0")), 400, id="deadline"),
+    pytest.param(silent("/v1/nothing", 100, JSON), 400, id="nothing of TensorFlow Serving"),
+    pytest.param(silent("/V1/models/shapes:Predict", 100, JSON), 400, id="a verb it has not"),
+    pytest.param(silent(f"/v1/models/a/versions/{9**25}:predict", 100), 400, id="its version"),
+    pytest.param(silent("/models/shapes/promote", 100, JSON), 401, id="an order without a token"),
+    pytest.param(silent("/models/shapes/pin", 100, WRONG), 403, id="one with another token"),
+    pytest.param(silent("/v2/repository/models/shapes/load", 100), 401, id="load"),
+    pytest.param(silent("/v2/repository/models/shapes/unload", 100), 401, id="unload"),
     pytest.param(silent("/healthz", 100, method="GET"), 200, id="GET"),
     pytest.param(silent("/predict", 100, method="OPTIONS"), 200, id="OPTIONS"),
 ]
 
 
 @pytest.mark.parametrize(("request_", "status"), UNAWAITED)
-def test_what_no_view_reads_is_not_waited_for(ask, request_, status):
-    """The head has decided the answer."""
-    client = ask(request_)
+def test_what_no_view_reads_is_not_waited_for(ask, make_ways, request_, status):
+    """The head has decided the answer: it is the one that a whole body would get."""
+    front = make_ways(admin_token=TOKEN).short
+    client = ask(request_, front)
+    whole = ask(replace(request_, pieces=()), front, body=bytes(100))
 
     assert (status, False) == (client.status, client.asked.is_set())
+    assert whole.sent == client.sent
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/v1/models/shapes:predict", ()),
+        ("/v1/models/shapes:classify", ()),
+        ("/models/shapes/pin", (RIGHT_TOKEN,)),
+        ("/v2/repository/models/shapes/unload", (RIGHT_TOKEN,)),
+    ],
+)
+def test_what_a_view_reads_is_waited_for(ask, make_ways, target, headers):
+    """Nothing in the head is wrong."""
+    request = silent(target, 100, ("x-request-timeout-ms", "20"), *headers)
+    client = ask(request, make_ways(admin_token=TOKEN).short)
+
+    assert (408, True) == (client.status, client.asked.is_set())
 
 
 @pytest.mark.parametrize("target", ["/predict", "/v1/models/shapes:predict"])
