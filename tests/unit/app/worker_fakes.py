@@ -14,6 +14,7 @@ import time
 from types import SimpleNamespace
 from typing import NamedTuple, Self
 
+import pytest
 from gunicorn.config import Config
 
 from app.asgi_types import RECEIVED
@@ -21,6 +22,8 @@ from app.gunicorn_worker import WebWorker
 
 PATIENCE_S = 10
 """How long anything may take before a test gives up; nothing takes that long."""
+tcp = pytest.mark.parametrize("way", ["TCP"], indirect=True)
+"""For what does not depend on what a connection goes over."""
 
 
 class Parts:

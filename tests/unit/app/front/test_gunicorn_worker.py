@@ -20,10 +20,8 @@ from app.asgi_types import RECEIVED
 from app.connection_table import SPARE_CONNECTIONS
 from app.gunicorn_worker import WebWorker
 from app.http_connection import HttpConnection
-from tests.certificates import make_certificate
 from tests.unit.app.worker_fakes import (
     PATIENCE_S,
-    Application,
     Worker,
     connect,
     listen,
@@ -40,16 +38,6 @@ def _look_often(monkeypatch):
 
 
 @pytest.fixture
-def application():
-    return Application()
-
-
-@pytest.fixture
-def listener():
-    return listen()
-
-
-@pytest.fixture
 def address(listener):
     return listener.getsockname()
 
@@ -58,11 +46,6 @@ def address(listener):
 def worker(application, listener):
     with Worker(application, listener) as worker:
         yield worker
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def test_several_addresses_are_served(application, tmp_path):

@@ -10,51 +10,13 @@ from functools import partial
 import pytest
 
 from app.http_connection import HttpConnection
-from tests.certificates import make_certificate
 from tests.unit.app.worker_fakes import (
-    Application,
-    Worker,
     chunked,
-    connect,
     head,
-    listen,
     post,
+    tcp,
     until,
 )
-
-
-@pytest.fixture
-def application():
-    return Application()
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    return make_certificate(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture
-def listener():
-    return listen()
-
-
-@pytest.fixture(params=["TCP", "TLS"])
-def worker(request, listener, application, certificate, monkeypatch):
-    """Serve over what is named."""
-    monkeypatch.setattr("app.gunicorn_worker._LOOK_EVERY_S", 0.005)
-    tls = certificate if request.param == "TLS" else None
-    with Worker(application, listener, certificate=tls) as worker:
-        worker.trusted = tls and tls.cert
-        yield worker
-
-
-@pytest.fixture
-def client(worker, listener):
-    with connect(listener.getsockname(), worker.trusted) as client:
-        yield client
-
-
-tcp = pytest.mark.parametrize("worker", ["TCP"], indirect=True)
 
 UNREADABLE = "the request cannot be read: "
 

@@ -8,7 +8,6 @@ import time
 import pytest
 
 from app.status import HostStatus, ModelStatus
-from tests.certificates import make_certificate
 from tests.in_process import BothWays, InstantChannel, serving
 from tests.unit.app.worker_fakes import Worker, chunked, connect, head, listen, post
 
@@ -27,11 +26,6 @@ class FrontWorker(Worker):
         super().load_wsgi()
         channel = InstantChannel(HostStatus.of(MODEL))
         self.asgi = BothWays(channel, self.loop, time.monotonic).short
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(params=["TCP", "TLS"])
