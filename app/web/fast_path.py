@@ -222,8 +222,8 @@ class FastPath:
         plain = read_plain_body(body, shape, self._max_images)
         if plain is None:
             return None
-        key, images = plain
-        return Question(*images, partial(prediction_response, self._name(usual), key=key))
+        key, rows, pixels = plain
+        return Question(rows, pixels, partial(prediction_response, self._name(usual), key=key))
 
     def _read_open_inference(self, usual: Usual, environ: Environ, body: bytes) -> Reading | None:
         length = environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from typing import Any
 
+from app.web.encodings.json_parsing import describe, describe_keys
 from app.web.errors import BadInputError
 
 KEY = "b64"
@@ -24,19 +25,26 @@ def decode_base64(where: str, instance: dict[str, Any]) -> bytes:
     """
     text = instance.get(KEY)
     if text is None or len(instance) > 1:
-        keys = ", ".join(map(repr, sorted(instance)[:5]))[:80] or "none"
-        expected = f'an object has the one key "{KEY}"'
-        raise BadInputError(f"{where} is an object with the keys {keys}; {expected}")
+        found = f"{where} is an object with the keys {describe_keys(instance)}"
+        raise BadInputError(f'{found}; an object has the one key "{KEY}"')
     if not isinstance(text, str):
-        kind = type(text).__name__
-        raise BadInputError(f"{where}, {KEY} is of the type {kind}; a string of base64 is expected")
+        raise BadInputError(f"{where}, {KEY} is {describe(text)}; a string of base64 is expected")
     if text.startswith(_DATA_URL):
         raise BadInputError(f"{where}, {KEY} is a data URL; what follows its comma is expected")
+    return from_base64(f"{where}, {KEY}", text)
+
+
+def from_base64(where: str, text: str) -> bytes:
+    """Decode base64.
+
+    Raises:
+        BadInputError: If it is not base64 to the letter (RFC 4648, section 4).
+    """
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as exc:
         reason = str(exc).partition(":")[0].lower()
-        raise BadInputError(f"{where}, {KEY} is no base64: {reason}") from None
+        raise BadInputError(f"{where} is no base64: {reason}") from None
 
 
 def is_raw(content: bytes, size: int) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from app.web.encodings.images import Images, no_pictures
-from app.web.encodings.pixels import INK, check_count, refuse_number
+from app.web.encodings.pixels import INK, check_count, layouts, refuse_number
 from app.web.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -139,14 +139,10 @@ def read_header(body: bytes) -> Header:
 
 
 def arrange(array: NDArray[Any], shape: Shape) -> NDArray[Any] | None:
-    """Give images in their number and the model's shape; None where they are of another."""
-    pixels = math.prod(shape)
-    of_one: tuple[tuple[int, ...], ...] = (shape, (pixels,))
-    if shape[2] == 1:
-        of_one += (shape[:2],)
-    if array.shape in of_one:
+    """Return images in their number and the model's shape; None where they are of another."""
+    if array.shape in layouts(shape):
         return array.reshape(1, *shape)
-    if array.shape[1:] in of_one:
+    if array.shape[1:] in layouts(shape):
         return array.reshape(len(array), *shape)
     return None
 

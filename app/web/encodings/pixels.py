@@ -25,7 +25,8 @@ def refuse_number(where: str, value: float) -> NoReturn:
         raise BadInputError(f"{where}: {value!r} is a fraction; {RANGE}{hint}")
     if 0 <= value <= INK:
         raise BadInputError(f"{where}: {value!r} is written as a fraction; {RANGE}")
-    raise BadInputError(f"{where}: {value!r} is out of range; {RANGE}")
+    found = f"{value:g}" if isinstance(value, float) else str(value)
+    raise BadInputError(f"{where}: {found} is out of range; {RANGE}")
 
 
 def check_count(images: int, max_images: int) -> None:
@@ -40,8 +41,8 @@ def check_count(images: int, max_images: int) -> None:
 
 
 def layouts(shape: Shape) -> tuple[tuple[int, ...], ...]:
-    """Return what an image may look like: as the model has it, flat, or without its one channel."""
-    return (shape, (math.prod(shape),), *([shape[:2]] if shape[2] == 1 else []))
+    """Return what an image may look like: without its one channel, flat, or as the model has it."""
+    return (*([shape[:2]] if shape[2] == 1 else []), (math.prod(shape),), shape)
 
 
 def form(shape: Shape) -> str:

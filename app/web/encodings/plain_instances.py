@@ -8,11 +8,13 @@ object for each. A body of many images is read in slices, so that other requests
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simdjson
+
+from app.web.encodings.pixels import INK, layouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 _DIGITS_AND_SPACE = b"0123456789 \t\r\n"
 _OPENINGS = {"instances": b'{"instances":[', "inputs": b'{"inputs":['}
 _CLOSING = b"]}"
-_INK = 255
 _SLICE_IMAGES = 32
 _FEW_BYTES = 64
 """Enough for the brackets that an image begins with, however they are spaced."""
@@ -100,7 +101,7 @@ def _numbers(body: bytes, images: int, size: int, key: str) -> tuple[int, bytes]
         numbers = np.frombuffer(document[key].as_buffer(of_type="u"), np.uint64)
     except (ValueError, KeyError, RuntimeError):  # no JSON, digits in the key, beyond 64 bits
         return None
-    if len(numbers) != images * size or numbers.max() > _INK:  # a list of one may be empty
+    if len(numbers) != images * size or numbers.max() > INK:  # a list of one may be empty
         return None
     return images, numbers.astype(np.uint8).tobytes()
 
@@ -111,13 +112,8 @@ def _frame(opening: bytes, image: bytes, images: int) -> bytes:
 
 @lru_cache(maxsize=16)
 def _image_frames(shape: Shape) -> tuple[bytes, ...]:
-    """Give what an image's JSON looks like without its digits, in each layout."""
-    rows, columns, channels = shape
-    flat = _list_of(b"", math.prod(shape))
-    nested = _list_of(_list_of(_list_of(b"", channels), columns), rows)
-    if channels != 1:
-        return flat, nested
-    return _list_of(_list_of(b"", columns), rows), flat, nested
+    """Return what an image's JSON looks like without its digits, in each layout."""
+    return tuple(reduce(_list_of, reversed(layout), b"") for layout in layouts(shape))
 
 
 def _list_of(item: bytes, count: int) -> bytes:

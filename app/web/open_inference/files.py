@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import binascii
 import struct
 from typing import TYPE_CHECKING, Any
 
-from app.web.errors import BadInputError, TooLargeError
+from app.web.encodings.base64_instances import from_base64
+from app.web.encodings.pixels import check_count
+from app.web.errors import BadInputError
 from app.web.open_inference.tensors import INPUT
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ def read_files(tensor: Tensor, max_images: int) -> list[bytes]:
         found = f"input {INPUT} has the shape {list(shape)}"
         raise BadInputError(f"{found}; [n] or [n, 1] is expected of {FILES}, n at least 1")
     count = shape[0]
-    if count > max_images:
-        sentence = f"{count} images in one request; at most {max_images} are taken"
-        raise TooLargeError(sentence, found=count, limit=max_images)
+    check_count(count, max_images)
     if isinstance(tensor.data, memoryview):
         return _cut(tensor.data, count)
     if len(tensor.data) != count:
@@ -73,8 +72,4 @@ def _decode(place: int, element: Any) -> bytes:
         element = element[0]
     if not isinstance(element, str):
         raise BadInputError(f"{name_of(place)} is no string; the base64 of its file is expected")
-    try:
-        return binascii.a2b_base64(element, strict_mode=True)
-    except ValueError as exc:
-        reason = str(exc).partition(":")[0].lower()
-        raise BadInputError(f"{name_of(place)} is no base64: {reason}") from None
+    return from_base64(name_of(place), element)

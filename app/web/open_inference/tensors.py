@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from app.web.errors import BadInputError, TooLargeError
+from app.web.encodings.json_parsing import describe, shorten
+from app.web.encodings.pixels import INK, RANGE, check_count, layouts, refuse_number
+from app.web.errors import BadInputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
 INPUT = "images"
 """The one tensor that a model takes."""
-_INK = 255
-_PIXELS = "pixels are whole numbers from 0 (background) to 255 (ink)"
 DATATYPES: dict[str, np.dtype[Any]] = {
     "UINT8": np.dtype("<u1"),
     "UINT16": np.dtype("<u2"),
@@ -33,7 +33,6 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "FP64": np.dtype("<f8"),
 }
 """What holds pixels: how its bytes are read."""
-_QUOTE_LENGTH = 40
 _SLICE_IMAGES = 32
 
 
@@ -78,21 +77,19 @@ def _datatype(tensor: Tensor) -> np.dtype[Any]:
     datatype = DATATYPES.get(tensor.datatype)
     if datatype is None:
         raise BadInputError(
-            f"input {INPUT} has the datatype {tensor.datatype[:_QUOTE_LENGTH]}, which holds no "
+            f"input {INPUT} has the datatype {shorten(tensor.datatype)}, which holds no "
             f"pixels; UINT8 is expected, or another of {', '.join(DATATYPES)}, or BYTES of pictures"
         )
     return datatype
 
 
 def _check_shape(dimensions: tuple[int, ...], shape: Shape, max_images: int) -> None:
-    layouts = [shape, (math.prod(shape),), *([shape[:2]] if shape[2] == 1 else [])]
-    if not dimensions or dimensions[0] < 1 or dimensions[1:] not in layouts:
-        expected = " or ".join(f"[n, {', '.join(map(str, layout))}]" for layout in layouts)
+    if not dimensions or dimensions[0] < 1 or dimensions[1:] not in layouts(shape):
+        forms = (", ".join(map(str, layout)) for layout in layouts(shape))
+        expected = " or ".join(f"[n, {form}]" for form in forms)
         found = f"input {INPUT} has the shape {list(dimensions)}"
         raise BadInputError(f"{found}; {expected} is expected, n at least 1")
-    if dimensions[0] > max_images:
-        sentence = f"{dimensions[0]} images in one request; at most {max_images} are taken"
-        raise TooLargeError(sentence, found=dimensions[0], limit=max_images)
+    check_count(dimensions[0], max_images)
 
 
 def _from_bytes(
@@ -124,7 +121,7 @@ def _from_numbers(
     if not nested and len(data) != images * size:
         found = f"input {INPUT} has {len(data)} numbers"
         raise BadInputError(f"{found}; {images * size} are expected for shape {list(dimensions)}")
-    most = _INK if datatype.kind == "f" else min(_INK, np.iinfo(datatype).max)
+    most = INK if datatype.kind == "f" else min(INK, np.iinfo(datatype).max)
     pixels = []
     for start in range(0, images, _SLICE_IMAGES):
         stop = start + _SLICE_IMAGES
@@ -157,7 +154,7 @@ def _narrow(values: list[Any], dimensions: tuple[int, ...], start: int, most: in
         most: The largest that may be among them.
     """
     kinds = set(map(type, values))
-    if kinds == {int} and most == _INK:
+    if kinds == {int} and most == INK:
         try:
             return bytes(values)
         except ValueError:
@@ -166,50 +163,33 @@ def _narrow(values: list[Any], dimensions: tuple[int, ...], start: int, most: in
         return _pack(np.array(values, np.float64), dimensions, start, most)
     position = next(n for n, value in enumerate(values) if type(value) not in (int, float))
     place = _place(start + position, dimensions)
-    raise BadInputError(f"{place} is {_describe(values[position])}; {_PIXELS}")
+    raise BadInputError(f"{place} is {describe(values[position])}; {RANGE}")
 
 
 def _refuse_nesting(part: Any, size: int, dimensions: tuple[int, ...]) -> NoReturn:
-    found = f"a list of {len(part)}" if isinstance(part, list) else _describe(part)
     raise BadInputError(
         f"input {INPUT} is nested otherwise than its shape {list(dimensions)} says: "
-        f"{found} where a list of {size} is expected"
+        f"{describe(part)} where a list of {size} is expected"
     )
 
 
 def _pack(
-    values: NDArray[Any], dimensions: tuple[int, ...], start: int = 0, most: int = _INK
+    values: NDArray[Any], dimensions: tuple[int, ...], start: int = 0, most: int = INK
 ) -> bytes:
     with np.errstate(invalid="ignore"):  # what becomes of NaN is not equal to it, whatever it is
         pixels = values.astype(np.uint8)
     right = pixels == values
-    if most < _INK:
+    if most < INK:
         right &= pixels <= most
     if not right.all():
         position = int(right.argmin())
-        _refuse(values[position].item(), _place(start + position, dimensions), most)
+        value, place = values[position].item(), _place(start + position, dimensions)
+        if most < value <= INK and value % 1 == 0:
+            raise BadInputError(f"{place}: {value:g}; the datatype holds no more than {most}")
+        refuse_number(place, value)
     return pixels.tobytes()
-
-
-def _refuse(value: float, place: str, most: int) -> NoReturn:
-    if math.isfinite(value) and value % 1:
-        hint = " and are not scaled to 0..1" if 0 < value < 1 else ""
-        raise BadInputError(f"{place} is the fraction {value!r}; {_PIXELS}{hint}")
-    if 0 <= value <= _INK:
-        raise BadInputError(f"{place} is {value:g}; the datatype holds no more than {most}")
-    raise BadInputError(f"{place} is {value:g}, which is out of range; {_PIXELS}")
 
 
 def _place(position: int, dimensions: tuple[int, ...]) -> str:
     index = ", ".join(map(str, np.unravel_index(position, dimensions)))
-    return f"input {INPUT}: the value at [{index}]"
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, str):
-        return f"the string {value[:_QUOTE_LENGTH]!r}"
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, list | dict):
-        return "a list" if isinstance(value, list) else "an object"
-    return "null" if value is None else f"the number {value!r}"
+    return f"input {INPUT}, the value at [{index}]"

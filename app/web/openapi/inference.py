@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, get_args
 
 from app.web.bodies import LONGEST_TIMEOUT_MS
+from app.web.encodings.pixels import layouts
 from app.web.open_inference.files import FILES
 from app.web.open_inference.inference_request import HEADER_LENGTH, OUTPUT
 from app.web.open_inference.metadata import EXTENSIONS, PLATFORM
@@ -131,14 +131,12 @@ def schemas(facts: Facts) -> dict[str, Json]:
 def _request(facts: Facts) -> Json:
     bounds = facts.bounds
     images = {"type": "integer", "minimum": 1, "maximum": bounds.max_images}
-    layouts: list[list[int]] = [[], [1]]  # of pictures
-    for shape in facts.shapes:
-        layouts += [[*shape], [math.prod(shape)], *([[*shape[:2]]] if shape[2] == 1 else [])]
+    forms = [(), (1,), *(form for shape in facts.shapes for form in layouts(shape))]
     tensor = record(
         {
             "name": {"const": INPUT},
             "datatype": {"enum": [*DATATYPES, FILES]},
-            "shape": either(*(_sizes(images, layout) for layout in layouts))
+            "shape": either(*(_sizes(images, form) for form in forms))
             if facts.shapes
             else list_of(images),
             "data": {"type": "array", "description": "Whole numbers, or files in base64."},
@@ -170,7 +168,7 @@ def _options(fields: dict[str, Json]) -> Json:
     return either(record(nullable, *nullable), NULL)
 
 
-def _sizes(images: Json, layout: list[int]) -> Json:
+def _sizes(images: Json, layout: tuple[int, ...]) -> Json:
     sizes = [images, *({"const": size} for size in layout)]
     return {
         "type": "array",

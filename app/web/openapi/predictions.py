@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import TYPE_CHECKING, Any, get_args
 
 from app.web.answers import NPY, RAW
 from app.web.bodies import LONGEST_TIMEOUT_MS, TIMEOUT_HEADER
+from app.web.encodings.pixels import layouts
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.refusals import headers
 from app.web.openapi.schemas import NUMBER, STRING, VERSION, either, list_of, nothing_else, record
@@ -85,21 +87,14 @@ def _image(shapes: tuple[Shape, ...]) -> Json:
     about = {"description": "Whole numbers: 0 is background, 255 is ink."}
     if not shapes:
         return {"type": "array", **about}
-    return either(*layouts(shapes)) | about
+    return either(*image_forms(shapes)) | about
 
 
-def layouts(shapes: tuple[Shape, ...]) -> list[Json]:
+def image_forms(shapes: tuple[Shape, ...]) -> list[Json]:
     """Describe every layout that an image of these shapes may have in JSON."""
-    return [form for shape in shapes for form in _forms(shape)]
-
-
-def _forms(shape: Shape) -> list[Json]:
-    rows, columns, channels = shape
-    forms = [list_of(_PIXEL, math.prod(shape))]
-    forms.append(list_of(list_of(list_of(_PIXEL, channels), columns), rows))
-    if channels == 1:
-        forms.insert(0, list_of(list_of(_PIXEL, columns), rows))
-    return forms
+    return [
+        reduce(list_of, reversed(layout), _PIXEL) for shape in shapes for layout in layouts(shape)
+    ]
 
 
 def _predict(route: str, facts: Facts) -> Operation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.web.openapi.operation import Operation, answer, component, json_of
-from app.web.openapi.predictions import REFUSED, REQUEST_ID, TIMEOUT, example_of, layouts
+from app.web.openapi.predictions import REFUSED, REQUEST_ID, TIMEOUT, example_of, image_forms
 from app.web.openapi.refusals import headers
 from app.web.openapi.schemas import NUMBER, STRING, either, list_of, nothing_else, record
 from app.web.tf_serving.answers import OUTPUT, STATES
@@ -71,7 +71,7 @@ def _predict(which: str, facts: Facts) -> Operation:
 
 def schemas(facts: Facts) -> dict[str, Json]:
     """Describe what goes in and what comes out."""
-    forms = layouts(facts.shapes) or [component("Image")]  # all of a request in the same one
+    forms = image_forms(facts.shapes) or [component("Image")]  # all of a request in the same one
     count = {"minItems": 1, "maxItems": facts.bounds.max_images}
     images = either(*(list_of(form, **count) for form in forms))
     named = either(*(list_of(nothing_else(record({INPUT: form})), **count) for form in forms))

@@ -8,13 +8,13 @@ from app.web.encodings.json_parsing import describe
 from app.web.tf_serving.documents import parse_object
 from app.web.tf_serving.errors import InvalidArgumentError
 from app.web.tf_serving.plain_bodies import read_plain_body
-from app.web.tf_serving.tensors import SIGNATURE, Images, images_of
+from app.web.tf_serving.tensors import SIGNATURE, images_of
 
 if TYPE_CHECKING:
     from app.status import Shape
 
 
-def decode_images(body: bytes, shape: Shape, max_images: int) -> tuple[str, Images]:
+def decode_images(body: bytes, shape: Shape, max_images: int) -> tuple[str, int, bytes]:
     """Decode a body.
 
     Args:
@@ -23,7 +23,8 @@ def decode_images(body: bytes, shape: Shape, max_images: int) -> tuple[str, Imag
         max_images: Bound on the images.
 
     Returns:
-        The key that the images stand at, `instances` or `inputs`, and the images.
+        The key that the images stand at, `instances` or `inputs`, their number, and their uint8
+        pixels, row-major, image after image.
 
     Raises:
         InvalidArgumentError: If anything is malformed, or does not fit the model.

@@ -48,9 +48,11 @@ class Inference:
         """
         deadline, body = self._receive()
         model = self._serving(asked, deadline, body)
-        key, images = decode_images(body, model.input_shape, self._max_images)
+        key, rows, pixels = decode_images(body, model.input_shape, self._max_images)
         try:
-            prediction = self._predictor.predict(asked.target, *images, deadline, request.environ)
+            prediction = self._predictor.predict(
+                asked.target, rows, pixels, deadline, request.environ
+            )
         except NotFoundError:  # it has gone meanwhile
             raise asked.unknown() from None
         return prediction_response(asked.model, prediction, key)

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from app.web.encodings.plain_instances import read_plain
-from app.web.tf_serving.tensors import INPUT, SIGNATURE, Images
+from app.web.tf_serving.tensors import INPUT, SIGNATURE
 
 if TYPE_CHECKING:
     from app.status import Shape
@@ -32,7 +32,7 @@ _NAMED_COLUMN = _pattern(_START + rf'"inputs" : {{ "{INPUT}" :')
 _AFTER_COLUMN = _pattern(r"} } \Z")
 
 
-def read_plain_body(body: bytes, shape: Shape, max_images: int) -> tuple[str, Images] | None:
+def read_plain_body(body: bytes, shape: Shape, max_images: int) -> tuple[str, int, bytes] | None:
     """Decode a body; None for whatever needs a closer look.
 
     Args:
@@ -41,19 +41,20 @@ def read_plain_body(body: bytes, shape: Shape, max_images: int) -> tuple[str, Im
         max_images: Bound on the images.
 
     Returns:
-        The key that the images stand at, `instances` or `inputs`, and the images.
+        The key that the images stand at, `instances` or `inputs`, their number, and their uint8
+        pixels, row-major, image after image.
     """
     if named := _between(_NAMED_ROWS, body, _AFTER_ROWS):
         images = _read_rows(_BETWEEN_ROWS.split(named), shape, max_images)
-        return None if images is None else ("instances", images)
+        return None if images is None else ("instances", *images)
     if column := _between(_NAMED_COLUMN, body, _AFTER_COLUMN):
         read = read_plain(b'{"inputs":%b}' % column, shape, max_images, "inputs")
-        return None if read is None else ("inputs", Images(*read))
+        return None if read is None else ("inputs", *read)
     if rows := _ROWS.match(body):
         signature, key = rows.groups()
         plain = b'{"%b":%b' % (key, body[rows.end() :]) if signature else body
         read = read_plain(plain, shape, max_images, key.decode())
-        return None if read is None else (key.decode(), Images(*read))
+        return None if read is None else (key.decode(), *read)
     return None
 
 
@@ -63,7 +64,7 @@ def _between(start: re.Pattern[bytes], body: bytes, end: re.Pattern[bytes]) -> b
     return body[begun.end() : ended.start()] if begun and ended else None
 
 
-def _read_rows(rows: list[bytes], shape: Shape, max_images: int) -> Images | None:
+def _read_rows(rows: list[bytes], shape: Shape, max_images: int) -> tuple[int, bytes] | None:
     """Read rows of one image each, all nested alike."""
     if len(rows) > max_images or len({row.count(b"[") for row in rows}) > 1:
         return None
@@ -73,4 +74,4 @@ def _read_rows(rows: list[bytes], shape: Shape, max_images: int) -> Images | Non
         if read is None:
             return None
         pixels.append(read[1])
-    return Images(len(rows), b"".join(pixels))
+    return len(rows), b"".join(pixels)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from app.web.encodings.instances import examine
 from app.web.encodings.json_parsing import describe, describe_keys
@@ -23,16 +23,7 @@ SIGNATURE = "serving_default"
 INPUT = "images"
 
 
-class Images(NamedTuple):
-    """What is to be classified."""
-
-    rows: int
-    """Number of images."""
-    pixels: bytes
-    """uint8, row-major, image after image."""
-
-
-def images_of(document: dict[str, Any], shape: Shape, max_images: int) -> tuple[str, Images]:
+def images_of(document: dict[str, Any], shape: Shape, max_images: int) -> tuple[str, int, bytes]:
     """Read the images of a request.
 
     Args:
@@ -41,7 +32,8 @@ def images_of(document: dict[str, Any], shape: Shape, max_images: int) -> tuple[
         max_images: Bound on the images.
 
     Returns:
-        The key that they stand at, `instances` or `inputs`, and the images.
+        The key that they stand at, `instances` or `inputs`, their number, and their uint8 pixels,
+        row-major, image after image.
 
     Raises:
         InvalidArgumentError: If they are malformed.
@@ -63,7 +55,7 @@ def images_of(document: dict[str, Any], shape: Shape, max_images: int) -> tuple[
             raise InvalidArgumentError(f"{found}; {common} are expected, as of the first")
         common = levels
         pixels.append(own)
-    return key, Images(len(pixels), b"".join(pixels))
+    return key, len(pixels), b"".join(pixels)
 
 
 def _values(document: dict[str, Any]) -> tuple[str, list[Any]]:

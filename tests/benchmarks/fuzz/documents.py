@@ -98,11 +98,11 @@ def _instances(data: bytes, shape: tuple[int, int, int]) -> None:
 
 
 def _tf_serving(data: bytes, shape: tuple[int, int, int]) -> None:
-    key, images = decode_images(data, shape, MOST_IMAGES)
-    check_pixels(images.rows, images.pixels, shape)
+    key, rows, pixels = decode_images(data, shape, MOST_IMAGES)
+    check_pixels(rows, pixels, shape)
     text = data.decode(errors="surrogateescape")
     document, _ = json.JSONDecoder().raw_decode(text.lstrip(" \t\r\n\ufeff"))
-    _same(document[key], images.pixels)
+    _same(document[key], pixels)
 
 
 def _open_inference(data: bytes, shape: tuple[int, int, int]) -> None:

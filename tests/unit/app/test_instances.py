@@ -199,10 +199,10 @@ def test_the_first_wrong_pixel_is_told():
         (None, f"is null; {EXPECTED}; {LIST_OF_ONE}"),
         ("abc", f"is the string 'abc'; {EXPECTED}; {LIST_OF_ONE}"),
         ("a" * 784, f"is the string '{'a' * 40}…'; {EXPECTED}; {LIST_OF_ONE}"),
-        ({"pixels": []}, f"is an object with the keys 'pixels'; {ONE_KEY}"),
+        ({"pixels": []}, f"is an object with the keys pixels; {ONE_KEY}"),
         (
             dict.fromkeys("abcdefg"),
-            f"is an object with the keys 'a', 'b', 'c', 'd', 'e'; {ONE_KEY}",
+            f"is an object with the keys a, b, c, d, e; {ONE_KEY}",
         ),
     ],
     ids=[

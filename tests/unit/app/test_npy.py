@@ -130,7 +130,7 @@ def test_a_channel_is_named():
     array = np.zeros((1, *COLOUR))
     array[0, 1, 2, 1] = 300
 
-    assert "image 0, row 1, column 2, channel 1: 300.0 is out of" in refusal(npy(array), COLOUR)
+    assert "image 0, row 1, column 2, channel 1: 300 is out of" in refusal(npy(array), COLOUR)
 
 
 def test_too_many_images_are_refused():

@@ -83,7 +83,7 @@ def test_many_numbers_are_read_in_slices(dimensions):
 
     data[-1] = 300 if len(dimensions) == 2 else [[1, 2, 3], [4, 5, 300]]
     place = "39, 5" if len(dimensions) == 2 else "39, 1, 2"
-    with pytest.raises(BadInputError, match=rf"the value at \[{place}\] is 300, "):
+    with pytest.raises(BadInputError, match=rf"the value at \[{place}\]: 300 is "):
         read_pixels(tensor, SHAPE, 64)
 
 
@@ -108,7 +108,7 @@ def test_colour_needs_its_channels():
     with pytest.raises(BadInputError) as caught:
         read(PIXELS, (2, 1, 2), shape=(1, 2, 3))
 
-    expected = "input images has the shape [2, 1, 2]; [n, 1, 2, 3] or [n, 6] is expected"
+    expected = "input images has the shape [2, 1, 2]; [n, 6] or [n, 1, 2, 3] is expected"
     assert f"{expected}, n at least 1" == str(caught.value)
 
 
@@ -121,7 +121,7 @@ def test_another_shape_is_refused(dimensions):
         read(PIXELS, dimensions)
 
     found = f"input images has the shape {list(dimensions)}"
-    expected = "[n, 2, 3, 1] or [n, 6] or [n, 2, 3] is expected, n at least 1"
+    expected = "[n, 2, 3] or [n, 6] or [n, 2, 3, 1] is expected, n at least 1"
     assert f"{found}; {expected}" == str(caught.value)
 
 
@@ -167,16 +167,16 @@ def test_data_that_does_not_fill_its_shape_is_refused(data, sentence):
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        (256, f"is 256, which is out of range; {WHOLE}"),
-        (-1, f"is -1, which is out of range; {WHOLE}"),
-        (0.5, f"is the fraction 0.5; {WHOLE} and are not scaled to 0..1"),
-        (7.25, f"is the fraction 7.25; {WHOLE}"),
-        (1e300, f"is 1e+300, which is out of range; {WHOLE}"),
-        ("7", f"is the string '7'; {WHOLE}"),
-        (True, f"is the boolean true; {WHOLE}"),
-        (None, f"is null; {WHOLE}"),
-        ([7], f"is a list; {WHOLE}"),
-        ({}, f"is an object; {WHOLE}"),
+        (256, f": 256 is out of range; {WHOLE}"),
+        (-1, f": -1 is out of range; {WHOLE}"),
+        (0.5, f": 0.5 is a fraction; {WHOLE} and are not scaled to 0..1"),
+        (7.25, f": 7.25 is a fraction; {WHOLE}"),
+        (1e300, f": 1e+300 is out of range; {WHOLE}"),
+        ("7", f" is the string '7'; {WHOLE}"),
+        (True, f" is the boolean true; {WHOLE}"),
+        (None, f" is null; {WHOLE}"),
+        ([7], f" is a list of 1; {WHOLE}"),
+        ({}, f" is an object; {WHOLE}"),
     ],
 )
 def test_what_is_no_pixel_is_named_with_its_place(value, sentence):
@@ -184,18 +184,18 @@ def test_what_is_no_pixel_is_named_with_its_place(value, sentence):
     with pytest.raises(BadInputError) as caught:
         read([*PIXELS[:10], value, 1])
 
-    assert f"input images: the value at [1, 1, 1, 0] {sentence}" == str(caught.value)
+    assert f"input images, the value at [1, 1, 1, 0]{sentence}" == str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("value", "datatype", "sentence"),
     [
-        (256, "UINT16", f"is 256, which is out of range; {WHOLE}"),
-        (-1, "INT8", f"is -1, which is out of range; {WHOLE}"),
-        (2**63, "UINT64", f"is 9.22337e+18, which is out of range; {WHOLE}"),
-        (0.5, "FP16", f"is the fraction 0.5; {WHOLE} and are not scaled to 0..1"),
-        (np.nan, "FP32", f"is nan, which is out of range; {WHOLE}"),
-        (-np.inf, "FP64", f"is -inf, which is out of range; {WHOLE}"),
+        (256, "UINT16", f": 256 is out of range; {WHOLE}"),
+        (-1, "INT8", f": -1 is out of range; {WHOLE}"),
+        (2**63, "UINT64", f": 9223372036854775808 is out of range; {WHOLE}"),
+        (0.5, "FP16", f": 0.5 is a fraction; {WHOLE} and are not scaled to 0..1"),
+        (np.nan, "FP32", f": nan is out of range; {WHOLE}"),
+        (-np.inf, "FP64", f": -inf is out of range; {WHOLE}"),
     ],
 )
 def test_bytes_that_are_no_pixel_are_named_with_their_place(value, datatype, sentence):
@@ -205,7 +205,7 @@ def test_bytes_that_are_no_pixel_are_named_with_their_place(value, datatype, sen
     with pytest.raises(BadInputError) as caught:
         read(binary(values, (DATATYPES | NARROW)[datatype]), (1, 2, 3), datatype)
 
-    assert f"input images: the value at [0, 1, 2] {sentence}" == str(caught.value)
+    assert f"input images, the value at [0, 1, 2]{sentence}" == str(caught.value)
 
 
 def test_a_number_that_its_type_does_not_hold_is_refused():
@@ -213,7 +213,7 @@ def test_a_number_that_its_type_does_not_hold_is_refused():
     with pytest.raises(BadInputError) as caught:
         read([0, 0, 0, 0, 0, 200], (1, 6), "INT8")
 
-    expected = "input images: the value at [0, 5] is 200; the datatype holds no more than 127"
+    expected = "input images, the value at [0, 5]: 200; the datatype holds no more than 127"
     assert expected == str(caught.value)
 
 

@@ -39,7 +39,7 @@ def test_images_are_read_with_and_without_the_name(layout, image, extra, count):
     ):
         content = json.dumps(extra | {key: value}, **layout).encode()
 
-        assert (key, (count, bytes(PIXELS * count))) == read(content)
+        assert (key, count, bytes(PIXELS * count)) == read(content)
 
 
 @pytest.mark.parametrize(
@@ -111,4 +111,4 @@ def test_many_rows_are_read(count):
     """All of them, in order."""
     body = {"instances": [NAMED] * count}
 
-    assert ("instances", (count, bytes(PIXELS * count))) == read(body, 100)
+    assert ("instances", count, bytes(PIXELS * count)) == read(body, 100)
