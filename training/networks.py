@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import keras
@@ -19,18 +18,6 @@ def build(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> keras.Mo
     body = {"softmax": _softmax, "cnn": _cnn, "compact": _compact}[recipe.network]
     logits = body(pixels, classes, zero_weights=recipe.zero_weights)
     return keras.Model(images, logits, name=recipe.network)
-
-
-def multiply_adds(network: keras.Model) -> int:
-    """Count the multiply-adds of one image in convolutions and dense layers."""
-    total = 0
-    for layer in network.layers:
-        if isinstance(layer, layers.DepthwiseConv2D | layers.Conv2D):
-            rows, columns = layer.output.shape[1:3]
-            total += rows * columns * math.prod(layer.kernel.shape)
-        elif isinstance(layer, layers.Dense):
-            total += math.prod(layer.kernel.shape)
-    return total
 
 
 def _softmax(x: keras.KerasTensor, classes: int, *, zero_weights: bool) -> keras.KerasTensor:
