@@ -42,10 +42,8 @@ _DOCUMENTS = {
     "manifest": "for the manifest",
     "stamp": "for the state of the files",
     "control": "for the control document",
-    "labels": "for the labels",
     "history": "for the history",
     "change": "for a change",
-    "set_label": "for a change of a label",
 }
 _TRANSFERS = {
     "fetch": "for the files",
@@ -55,7 +53,6 @@ _TRANSFERS = {
     "remove": "to remove a version",
     "clean": "to clean up",
 }
-_CHANGES = ("change", "set_label")
 _ASKED = _DOCUMENTS | _TRANSFERS
 
 
@@ -92,7 +89,7 @@ class _Call:
             f"{store.location} does not answer: it was asked {asked} at {when}, and there is no "
             "answer yet"
         )
-        if name in _CHANGES:
+        if name == "change":
             self.sentence += "; the change may be made all the same"
         self._method = getattr(store, name)
         self._done = threading.Event()

@@ -67,12 +67,6 @@ class Store(Protocol):
     ) -> Change:
         """Apply an edit to the newest control document, atomically; nobody's change is lost."""
 
-    def labels(self, model: str) -> dict[str, int]:
-        """Give label -> version."""
-
-    def set_label(self, model: str, label: str, version: int, *, by: str | None = None) -> None:
-        """Point a label at an existing version, atomically."""
-
     def draft(self, model: str) -> AbstractContextManager[Draft]:
         """Open a draft: a local directory that `commit` turns into the next version."""
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING
 
-from model_store.control import CONTROL, Audit, Control, whoami
+from model_store.control import CONTROL
 from model_store.errors import StoreError, VersionNotFoundError, printable
 from model_store.labels import LABELS
 from model_store.metadata import MODEL_NAME_PATTERN, require_model_name
 from model_store.version_numbers import parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from model_store.control import Change
+    from model_store.control import Control
 
 
 class StoreBase(ABC):
@@ -28,16 +26,6 @@ class StoreBase(ABC):
     @abstractmethod
     def control(self, model: str) -> Control:
         """Give what is decided about a model; one nobody has touched has the defaults."""
-
-    @abstractmethod
-    def change(
-        self, model: str, action: str, edit: Callable[[Control], Control], **audit: Unpack[Audit]
-    ) -> Change:
-        """Apply an edit to the newest control document, atomically; nobody's change is lost."""
-
-    @abstractmethod
-    def _existing(self, model: str, version: int) -> object:
-        """Find a version, or raise VersionNotFoundError."""
 
     @abstractmethod
     def _names(self, key: str) -> list[str]:
@@ -62,19 +50,6 @@ class StoreBase(ABC):
     def latest(self, model: str) -> int | None:
         """Give the greatest version, or None where there is none."""
         return max(self.versions(model), default=None)
-
-    def labels(self, model: str) -> dict[str, int]:
-        """Give label -> version."""
-        return dict(self.control(model).labels)
-
-    def set_label(self, model: str, label: str, version: int, *, by: str | None = None) -> None:
-        """Point a label at an existing version, atomically."""
-
-        def edit(present: Control) -> Control:
-            self._existing(model, version)
-            return present.model_copy(update={"labels": present.labels | {label: version}})
-
-        self.change(model, "label", edit, by=by or whoami(), version=version, label=label)
 
     def _refuse_held(self, model: str, version: int) -> None:
         """Refuse to remove a version that is pinned or labelled."""

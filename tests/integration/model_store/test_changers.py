@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model_store import ModelStore
+from model_store import ModelStore, labelling
 from tests.integration.model_store.publisher import publish
 
 PROGRAM = Path(__file__).with_name("changer.py")
@@ -93,9 +93,9 @@ def test_killed_processes_leave_a_whole_document(store, start):
     for round_ in range(5):
         said |= wait_for([start(f"{name}{round_}") for name in ("ann", "bob")], 3)
 
-    store.set_label("mnist", "last", 1)
+    labelling.label(store, "mnist", "last", 1, force=True)
 
-    labels = store.labels("mnist")
+    labels = store.control("mnist").labels
     for name, number in said.items():
         assert {f"{name}-{n}" for n in range(1, number + 1)} <= set(labels)
     control = store.root / "mnist" / "control"

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from model_store import labelling
+
 pytest.importorskip("s3fs")
 pytest.importorskip("moto")
 pytest.importorskip("flask_cors")
@@ -170,13 +172,13 @@ def test_changes_at_once_are_all_made(store, url, tmp_path):
 
     def edit(control, name="a"):
         for n in inner:  # others' changes come first, three times
-            other.set_label("mnist", f"other-{n}", 1)
+            labelling.label(other, "mnist", f"other-{n}", 1, force=True)
             break
         return control.model_copy(update={"labels": control.labels | {name: 1}})
 
     store.change("mnist", "label", edit, by="ada")
 
-    assert {"a", "other-0", "other-1", "other-2"} == set(other.labels("mnist"))
+    assert {"a", "other-0", "other-1", "other-2"} == set(other.control("mnist").labels)
     assert [1, 2, 3, 4] == [change.generation for change in store.history("mnist")]
 
 
@@ -270,7 +272,7 @@ def test_a_publisher_whose_server_goes_away_can_try_again(store, server):
 def test_a_lost_answer_makes_no_second_change(store, server):
     """The second attempt finds what the first has written, and knows it for its own."""
     publish(store)
-    store.set_label("mnist", "stable", 1)
+    labelling.label(store, "mnist", "stable", 1, force=True)
     genuine = store._objects._create
 
     def create(key, data):
@@ -278,10 +280,10 @@ def test_a_lost_answer_makes_no_second_change(store, server):
         return genuine(key, data)
 
     store._objects._create = create
-    store.set_label("mnist", "canary", 1)
+    labelling.label(store, "mnist", "canary", 1, force=True)
 
     assert ["label"] * 2 == [change.action for change in store.history("mnist")]
-    assert {"stable": 1, "canary": 1} == store.labels("mnist")
+    assert {"stable": 1, "canary": 1} == store.control("mnist").labels
 
 
 def test_a_changed_object_is_refused(store, url, tmp_path):

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from model_store import labelling
+
 
 def damage(store, version: int, name: str) -> str:
     """Cut a file off; give its path."""
@@ -18,7 +20,7 @@ def test_list_shows_every_version_on_a_line(store, publish, models):
     """Columns are aligned, dates are short, nothing is cut off."""
     for model in ("mnist", "letters"):
         publish(model)
-    store.set_label("mnist", "stable", 1)
+    labelling.label(store, "mnist", "stable", 1, force=True)
 
     code, out, _ = models("list")
 
@@ -50,7 +52,7 @@ def test_list_for_programs(store, publish, models):
     """Every version is an object, with a problem or with null."""
     publish()
     publish()
-    store.set_label("mnist", "stable", 1)
+    labelling.label(store, "mnist", "stable", 1, force=True)
     damage(store, 2, "metadata.json")
 
     code, out, _ = models("list", "--json")
@@ -155,7 +157,7 @@ def test_gc_keeps_the_newest_and_the_labelled(store, publish, models):
     """Old versions go, but for those a label points at; abandoned drafts go too."""
     for _ in range(5):
         publish()
-    store.set_label("mnist", "stable", 1)
+    labelling.label(store, "mnist", "stable", 1, force=True)
     (store.root / "mnist" / ".draft-killed").mkdir()
 
     code, out, _ = models("gc", "--keep", "2", "--json")

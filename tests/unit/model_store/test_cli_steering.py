@@ -239,7 +239,7 @@ def test_an_untried_version_is_taken_by_force(store, publish, models, arguments)
 
     code, _, _ = models(*arguments, "--force")
 
-    assert (0, [1]) == (code, list(store.labels("mnist").values()))
+    assert (0, [1]) == (code, list(store.control("mnist").labels.values()))
 
 
 def test_a_store_may_be_a_url(models, monkeypatch, tmp_path):

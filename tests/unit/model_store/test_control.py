@@ -20,6 +20,7 @@ from model_store import (
     generations,
 )
 from model_store.control import ATTEMPTS, ContentionError, append
+from model_store.labelling import label
 
 MODEL = "mnist"
 
@@ -146,7 +147,7 @@ def test_whoever_loses_applies_the_edit_again(store, publish):
     change = store.change(MODEL, "label", slow, by="ann")
 
     assert [{}, {"quick": 1}] == seen
-    assert (2, {"quick": 1, "slow": 1}) == (change.generation, store.labels(MODEL))
+    assert (2, {"quick": 1, "slow": 1}) == (change.generation, store.control(MODEL).labels)
     assert ["bob", "ann"] == [change.by for change in store.history(MODEL)]
 
 
@@ -202,7 +203,7 @@ def test_whose_draft_of_a_change_was_removed_has_lost(store, publish, monkeypatc
 
     store.change(MODEL, "label", edit, by="ann")
 
-    assert (2, {"a": 1}) == (len(edited), store.labels(MODEL))
+    assert (2, {"a": 1}) == (len(edited), store.control(MODEL).labels)
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(store, publish, monkeypatch):
@@ -244,7 +245,7 @@ def test_a_broken_generation_is_named(store, publish, content, field):
     path = directory(store) / "00000002.json"
     path.write_text(content)
 
-    for look in (store.control, store.history, store.labels):
+    for look in (store.control, store.history):
         with pytest.raises(InvalidDocumentError) as caught:
             look(MODEL)
         assert (path, field) == (caught.value.path, caught.value.field)
@@ -254,19 +255,19 @@ def test_labels_json_counts_until_the_first_change(store, publish):
     """Stores from before there was a control document keep their labels."""
     publish()
     (store.root / MODEL / "labels.json").write_text('{"stable": 1}')
-    assert {"stable": 1} == store.labels(MODEL)
+    assert {"stable": 1} == store.control(MODEL).labels
 
     store.change(MODEL, "label", labelling("a"), by="ann")
     (store.root / MODEL / "labels.json").write_text('{"ignored": 1}')
 
-    assert {"stable": 1, "a": 1} == store.labels(MODEL)
+    assert {"stable": 1, "a": 1} == store.control(MODEL).labels
 
 
 def test_labels_json_shows_the_newest_labels(store, publish):
     """Other tools read it."""
     publish()
-    store.set_label(MODEL, "a", 1)
-    store.set_label(MODEL, "b", 1)
+    label(store, MODEL, "a", 1, force=True)
+    label(store, MODEL, "b", 1, force=True)
 
     assert {"a": 1, "b": 1} == mirrored(store)
     assert ["label", "label"] == [change.action for change in store.history(MODEL)]
@@ -280,12 +281,12 @@ def test_labels_json_shows_the_newest_labels_when_two_write_it(store, publish, m
     def overtaken(path, document):
         calls.append(document)
         if len(calls) == 1:
-            store.set_label(MODEL, "b", 1)
+            label(store, MODEL, "b", 1, force=True)
         write(path, document)
 
     monkeypatch.setattr(generations, "write_document", overtaken)
 
-    store.set_label(MODEL, "a", 1)
+    label(store, MODEL, "a", 1, force=True)
 
     assert {"a": 1, "b": 1} == mirrored(store)
 
@@ -300,9 +301,9 @@ def test_a_change_holds_though_labels_json_cannot_be_written(store, publish, mon
     monkeypatch.setattr(generations, "write_document", refuse)
 
     with caplog.at_level(logging.WARNING):
-        store.set_label(MODEL, "a", 1)
+        label(store, MODEL, "a", 1, force=True)
 
-    assert {"a": 1} == store.labels(MODEL)
+    assert {"a": 1} == store.control(MODEL).labels
     assert "labels.json does not show the newest labels: " in caplog.text
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from model_store import InvalidDocumentError, StoreError, VersionNotFoundError
+from model_store import InvalidDocumentError, StoreError, VersionNotFoundError, labelling
 
 
 def test_a_label_points_at_a_version(store, publish):
     """Labels are read back, and can be moved without touching the others."""
     for label, version in (("stable", publish()), ("canary", publish())):
-        store.set_label("mnist", label, version)
-    store.set_label("mnist", "stable", 2)
+        labelling.label(store, "mnist", label, version, force=True)
+    labelling.label(store, "mnist", "stable", 2, force=True)
 
-    assert {"stable": 2, "canary": 2} == store.labels("mnist")
+    assert {"stable": 2, "canary": 2} == store.control("mnist").labels
 
 
 def test_a_label_needs_a_version(store, publish):
@@ -21,22 +21,22 @@ def test_a_label_needs_a_version(store, publish):
     publish()
 
     with pytest.raises(VersionNotFoundError, match="mnist has no version 2"):
-        store.set_label("mnist", "stable", 2)
+        labelling.label(store, "mnist", "stable", 2, force=True)
 
-    assert {} == store.labels("mnist")
+    assert {} == store.control("mnist").labels
 
 
 def test_a_label_needs_a_model(store):
-    """A model without a single version is named, and no directory appears for it."""
-    with pytest.raises(VersionNotFoundError, match="has no model 'mnist'"):
-        store.set_label("mnist", "stable", 1)
+    """No directory appears for one without a single version."""
+    with pytest.raises(VersionNotFoundError, match="mnist has no version 1"):
+        labelling.label(store, "mnist", "stable", 1, force=True)
 
     assert not store.root.exists()
 
 
 def test_a_labelled_version_is_not_removed(store, publish):
     """The sentence says which label holds it."""
-    store.set_label("mnist", "stable", publish())
+    labelling.label(store, "mnist", "stable", publish(), force=True)
 
     with pytest.raises(StoreError, match="mnist version 1 is labelled stable; it stays"):
         store.remove("mnist", 1)
@@ -56,6 +56,6 @@ def test_broken_labels_are_refused(store, publish, content, field):
     path.write_text(content)
 
     with pytest.raises(InvalidDocumentError) as caught:
-        store.labels("mnist")
+        store.control("mnist")
 
     assert (path, field) == (caught.value.path, caught.value.field)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from model_store import labelling
+
 pytest.importorskip("fsspec")
 
 from fsspec.implementations.memory import MemoryFileSystem
@@ -129,8 +131,9 @@ def test_a_number_taken_by_another_publisher_is_passed_over(store, publish, monk
 
 def test_an_empty_store_has_nothing(store):
     """A bucket without models is empty, not an error."""
-    found = store.models(), store.versions("mnist"), store.latest("mnist"), store.labels("mnist")
-    assert ([], [], None, {}) == found
+    found = store.models(), store.versions("mnist"), store.latest("mnist")
+    assert ([], [], None) == found
+    assert {} == store.control("mnist").labels
 
 
 def test_models_are_apart(publish, store):
@@ -195,7 +198,7 @@ def test_a_look_is_cheap(store, publish):
     """Once known, all versions are one listing, and the control document another."""
     for _ in range(3):
         publish()
-    store.set_label("mnist", "stable", 1)
+    labelling.label(store, "mnist", "stable", 1, force=True)
     store.versions("mnist"), store.control("mnist")
     store._objects._fs = counted = Counted(store._objects._fs)
 
@@ -449,20 +452,20 @@ def test_a_changed_signature_changes_the_stamp(store, publish):
 def test_changes_make_a_history(store, publish, another):
     """Every change is there, oldest first, and other machines see the newest."""
     publish()
-    store.set_label("mnist", "stable", 1, by="ada")
+    labelling.label(store, "mnist", "stable", 1, by="ada", force=True)
     another().change("mnist", "unload", lambda c: c.model_copy(update={"unloaded": True}), by="bob")
 
     assert [(1, "ada"), (2, "bob")] == [(c.generation, c.by) for c in store.history("mnist")]
-    assert ({"stable": 1}, True) == (store.labels("mnist"), store.control("mnist").unloaded)
+    assert ({"stable": 1}, True) == (store.control("mnist").labels, store.control("mnist").unloaded)
 
 
 def test_the_mirror_is_the_base_where_there_is_no_generation(store, publish, objects):
     """And it follows every change, for tools that read nothing else."""
     publish()
     objects.put("mnist/labels.json", b'{"canary": 1}')
-    assert {"canary": 1} == store.labels("mnist")
+    assert {"canary": 1} == store.control("mnist").labels
 
-    store.set_label("mnist", "stable", 1)
+    labelling.label(store, "mnist", "stable", 1, force=True)
 
     mirror = json.loads(objects.read("mnist/labels.json"))
     assert {"canary": 1, "stable": 1} == mirror
@@ -472,7 +475,7 @@ def test_no_change_is_lost(store, publish, another):
     """Whoever finds the generation taken applies the edit to the newest document."""
     publish()
     other = another()
-    others = iter([lambda: other.set_label("mnist", "canary", 1)])
+    others = iter([lambda: labelling.label(other, "mnist", "canary", 1, force=True)])
 
     def edit(control):
         next(others, lambda: None)()
@@ -514,7 +517,7 @@ def test_a_broken_generation_is_named(store, publish, objects):
 def test_a_generation_that_goes_while_it_is_read_is_named(store, publish, monkeypatch):
     """Nothing ever removes one."""
     publish()
-    store.set_label("mnist", "stable", 1)
+    labelling.label(store, "mnist", "stable", 1, force=True)
     monkeypatch.setattr(store._objects, "read_all", lambda keys: [None] * len(keys))
 
     with pytest.raises(InvalidDocumentError, match="is gone"):
@@ -524,7 +527,7 @@ def test_a_generation_that_goes_while_it_is_read_is_named(store, publish, monkey
 def test_a_labelled_version_is_not_removed(store, publish, monkeypatch):
     """Nor one that was labelled in the very moment: it comes back."""
     publish()
-    store.set_label("mnist", "stable", 1)
+    labelling.label(store, "mnist", "stable", 1, force=True)
     with pytest.raises(StoreError, match="mnist version 1 is labelled stable; it stays"):
         store.remove("mnist", 1)
 
@@ -636,7 +639,7 @@ def test_a_server_that_overwrites_is_refused(store, publish):
     careless._objects.remove(".created-only-once")
 
     with pytest.raises(StoreError, match="must obey If-None-Match"):
-        careless.set_label("mnist", "stable", 1)
+        labelling.label(careless, "mnist", "stable", 1, force=True)
     assert [1] == careless.versions("mnist")
 
 
@@ -674,7 +677,7 @@ def test_a_creation_whose_answer_got_lost_was_made(store, publish, monkeypatch, 
     monkeypatch.setattr(store._objects, "create", create)
 
     publish()
-    store.set_label("mnist", "stable", 1)
+    labelling.label(store, "mnist", "stable", 1, force=True)
 
     assert ([1], [1]) == (store.versions("mnist"), [c.generation for c in store.history("mnist")])
 

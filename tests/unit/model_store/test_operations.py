@@ -57,7 +57,7 @@ def test_an_older_version_is_pinned_when_promoted(store, passed):
 
     operations.promote(store, MODEL, 1)
 
-    assert (1, {"stable": 1}) == (store.control(MODEL).pinned, store.labels(MODEL))
+    assert (1, {"stable": 1}) == (store.control(MODEL).pinned, store.control(MODEL).labels)
 
 
 @pytest.mark.parametrize(("own", "service"), [("1", None), (None, "1"), ("1", "latest")])
@@ -110,7 +110,7 @@ def test_an_untried_version_is_promoted_only_by_force(store, publish):
     assert [] == store.history(MODEL)
 
     operations.promote(store, MODEL, 1, force=True)
-    assert {"stable": 1} == store.labels(MODEL)
+    assert {"stable": 1} == store.control(MODEL).labels
 
 
 def test_a_trial_passed_with_other_files_does_not_count(store, passed):
@@ -143,7 +143,7 @@ def test_a_rollback_pins_the_version_before(store, passed, publish):
     publish()
 
     assert (2, "slow") == (change.version, change.reason)
-    assert (2, {"stable": 2}) == (store.control(MODEL).pinned, store.labels(MODEL))
+    assert (2, {"stable": 2}) == (store.control(MODEL).pinned, store.control(MODEL).labels)
     assert 2 == default(store)
 
 
@@ -286,10 +286,10 @@ def test_a_label_needs_a_passed_trial_or_force(store, passed, publish):
     operations.label(store, MODEL, "candidate", 1)
     with pytest.raises(StoreError, match="mnist version 2 has not passed a trial yet"):
         operations.label(store, MODEL, "candidate", 2)
-    assert {"candidate": 1} == store.labels(MODEL)
+    assert {"candidate": 1} == store.control(MODEL).labels
 
     operations.label(store, MODEL, "candidate", 2, force=True)
-    assert {"candidate": 2} == store.labels(MODEL)
+    assert {"candidate": 2} == store.control(MODEL).labels
 
 
 def test_a_label_can_be_taken_away(store, passed):
@@ -300,7 +300,7 @@ def test_a_label_can_be_taken_away(store, passed):
 
     operations.label(store, MODEL, "one", None)
 
-    assert {"two": 1} == store.labels(MODEL)
+    assert {"two": 1} == store.control(MODEL).labels
     with pytest.raises(StoreError, match=r"mnist has no label one \(it has: two\)"):
         operations.label(store, MODEL, "one", None)
 
@@ -332,7 +332,7 @@ def test_a_canary_is_a_label_and_a_share(store, passed):
     )
 
     operations.canary(store, MODEL, 0)
-    assert (None, {"canary": 2}) == (store.control(MODEL).canary, store.labels(MODEL))
+    assert (None, {"canary": 2}) == (store.control(MODEL).canary, store.control(MODEL).labels)
 
 
 def test_a_shadow_is_a_label_and_a_share(store, passed):
@@ -362,7 +362,7 @@ def test_a_share_needs_a_version_that_passed_or_force(store, publish, use):
         use(store, MODEL, 10, 1)
 
     use(store, MODEL, 10, 1, force=True)
-    assert [1] == list(store.labels(MODEL).values())
+    assert [1] == list(store.control(MODEL).labels.values())
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,12 @@ def test_numbers_go_up(store, publish):
 
 def test_an_empty_store_has_nothing(store):
     """A store whose directory is not there yet is empty, not an error."""
-    found = store.models(), store.versions("mnist"), store.latest("mnist"), store.labels("mnist")
+    found = (
+        store.models(),
+        store.versions("mnist"),
+        store.latest("mnist"),
+        store.control("mnist").labels,
+    )
     assert ([], [], None, {}) == found
 
 
