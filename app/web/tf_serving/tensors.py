@@ -95,7 +95,8 @@ def _read(image: Any, shape: Shape) -> tuple[int, bytes] | None:
     level = [image]
     while (kinds := set(map(type, level))) == {list}:
         sizes = set(map(len, level))
-        if len(sizes) > 1 or len(level) * max(sizes) > math.prod(shape):
+        large = len(level) * max(sizes) > math.prod(shape) or len(dimensions) == len(shape)
+        if len(sizes) > 1 or large:
             return None
         dimensions += sizes
         level = list(chain.from_iterable(level))
