@@ -8,6 +8,7 @@ object for each. A body of many images is read in slices, so that other requests
 from __future__ import annotations
 
 import math
+import threading
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ _DIGITS_AND_SPACE = b"0123456789 \t\r\n"
 _OPENINGS = {"instances": b'{"instances":[', "inputs": b'{"inputs":['}
 _CLOSING = b"]}"
 _SLICE_IMAGES = 32
+_one_at_a_time = threading.Lock()
+"""Held while a body of many images is read: threads that share the interpreter finish all of them
+later than one after the other."""
 _FEW_BYTES = 64
 """Enough for the brackets that an image begins with, however they are spaced."""
 
@@ -49,6 +53,11 @@ def read_plain(
     """
     if len(body) < _SLICE_IMAGES * 2 * math.prod(shape):  # a digit and a comma for each pixel
         return _read_slice(body, shape, max_images, key)
+    with _one_at_a_time:
+        return _read_slices(body, shape, max_images, key)
+
+
+def _read_slices(body: bytes, shape: Shape, max_images: int, key: str) -> tuple[int, bytes] | None:
     images = 0
     pixels: list[bytes] = []
     for part in _slices(body):
