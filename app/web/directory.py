@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.web.errors import NotFoundError, NotReadyError
+from app.frames import Refusal
+from app.web.errors import (
+    BadInputError,
+    DeadlineError,
+    ModelFailedError,
+    NotFoundError,
+    NotReadyError,
+    OverloadedError,
+    ServiceError,
+    TooLargeError,
+)
 
 if TYPE_CHECKING:
+    from app.frames import Refused
     from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
-    from app.web.errors import ServiceError
+
+_ERRORS: dict[Refusal, type[ServiceError]] = {
+    Refusal.OVERLOADED: OverloadedError,
+    Refusal.EXPIRED: DeadlineError,
+    Refusal.NOT_READY: NotReadyError,
+    Refusal.FAILED: ModelFailedError,
+    Refusal.MISFIT: BadInputError,
+    Refusal.NOT_FOUND: NotFoundError,
+    Refusal.TOO_LARGE: TooLargeError,
+}
 
 
 class Directory:
@@ -76,12 +96,13 @@ class Directory:
         """Say why a model cannot be asked, though it could be once."""
         return not_ready(self._models.get(name, self.status.default))
 
-    def judged(self, name: str | None, refusal: ServiceError) -> ServiceError:
-        """Return a refusal by the host; what it did not find may be there once all is loaded."""
-        model = self._models.get(name)
-        if isinstance(refusal, NotFoundError) and model is not None and not model.complete:
-            return NotReadyError(str(refusal), retry_after_s=1)
-        return refusal
+    def error(self, name: str | None, refused: Refused) -> ServiceError:
+        """Return the error of a refusal by the host; what it did not find may be loaded yet."""
+        kind, model = _ERRORS[refused.reason], self._models.get(name)
+        if kind is NotFoundError and model is not None and not model.complete:
+            return NotReadyError(refused.sentence, retry_after_s=1)
+        again = refused.reason in (Refusal.OVERLOADED, Refusal.NOT_READY)
+        return kind(refused.sentence, retry_after_s=refused.retry_after_s if again else None)
 
     def classes(self, name: str | None, version: int) -> tuple[str, ...]:
         """Name the classes of a version that serves or is retiring."""

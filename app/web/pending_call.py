@@ -17,22 +17,18 @@ class PendingCall:
 
     def __init__(self) -> None:
         self._future: concurrent.futures.Future[Any] | None = None
-        self._cancelled = False
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Return whether nobody waits for what this request asks."""
-        return self._cancelled
+        self.is_cancelled = False
+        """Nobody waits for what this request asks."""
 
     def begin(self, future: concurrent.futures.Future[Any]) -> None:
         """Note what the thread waits for from now on."""
         self._future = future
-        if self._cancelled:
+        if self.is_cancelled:
             future.cancel()
 
     def cancel(self) -> None:
         """End the wait, and every later one: the client is gone."""
-        self._cancelled = True
+        self.is_cancelled = True
         if self._future is not None:
             self._future.cancel()
 

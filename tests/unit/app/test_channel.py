@@ -171,8 +171,8 @@ def shed() -> list[str]:
 
 @pytest.fixture
 def channel(loop, path, clock, shed, monkeypatch):
-    monkeypatch.setattr("app.web.channel._RECONNECT_S", 0.001)
-    monkeypatch.setattr("app.web.channel._SWEEP_S", 0.001)
+    monkeypatch.setattr("app.web.host_link._RECONNECT_S", 0.001)
+    monkeypatch.setattr("app.web.calls._SWEEP_S", 0.001)
     channel = HostChannel(path, 2**20, clock, silence_s=3600, on_shed=shed.append)
     loop.call(channel.start)
     yield channel
@@ -238,7 +238,7 @@ def test_a_host_that_speaks_in_the_turn_in_which_it_is_connected_is_heard(
     host.answer(host.receive())
 
     assert 4 == mark(request)
-    assert channel._greeted
+    assert channel._calls.link._greeted
 
 
 def test_a_request_is_one_frame(host, ask, deadline):
@@ -414,7 +414,7 @@ def test_deadlines_are_watched_only_while_somebody_waits(loop, host, channel, as
     host.answer(host.receive())
     loop.wait(request)
 
-    loop.until(lambda: channel._sweep_timer is None)
+    loop.until(lambda: channel._calls._sweep_timer is None)
 
 
 def test_a_late_answer_is_ignored(host, channel, ask, clock):
@@ -430,14 +430,14 @@ def test_a_late_answer_is_ignored(host, channel, ask, clock):
     host.answer(host.receive())
 
     assert 2 == mark(request)
-    assert {} == channel._calls
+    assert {} == channel._calls.open
 
 
 def test_a_host_that_does_not_read_is_not_written_to_without_bound(  # noqa: PLR0917 - fixtures
     loop, host, channel, deadline, shed, monkeypatch
 ):
     """Beyond the bound requests are refused at once; what was taken in is answered later."""
-    monkeypatch.setattr("app.web.channel._UNSENT_LIMIT", 2**20 + 100)
+    monkeypatch.setattr("app.web.calls._UNSENT_LIMIT", 2**20 + 100)
     host.greet(READY)
     loop.until(lambda: not channel.status.starting)
     pixels = bytes([3]) + bytes(2**19)
@@ -455,7 +455,7 @@ def test_a_host_that_does_not_read_is_not_written_to_without_bound(  # noqa: PLR
 
 def test_a_request_larger_than_the_bound_is_sent(loop, host, channel, deadline, monkeypatch):
     """Where nothing else waits to be sent."""
-    monkeypatch.setattr("app.web.channel._UNSENT_LIMIT", 100)
+    monkeypatch.setattr("app.web.calls._UNSENT_LIMIT", 100)
     host.greet(READY)
     loop.until(lambda: not channel.status.starting)
     request = loop.spawn(channel.predict(1, bytes([5]) + bytes(2**19), deadline))
@@ -475,7 +475,7 @@ def test_a_request_whose_task_is_cancelled_is_forgotten(host, channel, ask):
         host.answer(frame)
 
     assert 2 == mark(requests[1])
-    assert {} == channel._calls
+    assert {} == channel._calls.open
 
 
 def test_a_request_may_be_cancelled_in_the_turn_of_its_answer(loop, host, channel, ask):
@@ -486,10 +486,10 @@ def test_a_request_may_be_cancelled_in_the_turn_of_its_answer(loop, host, channe
     answers = [Frame(Kind.ANSWER, f.request_id, answer_to(f)[16:]) for f in frames]
 
     def coincide():
-        channel._receive(answers[0])
+        channel._calls.link._receive(answers[0])
         requests[0].cancel()
         requests[1].cancel()
-        channel._receive(answers[1])
+        channel._calls.link._receive(answers[1])
 
     loop.call(coincide)
     host.answer(frames[2])
@@ -510,7 +510,7 @@ def test_a_request_may_be_cancelled_in_the_turn_of_its_deadline(loop, host, chan
     def coincide():
         clock.tick(1)
         request.cancel()
-        channel._sweep()
+        channel._calls._sweep()
 
     loop.call(coincide)
     assert cancelled(host) == frame.request_id
@@ -526,7 +526,7 @@ def test_a_large_request_that_is_cancelled_unsent_arrives_whole(loop, host, chan
     host.greet(READY)
     loop.until(lambda: channel.status.ready)
     request = loop.spawn(channel.predict(1, bytes([5]) + bytes(2**19), deadline))
-    loop.until(lambda: channel._connection.unsent)
+    loop.until(lambda: channel._calls.link._connection.unsent)
     request.cancel()
     frame = host.receive()
 
@@ -695,7 +695,7 @@ def test_what_is_asked_before_the_loss_is_noted_counts_as_not_sent(
     """The connection is gone, and the status not yet taken back."""
 
     async def ask_in_between():
-        while channel._standing:  # noqa: ASYNC110 - what is waited for is no event
+        while channel._calls.link.standing:  # noqa: ASYNC110 - what is waited for is no event
             await asyncio.sleep(0)
         assert channel.status.ready
         with pytest.raises(HostLostError, match=r"^the model host is away$"):
@@ -797,21 +797,21 @@ SILENT = "the model host has been silent for 14400.0 s; it should have been repl
 
 def fall_silent(channel, pulses: int = 4) -> None:
     """Let the time pass in which nothing comes."""
-    channel._quiet = 0
+    channel._calls.link._quiet = 0
     for _ in range(pulses):
-        channel._count_pulse()
+        channel._calls.link._count_pulse()
 
 
 def test_a_host_that_should_have_been_replaced_is_not_asked(loop, host, channel, deadline, caplog):
     """Requests are refused at once, readiness says why, and scrapes do not wait."""
     host.greet(READY)
     loop.until(lambda: not channel.status.starting)
-    channel._quiet = 0
+    channel._calls.link._quiet = 0
     for _ in range(3):
-        channel._count_pulse()
+        channel._calls.link._count_pulse()
     assert channel.status == READY
-    channel._count_pulse()
-    channel._count_pulse()
+    channel._calls.link._count_pulse()
+    channel._calls.link._count_pulse()
 
     reason = (
         "the model host has been silent for 4500.0 s; it should have been replaced after 3600 s"
@@ -895,13 +895,13 @@ def test_a_host_that_falls_silent_while_it_loads_is_not_waited_for(loop, host, c
 def test_a_host_that_never_spoke_is_not_waited_for(loop, start_host, channel, deadline):
     """The kernel connects a web worker to a frozen host; its silence counts from then on."""
     for _ in range(16):
-        channel._count_pulse()  # while it is away, nobody is judged
+        channel._calls.link._count_pulse()  # while it is away, nobody is judged
     start_host()
-    loop.until(lambda: channel._standing)
+    loop.until(lambda: channel._calls.link.standing)
     for _ in range(15):
-        channel._count_pulse()
+        channel._calls.link._count_pulse()
     assert channel.status.starting
-    channel._count_pulse()
+    channel._calls.link._count_pulse()
 
     with pytest.raises(NotReadyError, match=f"^{SILENT}$"):
         loop.wait(channel.serving(deadline))
@@ -912,7 +912,7 @@ def test_time_is_counted_while_the_channel_runs(loop, path, host):
     channel = HostChannel(path, 2**20, silence_s=0.004)
     loop.call(channel.start)
     host.greet(READY)
-    loop.until(lambda: channel._silent)
+    loop.until(lambda: channel._calls.link.silent)
     channel.close()
     loop.turn()
 
@@ -946,7 +946,7 @@ def test_a_host_that_talks_nonsense_again_and_again_is_asked_less_often(path, ca
     """Each time costs a line in the log, no traceback, and twice the pause."""
     channel = HostChannel(path, 2**20)
     pauses = [
-        channel._pause_after(FrameError("a frame of 9 bytes; at most 8\nand more"))
+        channel._calls.link._pause_after(FrameError("a frame of 9 bytes; at most 8\nand more"))
         for _ in range(9)
     ]
 
@@ -962,7 +962,7 @@ def test_a_host_that_talks_nonsense_again_and_again_is_asked_less_often(path, ca
 def test_a_host_that_hangs_up_without_a_word_is_asked_less_often(path, caplog):
     """As one that is starting or ending may; nothing of it is an error."""
     channel = HostChannel(path, 2**20)
-    pauses = [channel._pause_after(ConnectionResetError()) for _ in range(30)]
+    pauses = [channel._calls.link._pause_after(ConnectionResetError()) for _ in range(30)]
 
     assert ([0.05, 0.1, 0.2], 5) == (pauses[:3], pauses[-1])
     assert [] == caplog.messages
@@ -970,7 +970,7 @@ def test_a_host_that_hangs_up_without_a_word_is_asked_less_often(path, caplog):
 
 def test_the_pause_is_kept(loop, host, channel, monkeypatch):
     """The next connection comes after it, and not before."""
-    monkeypatch.setattr("app.web.channel._RECONNECT_S", 0.004)
+    monkeypatch.setattr("app.web.host_link._RECONNECT_S", 0.004)
     took_s = []
     host.greet(READY)
     for _ in range(3):
@@ -981,7 +981,7 @@ def test_the_pause_is_kept(loop, host, channel, monkeypatch):
         host.greet(READY)
         took_s.append(round(loop.loop.time() - before, 6))  # uvloop counts milliseconds
 
-    assert 3 == channel._useless
+    assert 3 == channel._calls.link.useless
     assert all(took >= pause for took, pause in zip(took_s, (0.004, 0.008, 0.016), strict=True))
 
 
@@ -989,13 +989,13 @@ def test_an_answer_ends_the_pauses(loop, host, channel, ask):
     """Whatever was not understood before."""
     host.greet(READY)
     host.send(bytes(16))
-    loop.until(lambda: channel._useless)
+    loop.until(lambda: channel._calls.link.useless)
     host.hang_up()
     request = ask(mark=3)
     host.greet(READY)
     host.answer(host.receive())
 
-    assert (3, 0) == (mark(request), channel._useless)
+    assert (3, 0) == (mark(request), channel._calls.link.useless)
 
 
 def test_a_request_that_fits_into_no_frame_is_refused(loop, host, channel, deadline):
@@ -1254,7 +1254,7 @@ def test_closing_refuses_what_waits(loop, host, channel, ask, deadline):
     assert {("the service is shutting down", 1)} == {
         (str(error), error.retry_after_s) for error in errors
     }
-    assert ({}, 0) == (channel._calls, channel._held)
+    assert ({}, 0) == (channel._calls.open, channel._held)
 
 
 def test_a_closed_channel_refuses_at_once(loop, host, channel, deadline):
@@ -1276,7 +1276,7 @@ def test_a_closed_channel_refuses_at_once(loop, host, channel, deadline):
         with pytest.raises(ServiceError) as caught:
             loop.wait(ask(deadline))
         assert 503 == caught.value.status
-    assert channel._sweep_timer is None
+    assert channel._calls._sweep_timer is None
 
 
 def test_closing_twice_is_closing(loop, host, channel):
@@ -1297,7 +1297,7 @@ def test_closing_while_it_connects_leaves_no_connection(loop, host, path, turns)
     for _ in range(turns):
         loop.turn()
     channel.close()
-    loop.until(lambda: all(task.done() for task in channel._tasks))
+    loop.until(lambda: all(task.done() for task in channel._calls.link._tasks))
     loop.turn()
 
     assert host.is_left_alone()
@@ -1306,7 +1306,7 @@ def test_closing_while_it_connects_leaves_no_connection(loop, host, path, turns)
 def test_a_fault_in_the_channel_is_logged_and_survived(loop, start_host, ask, monkeypatch, caplog):
     """A web worker that never connects again would look well, and refuse everything."""
     monkeypatch.setattr("app.web.repeating._PAUSE_S", 0.001)
-    monkeypatch.setattr("app.web.channel.read_host_trouble", lambda _run_dir: 1 / 0)
+    monkeypatch.setattr("app.web.host_link.read_host_trouble", lambda _run_dir: 1 / 0)
     loop.until(lambda: caplog.records)
     monkeypatch.undo()
     request = ask(mark=2)
