@@ -8,8 +8,8 @@ import sys
 from pydantic import SecretStr
 from pydantic_settings import CliApp, SettingsConfigDict
 
-from app.settings import PREFIX, Settings
-from app.wrong_settings import exit_on_wrong_value
+from app.config.settings import PREFIX, Settings
+from app.server.wrong_settings import exit_on_wrong_value
 
 
 class ServeSettings(Settings):
@@ -35,5 +35,5 @@ def main() -> None:
         os.environ[f"{PREFIX}{name.upper()}"] = text
     gunicorn = [sys.executable, "-m", "gunicorn"]
     os.execv(  # noqa: S606 - no shell is involved
-        sys.executable, [*gunicorn, "-c", "python:app.gunicorn_config", "app.wsgi:app"]
+        sys.executable, [*gunicorn, "-c", "python:app.server.gunicorn_config", "app.wsgi:app"]
     )

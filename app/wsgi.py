@@ -9,7 +9,7 @@ import asyncio
 import atexit
 import threading
 
-from app.assembly import WebParts
+from app.server.assembly import WebParts
 
 _END_S = 1.0
 """To write the last counts, which takes milliseconds."""

@@ -1,3 +1,3 @@
 """For `gunicorn -c deploy/gunicorn.conf.py app.wsgi:app`; the values come from the settings."""
 
-from app.gunicorn_config import *  # noqa: F403
+from app.server.gunicorn_config import *  # noqa: F403

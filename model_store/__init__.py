@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from model_store.control import Canary, Change, Control, Quarantine, Shadow
-from model_store.drafts import Draft
-from model_store.errors import (
+from model_store.base.errors import (
     CorruptVersionError,
     InvalidDocumentError,
     KeyFileError,
@@ -19,8 +17,13 @@ from model_store.errors import (
     StoreUnavailableError,
     VersionNotFoundError,
 )
-from model_store.manifest import Manifest
-from model_store.metadata import (
+from model_store.control.document import Canary, Change, Control, Quarantine, Shadow
+from model_store.stores.directory import ModelStore
+from model_store.stores.opening import open_store
+from model_store.stores.protocol import Store
+from model_store.version.drafts import Draft
+from model_store.version.manifest import Manifest
+from model_store.version.metadata import (
     Acceptance,
     Dataset,
     Description,
@@ -29,12 +32,9 @@ from model_store.metadata import (
     Metrics,
     OutputSpec,
 )
-from model_store.opening import open_store
-from model_store.protocol import Store
-from model_store.store import ModelStore
 
 if TYPE_CHECKING:
-    from model_store.golden import Golden
+    from model_store.version.golden import Golden
 
 __all__ = [
     "Acceptance",
@@ -68,7 +68,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import golden images when they are asked for: numpy starts threads, and some of us fork."""
     if name == "Golden":
-        from model_store.golden import Golden  # noqa: PLC0415
+        from model_store.version.golden import Golden  # noqa: PLC0415
 
         return Golden
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,21 +12,21 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from prometheus_client import CollectorRegistry
 
-from app.asgi_front import AsgiFront
-from app.asgi_types import RECEIVED, Received
-from app.connection_table import ConnectionTable
-from app.frames import Answer
-from app.http_connection import HttpConnection
-from app.settings import Settings
-from app.status import LoadedModel, VersionStatus
-from app.web.bad_request import BadRequests
-from app.web.blocking_host import BlockingHost
-from app.web.channel import Prediction
-from app.web.directory import Directory
-from app.web.errors import NotFoundError
+from app.config.settings import Settings
+from app.ipc.frames import Answer
+from app.ipc.status import LoadedModel, VersionStatus
+from app.server.asgi_front import AsgiFront
+from app.server.asgi_types import RECEIVED, Received
+from app.server.bad_request import BadRequests
+from app.server.connection_table import ConnectionTable
+from app.server.fast_path import FastPath
+from app.server.http_connection import HttpConnection
 from app.web.factory import create_app, traffic_of
-from app.web.fast_path import FastPath
-from app.web.metrics import WebMetrics
+from app.web.host_client.blocking import BlockingHost
+from app.web.host_client.client import Prediction
+from app.web.host_client.model_index import Directory
+from app.web.http.errors import NotFoundError
+from app.web.middleware.metrics import WebMetrics
 
 if TYPE_CHECKING:
     import socket
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from app.asgi_types import Message, Scope
-    from app.status import HostStatus, ModelStatus, Shape
-    from app.web.final_response import FinalResponse
+    from app.ipc.status import HostStatus, ModelStatus, Shape
+    from app.server.asgi_types import Message, Scope
+    from app.web.http.buffered_response import FinalResponse
 
 _RECEIVED_BYTES = 64 * 2**10
 """That a transport hands on at a time."""

@@ -16,18 +16,18 @@ import click
 
 from model_store import StoreError
 from model_store.cli.options import store_option
-from model_store.drafts import unsigned
-from model_store.signing import seal as seal_with
+from model_store.signing.signatures import seal as seal_with
+from model_store.version.drafts import unsigned
 from training import recipes
 from training.data.sources import load
 from training.errors import TrainingError
-from training.quiet import quiet_stderr
+from training.native_stderr import quiet_stderr
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from model_store import Store
-    from model_store.drafts import Seal
+    from model_store.version.drafts import Seal
     from training.data.dataset import ImageData
     from training.pipeline import Outcome
     from training.recipes import Recipe
@@ -137,7 +137,7 @@ def _seal(sign_key: Path | None) -> Seal:
     """Read the key first: nobody fits for hours for a version that cannot be signed."""
     if sign_key is None:
         return unsigned
-    from model_store.keys import PrivateKey  # noqa: PLC0415 - slow, and seldom needed
+    from model_store.signing.keys import PrivateKey  # noqa: PLC0415 - slow, and seldom needed
 
     return seal_with(PrivateKey.read(sign_key))
 

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from training.augment import warp
-from training.plan import Plan
+from training.schedule import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ from model_store import (
     OutputSpec,
     StoreError,
 )
-from model_store.drafts import unsigned
+from model_store.version.drafts import unsigned
 from training.data.dataset import Split, stratified
 from training.evaluation import evaluate
 from training.export import RULE, compare, export
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from model_store import Store
-    from model_store.drafts import Seal
+    from model_store.version.drafts import Seal
     from training.data.dataset import ImageData
     from training.evaluation import Evaluation
     from training.recipes import Recipe

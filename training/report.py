@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from training.tiles import tiled
+from training.image_grid import tiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

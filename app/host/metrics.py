@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
-    from app.host.curve import Curve
+    from app.host.batching.cost_model import Curve
 
 # Else every counter exposes a second series that Prometheus does not need.
 disable_created_metrics()  # type: ignore[no-untyped-call]

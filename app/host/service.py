@@ -17,44 +17,44 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
-from app.bounds import STATUS_BYTES
-from app.cores import usable_cores
-from app.frames import Refusal, Refused
-from app.host.batching import BatchQueue
-from app.host.engine import Engine
-from app.host.errands import keep_errands
-from app.host.intake import Intake
-from app.host.journal import HostJournal
-from app.host.loading import Loader
-from app.host.look_watchdog import LookWatchdog
+from app.config.cpu import usable_cores
+from app.config.run_dir import HOST_SOCKET, HOST_STARTS
+from app.config.share import parse_shadow
+from app.host.batching.background import keep_errands
+from app.host.batching.batch_queue import BatchQueue
+from app.host.batching.engine import Engine
+from app.host.batching.statistics import Statistics
+from app.host.lifecycle.auto_rollback import Watching
+from app.host.lifecycle.crash_journal import HostJournal
+from app.host.lifecycle.intake import Intake
+from app.host.lifecycle.poll_watchdog import LookWatchdog
+from app.host.lifecycle.reconciler import ModelVersions
+from app.host.lifecycle.watcher import StoreWatcher
+from app.host.loading.loader import Loader
+from app.host.loading.signature_check import signature_check
+from app.host.loading.trial_process import TrialProcess, Trials
+from app.host.machine.run_queue import waited_for_core_s
 from app.host.metrics import HostMetrics
-from app.host.probation import Watching
-from app.host.run_queue import waited_for_core_s
-from app.host.runtimes.choice import candidates
-from app.host.server import HostServer
-from app.host.shadow import Shadowing
-from app.host.shadow_metrics import ShadowMetrics
-from app.host.signatures import signature_check
-from app.host.statistics import Statistics
-from app.host.trial_process import TrialProcess, Trials
-from app.host.versions import ModelVersions
+from app.host.runtimes.candidates import candidates
+from app.host.shadow.metrics import ShadowMetrics
+from app.host.shadow.shadow import Shadowing
+from app.host.socket_server import HostServer
 from app.host.watchdog import excess
-from app.host.watcher import StoreWatcher
-from app.run_dir import HOST_SOCKET, HOST_STARTS
-from app.share import parse_shadow
+from app.ipc.frame_limits import STATUS_BYTES
+from app.ipc.frames import Refusal, Refused
 from model_store import StoreError, open_store
-from model_store.bounded import bounded
-from model_store.seeding import seed
+from model_store.operations.starter import seed
+from model_store.stores.bounded import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from app.frames import Predict
-    from app.host.batching import Batch
-    from app.host.server import Connection, Origin
-    from app.settings import Settings
-    from app.status import HostStatus
+    from app.config.settings import Settings
+    from app.host.batching.batch_queue import Batch
+    from app.host.socket_server import Connection, Origin
+    from app.ipc.frames import Predict
+    from app.ipc.status import HostStatus
     from model_store import Metadata, Store
 
 log = logging.getLogger(__name__)

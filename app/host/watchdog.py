@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.settings import PREFIX
+from app.config.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,41 +7,41 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.share import parse_share
-from app.web.access.layers import access_layers
-from app.web.admin import admin_blueprint
-from app.web.authorization import check_token
-from app.web.errors import register_errors
-from app.web.flask_app import FlaskApp
-from app.web.gate import Gate, GatedApplication
-from app.web.held_bodies import held_bodies
-from app.web.home import home
-from app.web.models import models_blueprint
-from app.web.observing import Observer
-from app.web.open_inference.infer import infer_blueprint
-from app.web.open_inference.metadata import metadata_blueprint
-from app.web.open_inference.readiness import readiness_blueprint
-from app.web.open_inference.repository import repository_blueprint
-from app.web.open_inference.statistics import statistics_blueprint
-from app.web.openapi.description import description_blueprint, swagger_files
-from app.web.openapi.facts import Bounds
-from app.web.operations import operations_blueprint
-from app.web.page import page_blueprint
-from app.web.pictures.reading import PictureReader
-from app.web.predict import predict_blueprint, read_head
-from app.web.prediction_routes import GLYPH, TF_SERVING
-from app.web.predictor import Predictor
-from app.web.static_files import StaticFiles, static_blueprint
-from app.web.tf_serving.paths import asked_by
-from app.web.tf_serving.routes import tf_serving_blueprint
-from app.web.traffic import Traffic
+from app.config.share import parse_share
+from app.web.api.admin.admin import admin_blueprint
+from app.web.api.native.models import models_blueprint
+from app.web.api.native.predict import predict_blueprint, read_head
+from app.web.api.open_inference.infer import infer_blueprint
+from app.web.api.open_inference.metadata import metadata_blueprint
+from app.web.api.open_inference.readiness import readiness_blueprint
+from app.web.api.open_inference.repository import repository_blueprint
+from app.web.api.open_inference.statistics import statistics_blueprint
+from app.web.api.ops.operations import operations_blueprint
+from app.web.api.pages.page import page_blueprint
+from app.web.api.pages.static_files import StaticFiles, static_blueprint
+from app.web.api.tensorflow_serving.paths import asked_by
+from app.web.api.tensorflow_serving.routes import tf_serving_blueprint
+from app.web.http.admin_token import check_token
+from app.web.http.errors import register_errors
+from app.web.http.flask_app import FlaskApp
+from app.web.http.held_bodies import held_bodies
+from app.web.http.root_path import home
+from app.web.inputs.picture_reader import PictureReader
+from app.web.middleware.gate import Gate, GatedApplication
+from app.web.middleware.request_log import Observer
+from app.web.middleware.stack import access_layers
+from app.web.openapi.live_values import Bounds
+from app.web.openapi_routes import description_blueprint, swagger_files
+from app.web.prediction.canary import Traffic
+from app.web.prediction.predictor import Predictor
+from app.web.prediction.routes import GLYPH, TF_SERVING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.settings import Settings
-    from app.web.blocking_host import BlockingHost
-    from app.web.metrics import WebMetrics
+    from app.config.settings import Settings
+    from app.web.host_client.blocking import BlockingHost
+    from app.web.middleware.metrics import WebMetrics
 
 _TF_SERVING_REST = ("/v1/<rest:rest>", "/V1/<rest:rest>")
 _CHANGES = (
@@ -98,7 +98,7 @@ def create_app(
     app.register_blueprint(statistics_blueprint(channel))
     app.register_blueprint(repository_blueprint(channel, token))
     app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))
-    static = StaticFiles(Path(__file__).parent / "static", swagger_files())
+    static = StaticFiles(Path(__file__).parent / "api" / "pages" / "static", swagger_files())
     app.jinja_env.globals["home"] = home
     app.jinja_env.globals["static_url"] = lambda name: home() + static.url(name)
     app.register_blueprint(static_blueprint(static))

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from model_store.cli import clearing, looking, sharing, signing, steering
-from model_store.errors import StoreError
+from model_store.base.errors import StoreError
+from model_store.cli import inspecting, retention, signing, traffic, versions
 
 FAILED = 1
 
@@ -31,10 +31,10 @@ def cli() -> None:
 
 
 for command in (
-    *looking.COMMANDS,
-    *steering.COMMANDS,
-    *sharing.COMMANDS,
-    *clearing.COMMANDS,
+    *inspecting.COMMANDS,
+    *versions.COMMANDS,
+    *traffic.COMMANDS,
+    *retention.COMMANDS,
     *signing.COMMANDS,
 ):
     cli.add_command(command)

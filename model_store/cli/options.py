@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model_store.opening import open_store
-from model_store.policy import policy_of
+from model_store.control.version_policy import policy_of
+from model_store.stores.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model_store.protocol import Store
+    from model_store.stores.protocol import Store
 
 CACHE, CACHE_MIB = "GLYPH_CACHE_DIR", "GLYPH_CACHE_MIB"
 

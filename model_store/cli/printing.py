@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model_store.standing import Standing
+from model_store.operations.evaluation import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from model_store.control import Change
-    from model_store.protocol import Store
+    from model_store.control.document import Change
+    from model_store.stores.protocol import Store
 
 
 def print_json(value: object) -> None:

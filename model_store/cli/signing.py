@@ -9,12 +9,12 @@ import click
 
 from model_store.cli.options import examples, json_option, model_option, store_option
 from model_store.cli.printing import print_json
-from model_store.key_paths import key_paths
-from model_store.signing import sign as sign_version
+from model_store.signing.key_paths import key_paths
+from model_store.signing.signatures import sign as sign_version
 
 if TYPE_CHECKING:
-    from model_store.keys import PublicKey
-    from model_store.protocol import Store
+    from model_store.signing.keys import PublicKey
+    from model_store.stores.protocol import Store
 
 
 def _read_keys(
@@ -22,7 +22,7 @@ def _read_keys(
 ) -> tuple[PublicKey, ...]:
     if not texts:
         return ()
-    from model_store.keys import read_public_keys  # noqa: PLC0415 - slow, and seldom needed
+    from model_store.signing.keys import read_public_keys  # noqa: PLC0415 - slow, and seldom needed
 
     try:
         paths = key_paths(",".join(texts))
@@ -58,7 +58,7 @@ public_key_option = click.option(
 @json_option
 def sign(version: int, key: Path, store: Store, model: str, *, as_json: bool) -> None:
     """Sign VERSION, after its digests were recomputed; a signature that is there is replaced."""
-    from model_store.keys import PrivateKey  # noqa: PLC0415 - slow, and seldom needed
+    from model_store.signing.keys import PrivateKey  # noqa: PLC0415 - slow, and seldom needed
 
     private = PrivateKey.read(key)
     store.verify(model, version)
@@ -79,7 +79,7 @@ def sign(version: int, key: Path, store: Store, model: str, *, as_json: bool) ->
 @json_option
 def keygen(out: Path, *, as_json: bool) -> None:
     """Make a pair of keys: one that signs versions, and the public one for servers."""
-    from model_store import keys  # noqa: PLC0415 - slow, and seldom needed
+    from model_store.signing import keys  # noqa: PLC0415 - slow, and seldom needed
 
     public = keys.write_pair(out)
     private_path, public_path = out / keys.PRIVATE_KEY, out / keys.PUBLIC_KEY

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from app.web.encodings.instances import decode_instances
-from app.web.encodings.raw_pixels import decode_raw_pixels
+from app.web.inputs.json_instances import decode_instances
+from app.web.inputs.raw import decode_raw_pixels
 from tests.benchmarks.floor import SHAPE, answer_of
 
 app = Flask(__name__, static_folder=None)

@@ -8,7 +8,7 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from app.settings import PREFIX, Settings
+from app.config.settings import PREFIX, Settings
 
 PACKAGES = ("gunicorn", "uvloop", "flask", "openvino", "tensorflow")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from model_store import Golden
-from model_store.seeding import STARTER
+from model_store.operations.starter import STARTER
 from tests.benchmarks import machine
 from tests.benchmarks.cases import FLOOR, GEVENT_FLOOR, STOCK_FLOOR, Cost, Results, Run, Server
 from tests.benchmarks.load import Wrk

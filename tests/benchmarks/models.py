@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from model_store.seeding import seed
+from model_store.operations.starter import seed
 from tests.service import ROOT
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from app.run_dir import make_run_dir, remove_run_dir
+from app.config.run_dir import make_run_dir, remove_run_dir
 from tests.benchmarks.report import table
 
 if TYPE_CHECKING:

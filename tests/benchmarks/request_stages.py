@@ -19,18 +19,18 @@ import uvloop
 from gunicorn.asgi.protocol import ASGIProtocol
 from prometheus_client import CollectorRegistry
 
-from app.asgi_environ import environ_of
-from app.frames import Answer
-from app.settings import Settings
-from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
-from app.web.answers import encode_predictions
-from app.web.channel import HostChannel, Prediction
-from app.web.encodings.instances import decode_instances
-from app.web.encodings.raw_pixels import decode_raw_pixels
-from app.web.metrics import WebMetrics
-from app.web.observing import STARTED
+from app.config.settings import Settings
+from app.ipc.frames import Answer
+from app.ipc.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
+from app.server.asgi_environ import environ_of
+from app.web.host_client.client import HostChannel, Prediction
+from app.web.inputs.json_instances import decode_instances
+from app.web.inputs.raw import decode_raw_pixels
+from app.web.middleware.metrics import WebMetrics
+from app.web.middleware.request_log import STARTED
+from app.web.prediction.responses import encode_predictions
 from model_store import Golden
-from model_store.seeding import STARTER
+from model_store.operations.starter import STARTER
 from tests.benchmarks.cases import Load
 from tests.benchmarks.floor import body_of
 from tests.benchmarks.load import encode
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from app.asgi_types import Receive, Scope, Send
+    from app.server.asgi_types import Receive, Scope, Send
 
 SHAPE = (28, 28, 1)
 MAX_IMAGES = 1024

@@ -16,9 +16,9 @@ from typing import Self
 
 import numpy as np
 
-from app.cores import usable_cores
-from app.host.runtimes.choice import candidates
-from app.settings import Settings
+from app.config.cpu import usable_cores
+from app.config.settings import Settings
+from app.host.runtimes.candidates import candidates
 from tests.benchmarks.cases import BATCH_SIZES, Rate
 from tests.service import ROOT
 

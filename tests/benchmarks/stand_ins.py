@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Self
 
-from app.frames import Answer, FrameReader, Kind, Predict, encode, encode_outcome
+from app.ipc.frames import Answer, FrameReader, Kind, Predict, encode, encode_outcome
 from tests.in_process import InstantChannel
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.status import HostStatus
-    from app.web.channel import Prediction
+    from app.ipc.status import HostStatus
+    from app.web.host_client.client import Prediction
 
 _READ_BYTES = 256 * 1024
 _TIMEOUT_S = 60

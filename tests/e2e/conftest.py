@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from model_store import Description, ModelStore
-from model_store.seeding import STARTER
+from model_store.operations.starter import STARTER
 from tests.browsing import CHROMIUM, FLAGS, Watch
 from tests.service import Service
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 import requests
 
-from app.access.key_file import create_key
+from app.auth.key_file import create_key
 from tests.certificates import make_certificate
 from tests.service import PATIENCE_S, ROOT, wait_until
 

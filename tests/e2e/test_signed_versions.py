@@ -9,8 +9,8 @@ from tests.benchmarks.scenarios.states import refusals
 from tests.benchmarks.scenarios.variants import publish
 from tests.service import Clients
 
-keys = pytest.importorskip("model_store.keys", exc_type=ImportError)
-signing = pytest.importorskip("model_store.signing", exc_type=ImportError)
+keys = pytest.importorskip("model_store.signing.keys", exc_type=ImportError)
+signing = pytest.importorskip("model_store.signing.signatures", exc_type=ImportError)
 signed_damage = pytest.importorskip(
     "tests.benchmarks.scenarios.signed_damage", exc_type=ImportError
 )

@@ -28,7 +28,7 @@ def trial_pids(service):
     found = []
     for pid in service.pids():
         try:
-            if b"app.host.trial_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"app.host.loading.trial_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)
         except OSError:
             continue

@@ -10,8 +10,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from model_store import operations
-from model_store.manifest import MANIFEST
+from model_store.operations import operations
+from model_store.version.manifest import MANIFEST
 from tests.benchmarks.scenarios import damage
 from tests.benchmarks.scenarios.damage import GOOD, REFUSED
 from tests.benchmarks.scenarios.shadow import counts

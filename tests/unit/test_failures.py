@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from app.settings import PREFIX, Settings
+from app.config.settings import PREFIX, Settings
 from tests.benchmarks.scenarios.chaos.invariants import Invariant
 from tests.benchmarks.scenarios.chaos.judging import REFUSALS
 

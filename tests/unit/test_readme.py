@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
-from app.settings import PREFIX, Settings
-from app.web.operations import ROUTES
+from app.config.settings import PREFIX, Settings
+from app.web.api.ops.operations import ROUTES
 from training import recipes
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.web.openapi.refusals import REFUSALS
+from app.web.openapi.error_responses import REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from app.status import CanaryStatus, LoadedModel, VersionStatus
+from app.ipc.status import CanaryStatus, LoadedModel, VersionStatus
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

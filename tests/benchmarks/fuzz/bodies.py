@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.web.bodies import read_body
-from app.web.encodings.compression import CODINGS
-from app.web.encodings.form import decode_form
-from app.web.encodings.npy import decode_npy
-from app.web.encodings.raw_pixels import decode_raw_pixels
-from app.web.held_bodies import held_bodies
+from app.web.http.content_encoding import CODINGS
+from app.web.http.held_bodies import held_bodies
+from app.web.http.request_body import read_body
+from app.web.inputs.multipart import decode_form
+from app.web.inputs.npy import decode_npy
+from app.web.inputs.raw import decode_raw_pixels
 from tests.benchmarks.fuzz.documents import (
     MOST_IMAGES,
     AnyPictures,

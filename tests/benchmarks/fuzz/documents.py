@@ -10,13 +10,13 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from app.web.encodings.images import Images
-from app.web.encodings.instances import decode_instances
-from app.web.errors import ServiceError
-from app.web.open_inference.files import FILES, read_files
-from app.web.open_inference.inference_request import read_request
-from app.web.open_inference.tensors import read_pixels
-from app.web.tf_serving.decoding import decode_images
+from app.web.api.open_inference.files import FILES, read_files
+from app.web.api.open_inference.inference_request import read_request
+from app.web.api.open_inference.tensors import read_pixels
+from app.web.api.tensorflow_serving.decoding import decode_images
+from app.web.http.errors import ServiceError
+from app.web.inputs.images import Images
+from app.web.inputs.json_instances import decode_instances
 from tests.benchmarks.fuzz.mutation import change_bytes, change_json, within
 from tests.benchmarks.fuzz.target import Target
 

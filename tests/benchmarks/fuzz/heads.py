@@ -15,12 +15,12 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
 
-from app.asgi_environ import environ_of
-from app.asgi_types import RECEIVED
-from app.web.answers import choose_form
-from app.web.bodies import LONGEST_TIMEOUT_MS, media_type, request_timeout_s
-from app.web.errors import BadInputError
-from app.web.query import read_query
+from app.server.asgi_environ import environ_of
+from app.server.asgi_types import RECEIVED
+from app.web.http.errors import BadInputError
+from app.web.http.request_body import LONGEST_TIMEOUT_MS, media_type, request_timeout_s
+from app.web.prediction.query_options import read_query
+from app.web.prediction.responses import choose_form
 from tests.benchmarks.fuzz.mutation import change_bytes
 from tests.benchmarks.fuzz.target import Target
 from tests.in_process import ConnectionWorker
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from app.asgi_types import Receive, Scope, Send
+    from app.server.asgi_types import Receive, Scope, Send
 
 _CONFIG = Config()
 _CONFIG.set("forwarded_allow_ips", "")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from app.web.pictures.decoding import decode_picture
-from app.web.pictures.preparation import NOTES, as_is, prepare
+from imaging.decoder import decode_picture
+from imaging.mnist_preprocessing import NOTES, as_is, prepare
 from tests.benchmarks.fuzz.mutation import change_bytes, within
 from tests.benchmarks.fuzz.target import Target
 

@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.web.errors import ServiceError
+from app.web.http.errors import ServiceError
 from tests.benchmarks.fuzz.state import OVER_MEMORY
 
 if TYPE_CHECKING:

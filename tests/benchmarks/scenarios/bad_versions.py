@@ -13,9 +13,9 @@ import click
 import numpy as np
 
 from model_store import ModelStore
-from model_store.drafts import unsigned
-from model_store.keys import PUBLIC_KEY, PrivateKey
-from model_store.signing import seal
+from model_store.signing.keys import PUBLIC_KEY, PrivateKey
+from model_store.signing.signatures import seal
+from model_store.version.drafts import unsigned
 from tests.benchmarks.scenarios import damage
 from tests.benchmarks.scenarios.damage import GOOD, REFUSED, Scene
 from tests.benchmarks.scenarios.images import as_json

@@ -10,7 +10,8 @@ import click
 import numpy as np
 from scipy.stats import binom
 
-from model_store import Golden, ModelStore, operations
+from model_store import Golden, ModelStore
+from model_store.operations import operations
 from tests.benchmarks.scenarios.images import as_json
 from tests.benchmarks.scenarios.load import Open
 from tests.benchmarks.scenarios.report import Report, failures, p50_p99, took

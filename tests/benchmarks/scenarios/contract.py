@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import requests
 
-from app.access.key_file import create_key
+from app.auth.key_file import create_key
 from tests.benchmarks.scenarios.contract_terms import ANSWERS
 from tests.benchmarks.scenarios.report import Report
 from tests.benchmarks.scenarios.stage import json_option, served

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model_store import Metadata, ModelStore
-from model_store.documents import read_document, write_document
-from model_store.drafts import unsigned
-from model_store.manifest import MANIFEST, Manifest
-from model_store.store import METADATA
+from model_store.base.json_documents import read_document, write_document
+from model_store.stores.directory import METADATA
+from model_store.version.drafts import unsigned
+from model_store.version.manifest import MANIFEST, Manifest
 from tests.benchmarks.scenarios.variants import publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from model_store.drafts import Seal
+    from model_store.version.drafts import Seal
 
 GOOD = 3
 """Good versions that there are before; the newest must serve on."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from app.run_dir import HOST_SOCKET
+from app.config.run_dir import HOST_SOCKET
 from tests.benchmarks.scenarios.load import LOST
 from tests.benchmarks.scenarios.report import Report, failures, p50_p99, percentile_ms, tally, took
 from tests.benchmarks.scenarios.sockets import client_ports, kill_knowing_clients

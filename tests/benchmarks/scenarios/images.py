@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from model_store import Golden
-from model_store.seeding import STARTER
+from model_store.operations.starter import STARTER
 from tests.benchmarks.scenarios.wire import JSON, RAW, request
 from training.data import idx
 

@@ -14,7 +14,7 @@ import orjson
 from tqdm import tqdm
 
 from model_store import Golden
-from model_store.seeding import STARTER
+from model_store.operations.starter import STARTER
 from tests.benchmarks.scenarios.images import as_json, as_raw, real_images
 from tests.benchmarks.scenarios.report import Report
 from tests.benchmarks.scenarios.stage import json_option, served

@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read by TensorFlow when it
 import tensorflow as tf
 
 from model_store import Description, Golden, InputSpec, ModelStore, OutputSpec
-from model_store.seeding import STARTER
+from model_store.operations.starter import STARTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,8 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from model_store import ModelStore, operations
+from model_store import ModelStore
+from model_store.operations import operations
 from tests.benchmarks.scenarios.images import as_json
 from tests.benchmarks.scenarios.load import Open, run
 from tests.benchmarks.scenarios.report import Report, failures, p50_p99, percentile_ms, took

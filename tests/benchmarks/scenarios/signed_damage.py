@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model_store.documents import write_document
-from model_store.keys import PrivateKey
-from model_store.manifest import MANIFEST, SIGNATURE, Manifest
-from model_store.signing import seal
+from model_store.base.json_documents import write_document
+from model_store.signing.keys import PrivateKey
+from model_store.signing.signatures import seal
+from model_store.version.manifest import MANIFEST, SIGNATURE, Manifest
 from tests.benchmarks.scenarios.damage import replayed
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_store import Description, Golden
-from model_store.drafts import unsigned
-from model_store.seeding import STARTER
+from model_store.operations.starter import STARTER
+from model_store.version.drafts import unsigned
 from tests.service import ROOT
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model_store import Store
-    from model_store.drafts import Seal
+    from model_store.version.drafts import Seal
 
 MNIST = ("good-0", "good-1", "good-2")
 """They agree but on marked images, where each moves the probabilities on by so many classes."""

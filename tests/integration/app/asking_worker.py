@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.web.blocking_host import BlockingHost
-from app.web.channel import HostChannel
+from app.web.host_client.blocking import BlockingHost
+from app.web.host_client.client import HostChannel
 
 if TYPE_CHECKING:
     from pathlib import Path

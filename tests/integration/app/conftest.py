@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.config.settings import Settings
 from app.host.service import HostService
-from app.settings import Settings
 from model_store import Description, Golden, ModelStore
-from model_store.seeding import STARTER
+from model_store.operations.starter import STARTER
 from tests.integration.app.asking_worker import AskingWorker
 from tests.loop_thread import LoopThread
 

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from app.config.settings import Settings
 from app.host.service import HostService
-from app.settings import Settings
-from app.web.errors import BadInputError, DeadlineError, OverloadedError
-from app.web.pending_call import PENDING_CALL, PendingCall
-from model_store.control import Shadow
+from app.web.host_client.pending_call import PENDING_CALL, PendingCall
+from app.web.http.errors import BadInputError, DeadlineError, OverloadedError
+from model_store.control.document import Shadow
 from tests.integration.app.asking_worker import AskingWorker
 
 SAFETY_S = 30

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from app.frames import Answer
-from app.host.batching import BatchQueue
-from app.host.curve import Curve
-from app.host.engine import Engine
-from app.host.lineup import LoadedVersion
+from app.host.batching.batch_queue import BatchQueue
+from app.host.batching.cost_model import Curve
+from app.host.batching.engine import Engine
+from app.host.batching.routing import LoadedVersion
 from app.host.metrics import HostMetrics
-from app.host.runtimes.choice import candidates
+from app.host.runtimes.candidates import candidates
+from app.ipc.frames import Answer
 
 MIXES = 200
 NEVER = 1e9

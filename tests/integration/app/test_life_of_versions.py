@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.web.errors import NotFoundError
+from app.web.http.errors import NotFoundError
 from model_store import Golden
-from model_store.manifest import MANIFEST, Manifest
+from model_store.version.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
     import numpy as np

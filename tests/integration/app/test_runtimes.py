@@ -15,7 +15,7 @@ import pytest
 
 from app.host.runtimes import openvino_runtime
 from app.host.runtimes.base import RuntimeUnavailableError
-from app.host.runtimes.choice import candidates
+from app.host.runtimes.candidates import candidates
 from app.host.runtimes.openvino_runtime import OpenVINOModel, openvino
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from model_store.keys import PrivateKey, write_pair
-from model_store.signing import sign
+from model_store.signing.keys import PrivateKey, write_pair
+from model_store.signing.signatures import sign
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.host.trial_process import TrialProcess
-from app.host.trial_worker import Request
-from app.host.verdict import Failed, Passed
-from model_store.seeding import STARTER
+from app.host.loading.trial_process import TrialProcess
+from app.host.loading.trial_worker import Request
+from app.host.loading.verdict import Failed, Passed
+from model_store.operations.starter import STARTER
 
 SAFETY_S = 60
 """How long a trial may take before a test gives up; none takes that long."""
@@ -220,7 +220,7 @@ def test_a_copy_of_the_trial_has_no_say(verdict_of):
 
 def test_a_host_without_memory_says_nothing_about_the_version(start):
     """A real trial of the starter, under `ulimit -v`: the machine is named, and no version."""
-    command = f"ulimit -v 800000; exec {sys.executable} -m app.host.trial_worker"
+    command = f"ulimit -v 800000; exec {sys.executable} -m app.host.loading.trial_worker"
     trial, ended = start(command=("sh", "-c", command), directory=STARTER / "mnist" / "1")
     assert ended.wait(SAFETY_S)
     verdict = trial.verdict()
@@ -231,7 +231,7 @@ def test_a_host_without_memory_says_nothing_about_the_version(start):
 
 def test_the_starter_passes_within_its_bounds(start):
     """The same, with as much memory as a trial may take."""
-    command = (sys.executable, "-m", "app.host.trial_worker")
+    command = (sys.executable, "-m", "app.host.loading.trial_worker")
     trial, ended = start(command=command, directory=STARTER / "mnist" / "1", memory_mib=2048)
     assert ended.wait(SAFETY_S)
 

@@ -10,11 +10,11 @@ import numpy as np
 import orjson
 import pytest
 
-from app.frames import Answer
-from app.web.answers import encode_predictions
-from app.web.channel import Prediction
+from app.ipc.frames import Answer
+from app.web.host_client.client import Prediction
+from app.web.prediction.responses import encode_predictions
 from model_store import Golden
-from model_store.seeding import STARTER
+from model_store.operations.starter import STARTER
 from tests.benchmarks import floor, naive
 from tests.benchmarks.cases import Load
 from tests.benchmarks.load import CONTENT_TYPES, encode

@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from model_store.object_store import ObjectStore
+from model_store.stores.bucket import ObjectStore
 from tests.integration.model_store.publisher import DESCRIPTION
 
 FILES = 4

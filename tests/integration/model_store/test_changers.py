@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from model_store import ModelStore, labelling
+from model_store import ModelStore
+from model_store.operations import labels_and_traffic
 from tests.integration.model_store.publisher import publish
 
 PROGRAM = Path(__file__).with_name("changer.py")
@@ -93,7 +94,7 @@ def test_killed_processes_leave_a_whole_document(store, start):
     for round_ in range(5):
         said |= wait_for([start(f"{name}{round_}") for name in ("ann", "bob")], 3)
 
-    labelling.label(store, "mnist", "last", 1, force=True)
+    labels_and_traffic.label(store, "mnist", "last", 1, force=True)
 
     labels = store.control("mnist").labels
     for name, number in said.items():

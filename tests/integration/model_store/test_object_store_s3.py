@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from model_store import labelling
+from model_store.operations import labels_and_traffic
 
 pytest.importorskip("s3fs")
 pytest.importorskip("moto")
 pytest.importorskip("flask_cors")
 
 from model_store import CorruptVersionError, StoreError, VersionNotFoundError
-from model_store import objects as objects_module
-from model_store.object_store import ABANDONED_AFTER, ObjectStore
-from model_store.objects import Objects
+from model_store.stores import objects as objects_module
+from model_store.stores.bucket import ABANDONED_AFTER, ObjectStore
+from model_store.stores.objects import Objects
 from tests.integration.model_store.object_publisher import publish
 from tests.integration.model_store.publisher import DESCRIPTION
 
@@ -172,7 +172,7 @@ def test_changes_at_once_are_all_made(store, url, tmp_path):
 
     def edit(control, name="a"):
         for n in inner:  # others' changes come first, three times
-            labelling.label(other, "mnist", f"other-{n}", 1, force=True)
+            labels_and_traffic.label(other, "mnist", f"other-{n}", 1, force=True)
             break
         return control.model_copy(update={"labels": control.labels | {name: 1}})
 
@@ -272,7 +272,7 @@ def test_a_publisher_whose_server_goes_away_can_try_again(store, server):
 def test_a_lost_answer_makes_no_second_change(store, server):
     """The second attempt finds what the first has written, and knows it for its own."""
     publish(store)
-    labelling.label(store, "mnist", "stable", 1, force=True)
+    labels_and_traffic.label(store, "mnist", "stable", 1, force=True)
     genuine = store._objects._create
 
     def create(key, data):
@@ -280,7 +280,7 @@ def test_a_lost_answer_makes_no_second_change(store, server):
         return genuine(key, data)
 
     store._objects._create = create
-    labelling.label(store, "mnist", "canary", 1, force=True)
+    labels_and_traffic.label(store, "mnist", "canary", 1, force=True)
 
     assert ["label"] * 2 == [change.action for change in store.history("mnist")]
     assert {"stable": 1, "canary": 1} == store.control("mnist").labels

@@ -15,10 +15,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from model_store import Manifest, StoreError
-from model_store.bundle import signed_bytes
-from model_store.keys import PrivateKey, PublicKey
-from model_store.seeding import STARTER
-from model_store.signing import sign, verify_signature
+from model_store.operations.starter import STARTER
+from model_store.signing.bundle import signed_bytes
+from model_store.signing.keys import PrivateKey, PublicKey
+from model_store.signing.signatures import sign, verify_signature
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 
-from model_store.keys import write_pair
-from model_store.signing import verify_signature
+from model_store.signing.keys import write_pair
+from model_store.signing.signatures import verify_signature
 
 
 def test_what_is_trained_is_signed(store, tmp_path):

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from app.frames import Answer
-from app.settings import Settings
-from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
-from app.web.channel import Prediction
-from app.web.errors import BadInputError, NotFoundError
+from app.config.settings import Settings
+from app.ipc.frames import Answer
+from app.ipc.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.factory import create_app
-from app.web.metrics import WebMetrics
+from app.web.host_client.client import Prediction
+from app.web.http.errors import BadInputError, NotFoundError
+from app.web.middleware.metrics import WebMetrics
 from model_store import (
     Acceptance,
     Dataset,
@@ -32,7 +32,7 @@ from model_store import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.statistics import VersionStatistics
+    from app.ipc.statistics import VersionStatistics
 
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.host.intake import Intake
-from app.host.journal import HostJournal
-from app.host.verdict import Failed, Passed, UnfitError
+from app.host.lifecycle.crash_journal import HostJournal
+from app.host.lifecycle.intake import Intake
+from app.host.loading.verdict import Failed, Passed, UnfitError
 from model_store import ModelStore, StoreError
 
 

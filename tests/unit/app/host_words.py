@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.frames import Answer, Predict, encode_answer
-from app.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
+from app.ipc.frames import Answer, Predict, encode_answer
+from app.ipc.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 
 if TYPE_CHECKING:
-    from app.frames import Frame
+    from app.ipc.frames import Frame
 
 
 def answer_to(request: Frame, version: int = 1) -> bytes:

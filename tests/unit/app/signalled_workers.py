@@ -15,10 +15,10 @@ from types import SimpleNamespace
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-import app.gunicorn_worker
-from app.gunicorn_worker import WebWorker
-from app.run_dir import make_run_dir, remove_run_dir
-from app.supervision import Supervision
+import app.server.worker
+from app.config.run_dir import make_run_dir, remove_run_dir
+from app.server.supervision import Supervision
+from app.server.worker import WebWorker
 from tests.unit.app.worker_fakes import PATIENCE_S, Parts, listen
 
 STAGES = ("post_fork", "init_process", "init_signals", "load_wsgi", "post_worker_init", "start")
@@ -77,7 +77,7 @@ def main() -> None:
     SignalledWorker.number = signal.Signals[sys.argv[1]]
     master = Arbiter(Application())
     master.pid = os.getpid()
-    app.gunicorn_worker._UNREADY_S = 0.0
+    app.server.worker._UNREADY_S = 0.0
     make_run_dir(None)
     listener = listen()
     master.LISTENERS = [

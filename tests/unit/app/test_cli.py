@@ -54,7 +54,7 @@ def test_it_becomes_gunicorn(serve, execv):
     assert sys.executable == execv.path
     assert [
         sys.executable,
-        *("-m", "gunicorn", "-c", "python:app.gunicorn_config", "app.wsgi:app"),
+        *("-m", "gunicorn", "-c", "python:app.server.gunicorn_config", "app.wsgi:app"),
     ] == execv.arguments
 
 

@@ -6,8 +6,8 @@ import httpx
 import numpy as np
 import pytest
 
-from app.web.errors import DeadlineError as ServicesDeadlineError
-from app.web.errors import OverloadedError
+from app.web.http.errors import DeadlineError as ServicesDeadlineError
+from app.web.http.errors import OverloadedError
 from client.tests.fakes import FakeTime, stack
 from glyph_client import (
     DeadlineError,

@@ -17,8 +17,8 @@ from typing import NamedTuple, Self
 import pytest
 from gunicorn.config import Config
 
-from app.asgi_types import RECEIVED
-from app.gunicorn_worker import WebWorker
+from app.server.asgi_types import RECEIVED
+from app.server.worker import WebWorker
 
 PATIENCE_S = 10
 """How long anything may take before a test gives up; nothing takes that long."""

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from app.web.errors import BadInputError
+from app.web.http.errors import BadInputError
 from tests.benchmarks.fuzz.target import Target
 
 

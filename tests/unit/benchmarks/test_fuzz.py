@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from app.web.errors import ServiceError
+from app.web.http.errors import ServiceError
 from tests.benchmarks.fuzz.mutation import mutate
 from tests.benchmarks.fuzz.targets import TARGETS
 from tests.benchmarks.fuzz.watching import watch

@@ -53,7 +53,7 @@ def gunicorn_config(tmp_path):
 
     def read(**settings):
         program = (
-            "import json, app.gunicorn_config as c\n"
+            "import json, app.server.gunicorn_config as c\n"
             "print(json.dumps({k: v for k, v in vars(c).items() if k[0] != '_'}, default=str))"
         )
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GLYPH_")}

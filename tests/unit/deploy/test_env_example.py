@@ -7,7 +7,7 @@ from typing import Literal, get_args, get_origin
 
 import pytest
 
-from app.settings import PREFIX, Settings
+from app.config.settings import PREFIX, Settings
 from training.cli import cli
 
 NAME = re.compile(r"^# ([A-Z_]+)=(.*)$", re.MULTILINE)

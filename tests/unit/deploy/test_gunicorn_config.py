@@ -13,14 +13,14 @@ def test_the_defaults(gunicorn_config):
     """Workers on uvloop and one model host, bounded, with no door but the address."""
     config = gunicorn_config()
 
-    assert "app.gunicorn_worker.WebWorker" == config["worker_class"]
+    assert "app.server.worker.WebWorker" == config["worker_class"]
     assert "uvloop" == config["asgi_loop"]
     assert 1 <= config["workers"] <= 4
     assert ["127.0.0.1:8000"] == config["bind"]
     assert ["app.host.process:ModelHost"] == config["dirty_apps"]
     assert 1 == config["dirty_workers"]
     assert config["control_socket_disable"] is True
-    assert "app.logs.GunicornLogger" == config["logger_class"]
+    assert "app.telemetry.logs.GunicornLogger" == config["logger_class"]
     assert 30 == config["timeout"]
     assert 6 == config["dirty_timeout"]
     assert 20 == config["graceful_timeout"]
@@ -40,7 +40,7 @@ def test_a_certificate_reaches_gunicorn(tmp_path):
     program = f"""
 import os
 os.environ |= {{"GLYPH_TLS_CERT": {cert!r}, "GLYPH_TLS_KEY": {key!r}}}
-import app.gunicorn_config as config
+import app.server.gunicorn_config as config
 print(open(config.certfile).read() == open({cert!r}).read())
 print(open(config.keyfile).read() == open({key!r}).read())
 """
@@ -48,7 +48,7 @@ print(open(config.keyfile).read() == open({key!r}).read())
     assert "True\nTrue" == output_of(program, tmp_path)
 
 
-FORKED = "app.gunicorn_worker, gunicorn.arbiter, gunicorn.dirty"
+FORKED = "app.server.worker, gunicorn.arbiter, gunicorn.dirty"
 
 
 def test_the_master_imports_nothing_that_its_forks_must_not_inherit(tmp_path):
@@ -56,7 +56,7 @@ def test_the_master_imports_nothing_that_its_forks_must_not_inherit(tmp_path):
     program = f"""
 import sys
 from unittest.mock import MagicMock
-import app.gunicorn_config as config
+import app.server.gunicorn_config as config
 import {FORKED}
 server, worker = MagicMock(WORKERS={{}}, num_workers=1), MagicMock()
 config.on_starting(server)
@@ -83,8 +83,8 @@ import os
 os.environ |= {{"GLYPH_TLS_CERT": {cert!r}, "GLYPH_TLS_KEY": {key!r}}}
 os.environ |= {{"GLYPH_ADMIN_TOKEN_FILE": {str(token)!r}}}
 from unittest.mock import MagicMock
-import app.gunicorn_config as config
-from app.settings import load_settings
+import app.server.gunicorn_config as config
+from app.config.settings import load_settings
 good = open(config.certfile).read()
 for path in ({cert!r}, {str(token)!r}):
     open(path, "w").write("broken")
@@ -118,7 +118,7 @@ def test_old_tls_is_not_spoken(tmp_path):
     """Whatever the system's OpenSSL would do."""
     program = """
 import ssl
-import app.gunicorn_config as config
+import app.server.gunicorn_config as config
 context = config.ssl_context(None, lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
 print(context.minimum_version.name)
 """
@@ -130,7 +130,7 @@ def test_callers_cannot_cause_warnings(tmp_path):
     """They would be lines of any wording among those of the log."""
     program = """
 import warnings
-import app.gunicorn_config
+import app.server.gunicorn_config
 warnings.warn("whatever")
 """
 
@@ -170,7 +170,7 @@ def test_the_host_and_its_supervisor_do_not_listen(tmp_path):
     program = """
 import socket
 from unittest.mock import MagicMock
-import app.gunicorn_config as config
+import app.server.gunicorn_config as config
 listener = socket.create_server(("127.0.0.1", 0))
 def server():
     return MagicMock(LISTENERS=[listener])

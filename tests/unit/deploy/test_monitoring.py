@@ -12,12 +12,12 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from app.config.settings import Settings
 from app.host.metrics import HostMetrics
-from app.host.shadow_metrics import ShadowMetrics
-from app.settings import Settings
+from app.host.shadow.metrics import ShadowMetrics
 from app.web.factory import create_app
-from app.web.metrics import WebMetrics
-from app.web.prediction_routes import PREDICTION_ROUTES
+from app.web.middleware.metrics import WebMetrics
+from app.web.prediction.routes import PREDICTION_ROUTES
 
 RULE_TESTS = Path(__file__).with_name("alerts_test.yml")
 METRIC = re.compile(r"\b(?:glyph_\w+|up)\b")

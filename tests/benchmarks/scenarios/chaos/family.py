@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LISTENING = "0A"
-TRIAL_MODULE = b"app.host.trial_worker"
+TRIAL_MODULE = b"app.host.loading.trial_worker"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_store import ModelStore
-from model_store.clearing import clear, sort_out
+from model_store.operations.retention import clear, sort_out
 from tests.benchmarks.scenarios.chaos.asking import variant_of
 from tests.benchmarks.scenarios.chaos.clock import Clock
 from tests.benchmarks.scenarios.chaos.family import Family, family_of, strangers_of

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from model_store import operations
+from model_store.operations import operations
 from tests.benchmarks.scenarios import damage
 from tests.benchmarks.scenarios.chaos.done import Done, Settled, done
 from tests.benchmarks.scenarios.chaos.ground import MODEL, SkippedError

@@ -1,3 +1,0 @@
-from app.access.cli import main
-
-main()

@@ -1,0 +1,413 @@
+"""Computes the batches: owns every model in memory.
+
+Mechanism only; which images form a batch is `batching`'s business. Every admitted job is answered
+exactly once, and whoever calls `step` outlives any error of a model. One thread calls it in turn
+with other work; others may sit in `run` and help it when there is more than a batch.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from app.host.batching.batch_queue import BatchQueue, Job, OverloadedError, Piece
+from app.host.batching.routing import Lane, Lineup, LoadedVersion
+from app.host.batching.statistics import Statistics
+from app.ipc.frames import Answer, Refusal, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from app.host.batching.batch_queue import Batch
+
+log = logging.getLogger(__name__)
+
+Delivery = tuple[Any, Answer | Refused]
+"""Whoever asked, and what they get."""
+_EXPIRED = "the deadline passed"
+_OUT_OF_MEMORY = "this machine has too little memory for the request at the moment"
+
+
+class Observer(Protocol):
+    """Who is told what the engine does."""
+
+    def batch(self, size: int, seconds: float) -> None: ...
+
+    def waited(self, seconds: float) -> None: ...
+
+    def predicted(
+        self, model: str, classes: Sequence[str], probabilities: NDArray[np.float32]
+    ) -> None: ...
+
+    def dropped(self, reason: str) -> None: ...
+
+    def failed(self, model: str, version: int) -> None: ...
+
+
+class Engine:
+    """Admits jobs, computes batches and delivers answers."""
+
+    def __init__(
+        self,
+        queue: BatchQueue,
+        deliver: Callable[[list[Delivery]], None],
+        observer: Observer,
+        *,
+        statistics: Statistics | None = None,
+        wait_s: float = 0.0,
+        answer_misfit: Callable[[int, int], str | None] = lambda _images, _classes: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queue = queue
+        self._deliver = deliver
+        self._observer = observer
+        self._statistics = statistics or Statistics()
+        self._wait_s = wait_s
+        self._answer_misfit = answer_misfit
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._woken = threading.Condition(self._lock)
+        self._stopped = False
+        self._computing: list[Batch] = []
+        """Those whose answers are not delivered yet, oldest first."""
+        self._streams = 1
+        """Threads at work: the one that steps, and those of `run` that do not wait."""
+        self._lineup = Lineup()
+        self._waiting_since = 0.0
+        self.on_retired: Callable[[str, int], None] = lambda _model, _version: None
+        self.on_answered: Callable[[Job, Answer], None] = lambda _job, _answer: None
+        """Told of every answer to a job in the foreground once it has gone, by whoever sent it."""
+        self.on_computing: Callable[[LoadedVersion], None] = lambda _version: None
+        """Called before every batch, which may be the last thing that this process does."""
+
+    def serve(
+        self, version: LoadedVersion, announce: Callable[[], None], *, default: bool = True
+    ) -> None:
+        """Take jobs for a version from now on.
+
+        Args:
+            version: What can be asked for.
+            announce: Tells the web workers. It runs while no job is admitted, so that they know a
+                version before its first answer, and it serves before their first request for it.
+            default: Give it every later job of its model that asks for no version; the one before
+                it finishes what it has.
+        """
+        with self._lock:
+            announce()
+            self._queue.plan(version.lane(), version.curve)
+            self._queue.plan(version.lane(background=True), version.curve.brief())
+            self._lineup.enter(version)
+            if default:
+                self._lineup.make_default(version.name, version.version)
+
+    def make_default(self, model: str, version: int, announce: Callable[[], None]) -> None:
+        """Give a version that serves every later job of its model that asks for none."""
+        with self._lock:
+            announce()
+            self._lineup.make_default(model, version)
+
+    def retire(self, model: str, version: int) -> None:
+        """Take no more jobs for a version, and let go of it once its last answer is delivered."""
+        with self._lock:
+            self._lineup.retire(model, version)
+        self._let_go()
+
+    def submit(
+        self,
+        rows: int,
+        pixels: bytes | memoryview,
+        deadline: float,
+        origin: object,
+        *,
+        model: str,
+        version: int = 0,
+        or_default: bool = False,
+    ) -> Refused | None:
+        """Admit the images of a request, or say why not.
+
+        Args:
+            rows: Number of images.
+            pixels: uint8, row-major, image after image.
+            deadline: Clock reading after which nobody waits.
+            origin: Given back with the answer.
+            model: Which is to answer.
+            version: Which of its versions; 0 is the default one.
+            or_default: If that version does not serve, the default one will do.
+        """
+        with self._lock:
+            found = self._lineup.find(model, version, or_default=or_default)
+            if isinstance(found, Refused):
+                refused: Refused | None = found
+            else:
+                refused = self._admit(found, rows, pixels, deadline, origin)
+                if refused is not None:
+                    self._statistics.refused(found.lane())
+        if refused is not None:
+            self._tell(self._observer.dropped, refused.reason.name.lower())
+        return refused
+
+    def submit_to_background(
+        self, model: str, version: int, images: NDArray[np.uint8], origin: object
+    ) -> bool:
+        """Have images classified when nothing else waits; False where too much waits already.
+
+        Args:
+            model: Which is to answer.
+            version: Which of its versions, whose input has the shape of these images.
+            images: Shape (n, rows, columns, channels).
+            origin: Given back with the answer.
+        """
+        with self._lock:
+            found = self._lineup.available(model, version)
+            if found is None:
+                return False
+            lane = found.lane(background=True)
+            job = Job(images, lane, self._clock(), math.inf, origin, background=True)
+            return self._queue.admit_to_background(job)
+
+    def loaded(self, model: str, version: int) -> LoadedVersion | None:
+        """Give a version that is in memory, if only to finish what it has."""
+        return self._lineup.loaded(model, version)
+
+    def computes(self, batch: Batch) -> LoadedVersion:
+        """Return the version that computes a batch."""
+        lane: Any = batch.lane
+        return self._lineup.of(lane)
+
+    def origins(self) -> list[Any]:
+        """List whoever has not got an answer yet."""
+        with self._lock:
+            return self._queue.origins()
+
+    def cancel(self, origins: Sequence[object]) -> None:
+        """End jobs that nobody waits for any more, and compute no more of them."""
+        for origin in origins:
+            with self._lock:
+                job = self._queue.cancel(origin)
+                now = self._clock()
+                reason = "expired" if job and job.deadline < now else "abandoned"
+                if job is not None:
+                    self._statistics.ended([(job, Refused(Refusal.EXPIRED, 0.0, reason))], now)
+            if job is not None:
+                self._tell(self._observer.dropped, reason)
+
+    def step(self) -> float | None:
+        """Compute the next batch, if it is time for one.
+
+        Returns:
+            Seconds after which to call again; None where nothing waits, or only what may wait until
+            it is called for another reason.
+        """
+        with self._lock:
+            pause_s = self._pause_s()
+            if pause_s:
+                return pause_s
+            batch, expired = self._queue.take(self._clock())
+            for job in expired:
+                self._queue.finish(job)
+            if batch is not None:
+                self._computing.append(batch)
+            if self._queue.crowded(self._clock(), self._streams):
+                self._woken.notify()
+        try:
+            ended: list[tuple[Job, Answer | Refused]] = [
+                (job, self._refuse(Refusal.EXPIRED, _EXPIRED)) for job in expired
+            ]
+            if batch is not None:
+                ended += self._execute(batch)
+            if ended:
+                self._deliver([(job.origin, outcome) for job, outcome in ended])
+                self._statistics.ended(ended, self._clock())
+                self._tell_answered(ended)
+        finally:
+            self._let_go(batch)
+        with self._lock:
+            due = self._queue.waiting or self._queue.background_due(self._clock())
+            return self._pause_s() if due else None
+
+    def run(self) -> None:
+        """Compute full batches beside the thread that steps, until stopped.
+
+        Less than a full batch is left to that thread: two that share out what waits make smaller
+        batches, which take longer together, and want a core more.
+        """
+        while self._join():
+            try:
+                self.step()
+            except Exception:  # a bug; what it was about is lost, and the loop goes on
+                log.exception("a batch was lost")
+            finally:
+                with self._lock:
+                    self._streams -= 1
+
+    def stop(self) -> None:
+        """End `run` in every thread, after the batches in progress."""
+        with self._lock:
+            self._stopped = True
+            self._woken.notify_all()
+
+    def oldest(self) -> Batch | None:
+        """Give the batch that has been computed for longest of those under way."""
+        return next(iter(self._computing), None)
+
+    def _join(self) -> bool:
+        """Wait until there is work for one more thread; False when stopped."""
+
+        def wanted() -> bool:
+            return self._stopped or self._queue.crowded(self._clock(), self._streams)
+
+        with self._lock:
+            self._woken.wait_for(wanted)
+            self._streams += 1
+            return not self._stopped
+
+    def _pause_s(self) -> float:
+        """Tell how long a batch that has room still waits for company."""
+        if not self._wait_s or not self._queue.waiting or self._queue.full():
+            return 0.0
+        return max(0.0, self._waiting_since + self._wait_s - self._clock())
+
+    def _admit(
+        self,
+        serving: LoadedVersion,
+        rows: int,
+        pixels: bytes | memoryview,
+        deadline: float,
+        origin: object,
+    ) -> Refused | None:
+        shape = (rows, *serving.input_shape)
+        if rows < 1 or len(pixels) != math.prod(shape):
+            sentence = f"{len(pixels)} bytes are not {rows} images of {serving.input_shape}"
+            return Refused(Refusal.MISFIT, 0.0, sentence)
+        if misfit := self._answer_misfit(rows, len(serving.classes)):
+            return Refused(Refusal.TOO_LARGE, 0.0, misfit)
+        images = np.frombuffer(pixels, np.uint8).reshape(shape)
+        now = self._clock()
+        if deadline < now:
+            return Refused(Refusal.EXPIRED, 0.0, _EXPIRED)
+        if not self._queue.waiting:
+            self._waiting_since = now
+        try:
+            self._queue.admit(Job(images, serving.lane(), now, deadline, origin), now)
+        except OverloadedError as exc:
+            return Refused(Refusal.OVERLOADED, exc.retry_after_s, str(exc))
+        return None
+
+    def _execute(self, batch: Batch) -> list[tuple[Job, Answer | Refused]]:
+        lane: Any = batch.lane
+        loaded = self._lineup.of(lane)
+        started = self._clock()
+        for piece in batch.pieces:
+            if piece.start == 0:
+                piece.job.started = started
+                if not lane.background:
+                    self._tell(self._observer.waited, started - piece.job.arrived)
+        self._tell(self.on_computing, loaded)
+        results = self._compute(loaded, batch.pieces)
+        ended_at = self._clock()
+        seconds = ended_at - started
+        with self._lock:
+            if lane.background:
+                self._queue.record_in_background(seconds, ended_at)
+            else:
+                # What is computed at the same time shares it: the queue measures the rate of all.
+                self._queue.record(batch.size, seconds / len(self._computing))
+            done = zip(batch.pieces, results, strict=True)
+            ended = [piece.job for piece, rows in done if self._note(piece, rows, seconds)]
+        self._tell(self._observer.batch, batch.size, seconds)
+        self._statistics.batch(lane, batch.size, seconds)
+        return [(job, self._outcome(job, loaded)) for job in ended]
+
+    def _compute(
+        self, loaded: LoadedVersion, pieces: Sequence[Piece]
+    ) -> list[NDArray[np.float32] | None]:
+        """Give the answers of each piece; None where the model could not answer.
+
+        A batch that raises is halved until the poisonous piece stands alone, so that the requests
+        beside it get their answers.
+        """
+        parts = [piece.job.images[piece.start : piece.stop] for piece in pieces]
+        size = sum(map(len, parts))
+        try:
+            probabilities = loaded.model.predict(parts)
+            if probabilities.shape != (size, len(loaded.classes)):
+                raise ValueError(f"the model gave {probabilities.shape} for {size} images")  # noqa: TRY301
+        except Exception as exc:
+            if len(pieces) == 1:
+                pieces[0].job.out_of_memory = isinstance(exc, MemoryError)
+                log.exception("%s version %d failed on a request", loaded.name, loaded.version)
+                return [None]
+            middle = len(pieces) // 2
+            return self._compute(loaded, pieces[:middle]) + self._compute(loaded, pieces[middle:])
+        if not pieces[0].job.background:
+            self._tell(self._observer.predicted, loaded.name, loaded.classes, probabilities)
+        starts = accumulate(map(len, parts[:-1]), initial=0)
+        spans = zip(starts, parts, strict=True)
+        return [probabilities[start : start + len(part)] for start, part in spans]
+
+    def _note(self, piece: Piece, rows: NDArray[np.float32] | None, seconds: float) -> bool:
+        """Enter a piece's answers; says whether its job ends with them."""
+        job = piece.job
+        if job.dropped:  # while this was computed it was cancelled, or another piece failed
+            return False
+        job.inference_s += seconds
+        if rows is None:
+            self._queue.discard(job)
+        else:
+            job.pieces[piece.start] = rows
+            job.answered += len(rows)
+            if job.answered < len(job.images):
+                return False
+        self._queue.finish(job)
+        return True
+
+    def _outcome(self, job: Job, loaded: LoadedVersion) -> Answer | Refused:
+        if job.dropped and job.out_of_memory:  # no fault of the version
+            return Refused(Refusal.OVERLOADED, 1.0, _OUT_OF_MEMORY)
+        if job.dropped and job.background:
+            return Refused(Refusal.FAILED, 0.0, "the model failed on these images")
+        if job.dropped:
+            self._tell(self._observer.failed, loaded.name, loaded.version)
+            return self._refuse(Refusal.FAILED, "the model failed on this request")
+        queue_s = (job.started or job.arrived) - job.arrived
+        return Answer(loaded.version, queue_s, job.inference_s, job.probabilities())
+
+    def _refuse(self, reason: Refusal, sentence: str) -> Refused:
+        self._tell(self._observer.dropped, reason.name.lower())
+        return Refused(reason, 0.0, sentence)
+
+    def _tell_answered(self, ended: Sequence[tuple[Job, Answer | Refused]]) -> None:
+        for job, outcome in ended:
+            if isinstance(outcome, Answer) and not job.background:
+                self._tell(self.on_answered, job, outcome)
+
+    def _tell(self, event: Callable[..., None], *facts: object) -> None:
+        """Report to somebody, whose failure costs a line in the log and not the loop."""
+        try:
+            event(*facts)
+        except Exception:
+            log.exception("the observer failed")
+
+    def _let_go(self, batch: Batch | None = None) -> None:
+        """Drop versions that retire once their last batch is delivered, as this one is."""
+        with self._lock:
+            if batch is not None:
+                self._computing.remove(batch)
+            gone = self._lineup.let_go(self._idle)
+            for lane in gone:
+                self._queue.forget(lane)
+                self._statistics.forget(lane)
+        for model, version, background in gone:
+            if not background:
+                self.on_retired(model, version)
+
+    def _idle(self, lane: Lane) -> bool:
+        return self._queue.idle(lane) and all(b.lane != lane for b in self._computing)

@@ -1,0 +1,521 @@
+"""Keeps the versions of one model in memory that are wanted, one of them its default.
+
+A version is tried in a process of its own before it is loaded; one that fails is refused with a
+sentence, and what serves goes on. A new default is in place before the one before it goes. Nothing
+here holds on to a model in memory: the engine does, and it alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from app.host.lifecycle.desired_state import Plan, plan
+from app.host.lifecycle.quarantine import Records, Refusals
+from app.host.lifecycle.version_states import Roster
+from app.host.loading.runtime_selection import first_line
+from app.host.loading.verdict import UnfitError
+from app.ipc.status import CanaryStatus, ModelStatus
+from model_store import (
+    Control,
+    StoreError,
+    VersionNotFoundError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.config.share import Share
+    from app.host.batching.cost_model import Curve
+    from app.host.batching.routing import LoadedVersion
+    from app.host.lifecycle.auto_rollback import Probation, Watching
+    from app.host.lifecycle.crash_journal import HostJournal
+    from app.host.lifecycle.intake import Intake
+    from app.host.loading.loader import Loaded
+    from app.host.loading.runtime_selection import Way
+    from app.ipc.status import VersionStatus
+    from model_store import Canary, Shadow, Store
+
+log = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Who is told what becomes of versions."""
+
+    def loaded(self, model: str, version: int, seconds: float, curve: Curve) -> None: ...
+
+    def refused(self, model: str) -> None: ...
+
+    def defaulted(self, model: str, version: int | None, *, swap: bool) -> None: ...
+
+    def rolled_back(self, model: str) -> None: ...
+
+    def counted(self, model: str, *, loaded: int, refused: int) -> None: ...
+
+
+class Engine(Protocol):
+    """Where loaded versions go."""
+
+    def serve(
+        self, version: LoadedVersion, announce: Callable[[], None], *, default: bool = True
+    ) -> None: ...
+
+    def make_default(self, model: str, version: int, announce: Callable[[], None]) -> None: ...
+
+    def retire(self, model: str, version: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A version on its way into memory, and what held when it set out."""
+
+    version: int
+    stamp: str
+    """Of its files."""
+    planned: Plan
+    """One that is outdated by the time that it has passed serves all the same, until the newer."""
+    started: float
+
+
+class ModelVersions:
+    """The versions of one model. One thread looks; any may ask for the status."""
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        *,
+        policy: str,
+        intake: Intake,
+        engine: Engine,
+        tell: Callable[[], None],
+        observer: Observer,
+        watching: Watching | None = None,
+        shadow: Share | None = None,
+        journal: HostJournal,
+        excess: Callable[[], str | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            store: Where versions come from.
+            name: Of the model.
+            policy: Which versions are wanted where the control document does not say.
+            intake: Brings them into memory.
+            engine: Gets those that pass.
+            tell: Called when the status has changed.
+            observer: Who counts.
+            watching: How a new default is watched, for the one before it to come back; None does
+                not.
+            shadow: What shadows where the control document names none.
+            journal: What the host before has left, and what this one leaves.
+            excess: Returns a sentence if this process takes more memory than it may.
+            clock: Monotonic seconds.
+        """
+        self._excess = excess
+        self.name = name
+        self._store = store
+        self.policy = policy
+        self._intake = intake
+        self._journal = journal
+        self._has_strikes = journal.has_strikes
+        self._engine = engine
+        self._tell = tell
+        self._observer = observer
+        self._watching = watching
+        self._shadow = shadow
+        self._clock = clock
+        self._records = Records(store, name)
+        self._refusals = Refusals(store, name, self._records, clock)
+        self._refused: dict[int, str] = {}
+        """Versions that must not be loaded, and why."""
+        self._attempt: _Attempt | None = None
+        """A version whose trial is under way."""
+        self.awaited: frozenset[int] = frozenset()
+        """Versions that are to serve and do not yet."""
+        self._roster = Roster()
+        self._control = Control()
+        self._present: set[int] = set()
+        self._way: Way | None = None
+        self._probation: Probation | None = None
+        self._looked = False
+        self._planned = False
+        self._trouble: str | None = None
+        self._told: ModelStatus | None = None
+
+    def look(self) -> None:
+        """Load what is wanted, let go of what is not, and tell what has changed.
+
+        Raises:
+            StoreError: If the store cannot be read; what serves goes on serving.
+        """
+        try:
+            self._judge()
+            self._read()
+            self._fill()
+        except StoreError as exc:
+            self._trouble = first_line(exc)
+            if self._attempt is None:
+                self.awaited = frozenset()
+            raise
+        else:
+            self._trouble = None
+        finally:
+            self._looked = True
+            self._tell_news()
+
+    def let_go(self) -> None:
+        """Unload everything: the store holds the model no more."""
+        self._present, self._probation, self._planned = set(), None, True
+        self.awaited = frozenset()
+        self.close()
+        self._retire_all()
+        self._tell_news()
+
+    def close(self) -> None:
+        """End the trial that is under way."""
+        if self._attempt is not None:
+            self._roster.abandoned(self._attempt.version)
+        self._attempt = None
+        self._intake.cancel()
+
+    def retry(self) -> None:
+        """Let what failed for this machine's sake be tried again."""
+        self._refusals.forgive()
+
+    def retired(self, version: int) -> None:
+        """Note that the engine has let a version go."""
+        if self._roster.retired(version):
+            self._say()
+
+    @property
+    def due(self) -> bool:
+        """Whether a look is due soon: a new default is watched, or a version is tried again."""
+        return self._probation is not None or self._refusals.next_retry <= self._clock()
+
+    def status(self) -> ModelStatus:
+        """Say what can be had, and if nothing, why."""
+        versions, default = self._roster.versions(), self._roster.default
+        control, serving = self._control, self._roster.serving()
+        starting = not self._looked or any(v.state == "loading" for v in versions)
+        starting |= bool(self.awaited)
+        ready = default is not None
+        return ModelStatus(
+            name=self.name,
+            ready=ready,
+            starting=starting and not ready,
+            unloaded=control.unloaded,
+            reason=None if ready else self._why_not(versions, starting=starting),
+            complete=self._planned and self.awaited <= {v.version for v in versions},
+            default=default,
+            versions=versions,
+            labels={label: n for label, n in control.labels.items() if n in serving},
+            pinned=control.pinned,
+            policy=control.policy or self.policy,
+            canary=self._share(control.canary, serving),
+            shadow=self._share(control.shadow or self._shadow, serving),
+        )
+
+    def _read(self) -> None:
+        present = set(self._store.versions(self.name))
+        serving = self._roster.serving()
+        if serving and not present:
+            away = f"{self._store.location} shows no version of {self.name} any more"
+            raise StoreError(f"{away}; what is loaded serves on")
+        self._control = self._store.control(self.name)
+        self._present = present
+
+    def _give_up_on_those_that_end_hosts(self) -> None:
+        """Quarantine what ended hosts while it served, where there is another version."""
+        for version in sorted(self._present - self._refused.keys()):
+            digest = self._refusals.digest(version)
+            reason = self._journal.verdict(digest) if digest else None
+            if digest is None or reason is None:
+                continue
+            if not self._present - self._refused.keys() - {version}:
+                log.error("%s version %d: %s; there is no other", self.name, version, reason)
+                continue
+            log.error("%s version %d is given up: %s", self.name, version, reason)
+            self._control = self._refusals.give_up(version, digest, reason, self._control)
+            self._refused[version] = reason
+            self._journal.forget(digest)
+            self._observer.rolled_back(self.name)
+
+    def _plan(self) -> Plan:
+        """Plan with what the store holds, and the default version even if its files are gone."""
+        self._refused = self._refusals.review(self._present, self._control)
+        if self._has_strikes:  # of hosts before this one: it gets no more in its life
+            self._has_strikes = False
+            self._give_up_on_those_that_end_hosts()
+        self._roster.refuse(self._refused)
+        default = self._roster.default
+        kept = set() if default is None else {default}
+        return plan(self._present | kept, self._control, self.policy, self._refused)
+
+    def _fill(self) -> None:
+        """Load what is missing, the best first; return early while a trial is under way."""
+        while True:
+            planned = self._plan()
+            self._end_void_trial(planned)
+            missing = self._missing(planned)
+            self.awaited = frozenset(missing)
+            self._planned = True
+            if not missing:
+                self._intake.release()
+                break
+            if not self._advance(missing[0], planned):
+                break
+        self._choose_default(planned)
+        if not missing:
+            self._retire_unwanted(planned)
+
+    def _missing(self, planned: Plan) -> list[int]:
+        """Return the versions to load, in their order.
+
+        While none serves, one that has passed before goes first, even if a newer one is wanted:
+        nothing is tried before something serves.
+        """
+        serving = self._roster.serving()
+        missing = [n for n in planned.wanted if n not in serving]
+        if missing and self._roster.default is None:
+            proven = [n for n in missing if self._is_proven(n)] or [
+                n for n in sorted(self._present, reverse=True) if self._may_stand_in(n, planned)
+            ]
+            missing = list(dict.fromkeys([*proven[:1], *missing]))
+        return missing
+
+    def _may_stand_in(self, version: int, planned: Plan) -> bool:
+        """Return True if a version that is not wanted may serve until one that is has passed."""
+        if version in self._roster.serving() or version in planned.wanted:
+            return False
+        return version not in self._refused and self._is_proven(version)
+
+    def _is_proven(self, version: int) -> bool:
+        """Return True if a version has served, as it is now, and ended no host while it loaded."""
+        digest = self._control.passed.get(version)
+        if digest is None or self._journal.interruptions(digest):
+            return False
+        return digest == self._refusals.digest(version)
+
+    def _advance(self, version: int, planned: Plan) -> bool:
+        """Take the next step towards serving a version; False if it has to be waited for."""
+        if self._attempt is None:
+            attempt = _Attempt(version, self._refusals.stamp(version), planned, self._clock())
+        else:
+            attempt = self._attempt
+        try:
+            found = self._bring_in(attempt)
+        except UnfitError as unfit:
+            self._attempt = None
+            self._refuse(attempt, unfit)
+        except VersionNotFoundError:  # removed in the meantime
+            self._attempt = None
+            self._present.discard(version)
+            self._roster.abandoned(version)
+        except StoreError:
+            self._roster.abandoned(version)
+            raise
+        else:
+            if found is None:
+                return False
+            self._attempt = None
+            self._serve(found, attempt)
+        return True
+
+    def _bring_in(self, attempt: _Attempt) -> Loaded | None:
+        """Load a version at once if it has served before and none serves, else when it passed."""
+        version = attempt.version
+        if self._attempt is None:
+            digest = self._refusals.digest(version)
+            if self._roster.default is None and digest and self._is_proven(version):
+                self._note_loading(version)
+                return self._intake.load_proven(version, digest)
+            if not self._intake.begin(version, digest, self._way):
+                return None
+            self._attempt = attempt
+            self._note_loading(version)
+        found = self._intake.conclude()
+        if found is not None and self._roster.default is not None and (why := self._excess()):
+            reason = f"there is no room for it beside what serves: {why}"
+            raise UnfitError(reason, lasting=False, transient=True)
+        return found
+
+    def _note_loading(self, version: int) -> None:
+        self._roster.loading(version)
+        self._say()
+
+    def _end_void_trial(self, planned: Plan) -> None:
+        """End a trial whose version is not to be loaded any more, whatever comes of it.
+
+        One that is only outdated by a newer version goes on: where versions come faster than
+        they can be tried, none would ever serve.
+        """
+        version, pinned = self._intake.trying, self._control.pinned
+        if version is None:
+            return
+        is_outvoted = pinned in planned.candidates and pinned != version
+        if (
+            version not in self._present
+            or version in self._refused
+            or self._control.unloaded
+            or (is_outvoted and version not in planned.wanted)
+        ):
+            self.close()
+
+    def _serve(self, found: Loaded, attempt: _Attempt) -> None:
+        planned = attempt.planned
+        loaded, before = found.version, self._roster.default
+        number = loaded.version
+        is_stand_in = before is None and number not in planned.wanted
+        default = is_stand_in or planned.default({*self._roster.serving(), number}) == number
+
+        def announce() -> None:
+            self._roster.serve(number, found.known, default=default)
+            self._say()
+
+        self._engine.serve(loaded, announce, default=default)
+        self._way = found.way
+        self._refusals.passed(number)
+        self._journal.loaded(found.known.digest)
+        self._observer.loaded(self.name, number, self._clock() - attempt.started, loaded.curve)
+        _log(found)
+        if default:
+            self._defaulted(number, before)
+        digest = found.known.digest
+        if self._control.passed.get(number) != digest or number in self._control.quarantined:
+            self._control = self._records.passed(number, digest) or self._control
+
+    def _choose_default(self, planned: Plan) -> None:
+        """Make the best loaded version the default."""
+        before, best = self._roster.default, planned.default(self._roster.serving())
+        if best is not None and best != before:
+            self._make_default(best)
+            self._defaulted(best, before)
+
+    def _retire_unwanted(self, planned: Plan) -> None:
+        """Retire what is not wanted."""
+        if self._control.unloaded:
+            self._retire_all()
+            return
+        kept = {*planned.wanted, self._roster.default}
+        if self._probation is not None:
+            kept.add(self._probation.before)
+        for version in sorted(self._roster.serving() - kept):
+            self._retire(version)
+
+    def _make_default(self, version: int) -> None:
+        def announce() -> None:
+            self._roster.make_default(version)
+            self._say()
+
+        self._engine.make_default(self.name, version, announce)
+
+    def _defaulted(self, version: int, before: int | None) -> None:
+        self._observer.defaulted(self.name, version, swap=before is not None)
+        if before is None:
+            return
+        log.info("%s version %d takes over from version %d", self.name, version, before)
+        if self._watching is not None and version > before:
+            self._probation = self._watching.begin(self.name, version, before)
+
+    def _judge(self) -> None:
+        """End a probation: when it is over, or by going back."""
+        probation = self._probation
+        if probation is None:
+            return
+        if self._roster.default != probation.version or probation.over:
+            self._probation = None
+            return
+        reason = probation.look()
+        if reason is not None:
+            self._go_back(probation, reason)
+
+    def _go_back(self, probation: Probation, reason: str) -> None:
+        version, before = probation.version, probation.before
+        log.error("%s goes back from version %d to %d: %s", self.name, version, before, reason)
+        self._probation = None
+        self._make_default(before)
+        self._observer.defaulted(self.name, before, swap=True)
+        self._observer.rolled_back(self.name)
+        digest = self._roster.digest(version)
+        self._control = self._refusals.condemn(version, before, digest, reason, self._control)
+
+    def _retire_all(self) -> None:
+        for version in sorted(self._roster.serving()):
+            self._retire(version)
+        self._observer.defaulted(self.name, None, swap=False)
+
+    def _retire(self, version: int) -> None:
+        self._roster.retire(version)
+        self._say()
+        self._engine.retire(self.name, version)
+
+    def _refuse(self, attempt: _Attempt, unfit: UnfitError) -> None:
+        version = attempt.version
+        log.error("%s version %d is refused: %s", self.name, version, unfit)
+        self._control = self._refusals.add(version, attempt.stamp, unfit, self._control)
+        self._roster.abandoned(version)
+        self._observer.refused(self.name)
+
+    def _count(self) -> None:
+        versions = self._roster.versions()
+        self._observer.counted(
+            self.name,
+            loaded=sum(v.state in ("serving", "retiring") for v in versions),
+            refused=sum(v.state == "refused" for v in versions),
+        )
+
+    def _say(self) -> None:
+        self._count()  # first: whoever is told may ask for the metrics
+        self._told = self.status()
+        self._tell()
+
+    def _tell_news(self) -> None:
+        if self.status() != self._told:
+            self._say()
+
+    def _why_not(self, versions: tuple[VersionStatus, ...], *, starting: bool) -> str:
+        if starting:
+            return "the first version is being loaded"
+        if self._trouble:
+            return self._trouble
+        if self._control.unloaded:
+            return f"{self.name} was unloaded; glyph-models load {self.name} takes it up again"
+        refused = [f"version {v.version}: {v.reason}" for v in versions if v.state == "refused"]
+        if refused:
+            return "every version was refused: " + "; ".join(refused)
+        if self._present:
+            policy, have = self._control.policy or self.policy, sorted(self._present)
+            return f"the version policy is {policy}; {self.name} has {', '.join(map(str, have))}"
+        where = self._store.location
+        return f"{where} holds no version of {self.name}; publish one with glyph-train"
+
+    def _share(
+        self, share: Canary | Shadow | Share | None, serving: set[int]
+    ) -> CanaryStatus | None:
+        version = self._control.labels.get(share.label) if share else None
+        if share is None or version not in serving:
+            return None
+        return CanaryStatus(
+            version=version,
+            label=share.label,
+            percent=share.percent,
+            sticky_header=getattr(share, "sticky_header", None),
+        )
+
+
+def _log(found: Loaded) -> None:
+    loaded, curve = found.version, found.version.curve
+    log.info(
+        "serving %s version %d with %s (%s) in %s; %s per batch: %s",
+        loaded.name,
+        loaded.version,
+        loaded.model.runtime,
+        loaded.model.precision,
+        f"batches of up to {curve.limit}" if curve.limit > 1 else "no batches: they do not pay",
+        "measured" if found.way.version == loaded.version else f"as version {found.way.version}",
+        curve,
+    )

@@ -1,0 +1,191 @@
+"""Loads a version and checks it: its files, what it says of itself, and its golden images.
+
+Knows a directory and runtimes; which version is loaded, and what becomes of it, is decided
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.host.batching.routing import LoadedVersion
+from app.host.loading.golden_check import TrialFailedError
+from app.host.loading.runtime_selection import Selection, first_line
+from app.host.loading.verdict import UnfitError
+from app.ipc.status import LoadedModel
+from model_store import (
+    CorruptVersionError,
+    Golden,
+    InvalidDocumentError,
+    Manifest,
+    Metadata,
+    SignatureError,
+)
+from model_store.base.files import UnfitFileError
+from model_store.base.json_documents import read_document
+from model_store.stores.directory import METADATA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from app.host.loading.runtime_selection import Selected, Way
+    from app.host.runtimes.candidates import Candidate
+
+log = logging.getLogger(__name__)
+
+_BATCH_BYTES = 32 * 2**20
+"""Pixels of one batch: a graph makes several arrays of numbers of four bytes each of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A version that passed."""
+
+    version: LoadedVersion
+    known: LoadedModel
+    way: Way
+    golden: Golden
+
+
+class Loader:
+    """Loads versions of any model from directories that hold them."""
+
+    def __init__(
+        self,
+        candidates: Callable[[], Iterable[Candidate]],
+        *,
+        max_batch: int,
+        check_signature: Callable[[Path], object] = lambda _version: None,
+        misfit: Callable[[Metadata], str | None] = lambda _metadata: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._check_signature = check_signature
+        self._misfit = misfit
+        self._candidates = candidates
+        self._max_batch = max_batch
+        self._clock = clock
+
+    def examine(self, directory: Path, model: str, version: int, like: Way | None = None) -> Loaded:
+        """Load a version that nothing is known of: check it, measure it, choose what runs it.
+
+        Args:
+            directory: Where it is.
+            model: Its model.
+            version: Its number.
+            like: How another version runs; one of the same size runs likewise, unmeasured.
+
+        Raises:
+            UnfitError: If it is not to be served.
+        """
+        return self._load(directory, model, version, lambda s: s.select(self._candidates(), like))
+
+    def load(self, directory: Path, model: str, version: int, way: Way) -> Loaded:
+        """Load a version as its trial found best.
+
+        Raises:
+            UnfitError: If it cannot be loaded here after all.
+        """
+        return self._load(directory, model, version, lambda s: s.follow(way, self._candidates()))
+
+    def _load(
+        self,
+        directory: Path,
+        model: str,
+        version: int,
+        choose: Callable[[Selection], Selected],
+    ) -> Loaded:
+        try:
+            manifest = Manifest.read(directory)
+            manifest.verify(directory)
+        except (CorruptVersionError, InvalidDocumentError) as exc:
+            raise UnfitError(str(exc), lasting=not _is_unreadable(exc)) from exc
+        digest = manifest.digest
+        try:
+            self._check_signature(directory)
+            return self._examine(directory, manifest, model, version, choose)
+        except SignatureError as exc:  # it may be signed later, or with a key trusted elsewhere
+            raise UnfitError(str(exc), digest=digest, lasting=False) from exc
+        except TrialFailedError as exc:
+            raise UnfitError(
+                str(exc),
+                digest=digest,
+                lasting=exc.lasting,
+                transient=exc.transient,
+                out_of_memory=exc.out_of_memory,
+            ) from exc
+        except InvalidDocumentError as exc:
+            raise UnfitError(str(exc), digest=digest, lasting=not _is_unreadable(exc)) from exc
+        except MemoryError as exc:
+            reason = f"this machine has too little memory for it: {first_line(exc)}"
+            raise UnfitError(
+                reason, digest=digest, lasting=False, transient=True, out_of_memory=True
+            ) from exc
+        except Exception as exc:  # a bug, or this machine; the version may be good elsewhere
+            log.debug("%s version %d", model, version, exc_info=True)
+            reason = f"{type(exc).__name__}: {exc}"
+            raise UnfitError(reason, digest=digest, lasting=False) from exc
+
+    def _examine(
+        self,
+        directory: Path,
+        manifest: Manifest,
+        model: str,
+        version: int,
+        choose: Callable[[Selection], Selected],
+    ) -> Loaded:
+        metadata = read_document(directory / METADATA, Metadata)
+        golden = Golden.read(directory)
+        _check(metadata, golden, model, version)
+        if misfit := self._misfit(metadata):  # of this service; another one may serve it
+            raise TrialFailedError(misfit, lasting=False)
+        fitting = max(1, _BATCH_BYTES // math.prod(metadata.input.shape))
+        max_batch = min(self._max_batch, fitting)
+        selection = Selection(directory, golden, metadata, max_batch=max_batch, clock=self._clock)
+        found = choose(selection)
+        loaded = LoadedVersion(
+            name=model,
+            version=version,
+            model=found.model,
+            curve=found.way.curve,
+            classes=metadata.classes,
+            input_shape=metadata.input.shape,
+            digest=manifest.digest,
+            example=golden.images[0].tobytes(),
+        )
+        return Loaded(loaded, _describe(manifest, metadata, found), found.way, golden)
+
+
+def _is_unreadable(exc: Exception) -> bool:
+    """Return True if this machine failed to read a file that is there."""
+    cause = exc.__cause__
+    return isinstance(cause, OSError) and not isinstance(cause, (FileNotFoundError, UnfitFileError))
+
+
+def _check(metadata: Metadata, golden: Golden, model: str, version: int) -> None:
+    if (metadata.model, metadata.version) != (model, version):
+        itself = f"version {metadata.version} of {metadata.model}"
+        raise TrialFailedError(f"its metadata.json says that it is {itself}")
+    if golden.images.shape[1:] != metadata.input.shape:
+        shapes = f"{golden.images.shape[1:]}; its metadata.json says {metadata.input.shape}"
+        raise TrialFailedError(f"its golden images have shape {shapes}")
+
+
+def _describe(manifest: Manifest, metadata: Metadata, found: Selected) -> LoadedModel:
+    curve = found.way.curve
+    return LoadedModel(
+        runtime=found.model.runtime,
+        precision=found.model.precision,
+        passed_over=found.way.passed_over,
+        batch_limit=curve.limit,
+        batch_seconds={str(size): s for size, s in curve.seconds.items()},
+        measured_with=found.way.version if found.way.version != metadata.version else None,
+        digest=manifest.digest,
+        accuracy=metadata.metrics.accuracy,
+        classes=metadata.classes,
+        input_shape=metadata.input.shape,
+    )

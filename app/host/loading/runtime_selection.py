@@ -1,0 +1,228 @@
+"""Selects what runs a version: the first candidate that passes the trial, or its quicker rival."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from pydantic import PlainSerializer, PlainValidator
+
+from app.host.batching.cost_model import WORTH, Curve, batch_sizes, measure
+from app.host.loading.golden_check import TrialFailedError, check_golden
+from app.host.runtimes.base import RuntimeMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from app.host.runtimes.base import Model
+    from app.host.runtimes.candidates import Candidate
+    from model_store import Golden, Metadata
+
+log = logging.getLogger(__name__)
+
+_OF_THIS_MACHINE = (MemoryError, OSError, ImportError)
+"""Failures for which the version may be good elsewhere, whatever else was tried."""
+_CurveAsSeconds = Annotated[
+    Curve,
+    PlainValidator(lambda seconds: Curve({int(size): s for size, s in seconds.items()})),
+    PlainSerializer(lambda curve: curve.seconds),
+]
+
+
+class NotQuickerError(Exception):
+    """Raised when a rival is not worth its lesser exactness; the text gives both times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a version runs, and what its batches cost; holds nothing of the model in memory."""
+
+    version: int
+    """Whose batches were measured."""
+    candidate: str
+    curve: _CurveAsSeconds
+    passed_over: tuple[str, ...]
+    """Why it is not another one: a sentence for each that was tried."""
+    parameter_count: int
+    input_shape: tuple[int, int, int]
+    open_to_others: bool
+    """One that was passed over gave wrong answers; another version's may be right."""
+
+    def fits(self, metadata: Metadata) -> bool:
+        """Say whether a version is so much alike that it would be found to run the same way."""
+        return (
+            not self.open_to_others
+            and self.parameter_count == metadata.parameter_count
+            and self.input_shape == metadata.input.shape
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A model that passed the trial, prepared for the batches worth making."""
+
+    model: Model
+    way: Way
+
+
+class Selection:
+    """Tries candidates on one version."""
+
+    def __init__(
+        self,
+        directory: Path,
+        golden: Golden,
+        metadata: Metadata,
+        *,
+        max_batch: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._directory = directory
+        self._golden = golden
+        self._metadata = metadata
+        self._sizes = batch_sizes(max_batch)
+        self._clock = clock
+        self._passed_over: list[tuple[str, type[Exception]]] = []
+
+    def select(self, candidates: Iterable[Candidate], like: Way | None = None) -> Selected:
+        """Take the first that passes, or its rival.
+
+        Args:
+            candidates: Best first.
+            like: How another version runs. One that is alike is run likewise if it passes, and not
+                measured: beside the version that serves, that takes long and tells little.
+
+        Raises:
+            TrialFailedError: If none passes; the text gives every reason.
+        """
+        ways = tuple(candidates)
+        if like is not None and like.fits(self._metadata):
+            model = self._follow(like, ways)
+            if model is not None:
+                return Selected(model, like)
+        if self._passed_over:
+            log.info(
+                "version %d is measured anew: %s", self._metadata.version, self._sentences()[-1]
+            )
+            self._passed_over.clear()
+        for candidate in ways:
+            best = self._attempt(candidate)
+            if best is not None:
+                return self._choose(candidate, best)
+        reason = "; ".join(self._sentences()) or "no runtime is installed"
+        raise self._failure(reason, lasting=self._is_lasting())
+
+    def follow(self, way: Way, candidates: Iterable[Candidate]) -> Selected:
+        """Load exactly as a trial found, and check the golden images once more.
+
+        Args:
+            way: What the trial of this version found.
+            candidates: Among them the one that it names.
+
+        Raises:
+            TrialFailedError: If that does not pass here.
+        """
+        model = self._follow(way, candidates)
+        if model is None:
+            reason = "; ".join(self._sentences()) or f"{way.candidate} is not available here"
+            raise self._failure(reason, lasting=False)
+        return Selected(model, way)
+
+    def _follow(self, way: Way, candidates: Iterable[Candidate]) -> Model | None:
+        """Load as another version was; None if that does not pass."""
+        every = [one for c in candidates for one in (c, c.rival) if one is not None]
+        for candidate in (one for one in every if one.name == way.candidate):
+            try:
+                model = candidate.load(self._directory)
+                self._try(model, way.curve.sizes)
+            except Exception as exc:  # noqa: BLE001 - runtimes raise what they like
+                self._passed_over.append((f"{candidate.name}: {first_line(exc)}", type(exc)))
+            else:
+                return model
+        return None
+
+    def _choose(self, candidate: Candidate, best: tuple[Model, Curve]) -> Selected:
+        rival = candidate.rival and self._attempt(candidate.rival, best)
+        model, curve = rival or best
+        chosen = candidate.rival if rival and candidate.rival else candidate
+        way = Way(
+            version=self._metadata.version,
+            candidate=chosen.name,
+            curve=curve,
+            passed_over=self._sentences(),
+            parameter_count=self._metadata.parameter_count,
+            input_shape=self._metadata.input.shape,
+            open_to_others=any(issubclass(e, TrialFailedError) for _, e in self._passed_over),
+        )
+        return Selected(model, way)
+
+    def _attempt(
+        self, candidate: Candidate, best: tuple[Model, Curve] | None = None
+    ) -> tuple[Model, Curve] | None:
+        try:
+            model = candidate.load(self._directory)
+            if best is not None:
+                self._compare(model, *best)
+            return model, self._examine(model)
+        except Exception as exc:  # noqa: BLE001 - runtimes raise what they like
+            version, name = self._metadata.version, candidate.name
+            log.info("version %d not with %s: %s", version, name, exc)
+            self._passed_over.append((f"{name}: {first_line(exc)}", type(exc)))
+            return None
+
+    def _examine(self, model: Model) -> Curve:
+        """Let a model answer the golden images at every size; gives what its batches cost."""
+        self._try(model, self._sizes)
+        calls = {size: self._call(model, size) for size in self._sizes}
+        curve = Curve(measure(calls, self._clock))
+        model.prepare(curve.sizes)
+        return curve
+
+    def _try(self, model: Model, sizes: list[int]) -> None:
+        model.prepare(sizes)
+        check_golden(model, self._golden, self._metadata.classes, sizes)
+
+    def _compare(self, rival: Model, best: Model, curve: Curve) -> None:
+        size = curve.limit
+        rival.prepare([size])
+        calls = {model: self._call(model, size) for model in (rival, best)}
+        seconds = measure(calls, self._clock)
+        if seconds[rival] * WORTH > seconds[best]:
+            raise NotQuickerError(
+                f"a batch of {size} takes {seconds[rival] * 1000:.2f} ms, "
+                f"in {best.precision} {seconds[best] * 1000:.2f} ms"
+            )
+
+    def _call(self, model: Model, size: int) -> Callable[[], NDArray[np.float32]]:
+        images = self._golden.images
+        return partial(model.predict, [images[np.arange(size) % len(images)]])
+
+    def _sentences(self) -> tuple[str, ...]:
+        return tuple(sentence for sentence, _ in self._passed_over)
+
+    def _is_lasting(self) -> bool:
+        """Return True if the version is at fault: it failed where nothing was missing."""
+        faults = [exc for _, exc in self._passed_over if not issubclass(exc, RuntimeMissingError)]
+        return bool(faults) and not self._failed_by(*_OF_THIS_MACHINE)
+
+    def _failure(self, reason: str, *, lasting: bool) -> TrialFailedError:
+        return TrialFailedError(
+            reason,
+            lasting=lasting,
+            transient=not lasting and self._failed_by(*_OF_THIS_MACHINE),
+            out_of_memory=self._failed_by(MemoryError),
+        )
+
+    def _failed_by(self, *kinds: type[Exception]) -> bool:
+        return any(issubclass(exc, kinds) for _, exc in self._passed_over)
+
+
+def first_line(exc: Exception) -> str:
+    """Give what an exception says in one line, and never nothing."""
+    return next(iter(str(exc).splitlines()), type(exc).__name__)

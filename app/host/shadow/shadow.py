@@ -1,0 +1,221 @@
+"""Runs a share of a model's answered requests again on another version, and compares.
+
+That happens after the answer has gone, and only when nothing else waits, so no caller notices. The
+bound on what is under way is small, so that other work in the background has room too and no
+version is kept for long; what is beyond it is skipped and counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from app.host.batching.background import Errand
+from app.ipc.frames import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from app.host.batching.batch_queue import Job
+    from app.host.batching.routing import LoadedVersion
+    from app.ipc.frames import Refused
+
+log = logging.getLogger(__name__)
+
+_MOST_IMAGES = 256
+"""Under way at a time, of all models; a larger request runs again when nothing else is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two versions made of the same images."""
+
+    agreed: NDArray[np.bool_]
+    """By image: the most probable class is the same."""
+    differences: NDArray[np.float32]
+    """By image: how far apart a class's probabilities are at most."""
+    primary_s: float
+    """Runtime of the batches that the answered request was in."""
+    shadow_s: float
+    """Runtime of the batches of its second run."""
+
+
+class Observer(Protocol):
+    """Who counts what comes of it."""
+
+    def shadowed(self, model: str) -> None: ...
+
+    def compared(self, model: str, comparison: Comparison) -> None: ...
+
+    def skipped(self, model: str, images: int) -> None: ...
+
+    def failed(self, model: str, images: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """The version that runs a share of a model's requests again."""
+
+    version: int
+    percent: float
+    primary: int | None
+
+
+class Shadowing:
+    """Chooses what runs again, and compares the answers.
+
+    Any thread may call any method.
+    """
+
+    def __init__(
+        self,
+        submit: Callable[[str, int, NDArray[np.uint8], object], bool],
+        loaded: Callable[[str, int], LoadedVersion | None],
+        observer: Observer,
+        *,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            submit: Admits images of a model for a version in the background, with their origin;
+                False where there is no room.
+            loaded: Gives a model's version; None where it is not in memory.
+            observer: Who counts.
+            chance: Gives a number from 0 up to, and without, 1.
+        """
+        self._submit = submit
+        self._loaded = loaded
+        self._observer = observer
+        self._chance = chance
+        self._shadows: dict[str, Shadow] = {}
+        self._lock = threading.Lock()
+        self._under_way = 0
+
+    def configure(
+        self, model: str, version: int | None, percent: float = 100, primary: int | None = None
+    ) -> None:
+        """Run this share of the requests that a model's primary answers again on a version.
+
+        What is under way for another version is skipped.
+
+        Args:
+            model: Name of the model.
+            version: The shadow; None is no shadow.
+            percent: More than 0, and at most 100.
+            primary: The version that it is compared with; None is any other than itself.
+        """
+        shadow = None if version is None else Shadow(version, percent, primary)
+        if shadow == self._shadows.get(model):
+            return
+        if shadow is None:
+            del self._shadows[model]
+            log.info("no version of %s shadows any more", model)
+            return
+        self._observer.shadowed(model)
+        self._shadows[model] = shadow
+        log.info("%s version %d shadows %g %% of the requests", model, version, percent)
+
+    def answered(self, job: Job, answer: Answer) -> None:
+        """Run an answered request again, if the dice say so."""
+        lane: Any = job.lane
+        shadow = self._shadows.get(lane.model)
+        if shadow is None or shadow.version == answer.version:
+            return
+        if shadow.primary not in (None, answer.version):
+            return
+        if self._chance() * 100 < shadow.percent:
+            self._run_again(lane.model, shadow.version, job.images, answer)
+
+    def settle(self, sample: Sample, outcome: Answer | Refused) -> None:
+        """Count what came of a second run."""
+        model, images = sample.model, len(sample.answer.probabilities)
+        self._release(images)
+        shadow = self._shadows.get(model)
+        if shadow is None or shadow.version != sample.version:
+            self._observer.skipped(model, images)
+        elif isinstance(outcome, Answer):
+            self._observer.compared(model, _compare(sample, outcome))
+        else:
+            self._observer.failed(model, images)
+
+    def _run_again(
+        self, model: str, version: int, images: NDArray[np.uint8], answer: Answer
+    ) -> None:
+        primary, shadow = self._loaded(model, answer.version), self._loaded(model, version)
+        if primary is None or shadow is None:  # it went this moment
+            self._observer.skipped(model, len(images))
+            return
+        if shadow.input_shape != primary.input_shape:
+            self._observer.failed(model, len(images))
+            return
+        sample = Sample(self, model, version, answer, primary.classes, shadow.classes)
+        if self._reserve(len(images)):
+            if self._submit(model, version, images, sample):
+                return
+            self._release(len(images))
+        self._observer.skipped(model, len(images))
+
+    def _reserve(self, images: int) -> bool:
+        with self._lock:
+            fits = not self._under_way or self._under_way + images <= _MOST_IMAGES
+            self._under_way += images if fits else 0
+            return fits
+
+    def _release(self, images: int) -> None:
+        with self._lock:
+            self._under_way -= images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample(Errand):
+    """An answered request that runs again. It keeps no version in memory."""
+
+    asker: Shadowing
+    model: str
+    version: int
+    """The shadow's."""
+    answer: Answer
+    """What the caller got."""
+    classes: tuple[str, ...]
+    """Of the version that gave it."""
+    shadow_classes: tuple[str, ...]
+
+    def answered(self, outcome: Answer | Refused) -> None:
+        """Have it compared."""
+        self.asker.settle(self, outcome)
+
+
+def _compare(sample: Sample, again: Answer) -> Comparison:
+    primary, shadow = sample.answer.probabilities, again.probabilities
+    if sample.classes != sample.shadow_classes:
+        classes = tuple(dict.fromkeys((*sample.classes, *sample.shadow_classes)))
+        primary = _spread(primary, sample.classes, classes)
+        shadow = _spread(shadow, sample.shadow_classes, classes)
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        apart = np.abs(primary - shadow)
+    odd = ~np.isfinite(apart)
+    apart[odd] = 1.0  # what is no number is as far off as a probability can be
+    same = primary.argmax(axis=1) == shadow.argmax(axis=1)
+    return Comparison(
+        agreed=same & ~odd.any(axis=1),
+        differences=apart.max(axis=1),
+        primary_s=sample.answer.inference_s,
+        shadow_s=again.inference_s,
+    )
+
+
+def _spread(
+    probabilities: NDArray[np.float32], classes: Sequence[str], onto: Sequence[str]
+) -> NDArray[np.float32]:
+    """Bring probabilities into another order of classes; 0 for those that are not theirs."""
+    spread = np.zeros((len(probabilities), len(onto)), np.float32)
+    spread[:, [onto.index(name) for name in classes]] = probabilities
+    return spread

@@ -1,0 +1,398 @@
+"""The host's end of the Unix socket: one thread reads all web workers, and works in between.
+
+Answers are written by whoever has them, without blocking; what a slow reader leaves is kept, up to
+a bound, and written when there is room.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from app.config.run_dir import FRESH_SOCKET
+from app.ipc.frames import (
+    FrameError,
+    FrameReader,
+    Kind,
+    Predict,
+    Refusal,
+    Refused,
+    decode_example,
+    encode,
+    encode_outcome,
+    encode_refusal,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from app.host.batching.engine import Delivery
+    from app.ipc.frames import Frame
+
+log = logging.getLogger(__name__)
+
+_READ_BYTES = 256 * 1024
+_BEAT_S = 0.25
+"""How often the host says that it is there, unless a batch takes longer."""
+_UNSENT_LIMIT = 64 * 2**20
+"""Bytes kept for a reader that does not read; beyond it refusals take the place of answers."""
+_GIVEN_UP = 4 * _UNSENT_LIMIT
+"""Beyond it the connection is closed."""
+_BEHIND = Refused(Refusal.OVERLOADED, 1.0, "earlier answers still wait to be read by this worker")
+
+
+_LOOKS = 400
+"""How often an idle loop looks for more before it sleeps: some 0.7 ms, after which a request pays
+0.1 ms for the host to wake up."""
+_AWAKE_S = 0.001
+"""How long these looks may take at most. Beside a busy process one yield costs that process's time
+slice, some milliseconds: then somebody else needs the core, and the loop sleeps."""
+
+
+class Handler(Protocol):
+    """Who answers the frames."""
+
+    def predict(self, request: Predict, origin: Origin) -> Refused | None: ...
+
+    def cancel(self, origin: Origin) -> None: ...
+
+    def gone(self, connection: Connection) -> None:
+        """Drop what a web worker asked that has gone."""
+        ...
+
+    def administer(self, request: bytes, origin: Origin) -> None:
+        """Do what an operator asks for (JSON), at leisure, and `reply` with what came of it."""
+        ...
+
+    def metrics(self) -> bytes: ...
+
+    def statistics(self) -> bytes: ...
+
+    def example(self, model: int, version: int) -> bytes | None: ...
+
+    def work(self) -> float | None:
+        """Do a piece of what waits, or have it done; gives the seconds until more, or None."""
+        ...
+
+
+class Connection:
+    """One web worker."""
+
+    def __init__(self, sock: socket.socket, largest_frame: int) -> None:
+        sock.setblocking(False)  # noqa: FBT003
+        self.sock = sock
+        self.reader = FrameReader(largest_frame)
+        self.unsent = bytearray()
+        self._lock = threading.Lock()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the reader leaves more than is to be kept for it."""
+        return len(self.unsent) > _UNSENT_LIMIT
+
+    def send(self, data: bytes) -> bool:
+        """Write what the socket takes now and keep the rest; True if something was kept.
+
+        A reader that is too far behind is given up: the reading side then sees the end.
+
+        Raises:
+            OSError: If the connection is gone.
+        """
+        with self._lock:
+            if not self.unsent:
+                with contextlib.suppress(BlockingIOError):
+                    data = data[self.sock.send(data) :]
+            self.unsent += data
+            if len(self.unsent) > _GIVEN_UP:
+                log.warning("a web worker is %d bytes behind; it is let go", len(self.unsent))
+                self.unsent.clear()
+                self.sock.shutdown(socket.SHUT_RDWR)
+            return bool(self.unsent)
+
+    def flush(self) -> bool:
+        """Write kept bytes; True if some are left."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            del self.unsent[: self.sock.send(self.unsent)]
+        return bool(self.unsent)
+
+    def close(self) -> None:
+        """Close the socket, under no thread that is sending: its number may be another's next."""
+        with self._lock:
+            self.sock.close()
+
+
+Origin = tuple[Connection, int]
+"""A web worker, and its number for a request."""
+
+
+class HostServer:
+    """Accepts web workers, reads their requests and sends what others deliver."""
+
+    def __init__(
+        self,
+        path: Path,
+        handler: Handler,
+        largest_frame: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._handler = handler
+        self._clock = clock
+        self._next_beat = 0.0
+        self.beats = 0
+        """Grows while `run` goes round."""
+        self._largest_frame = largest_frame
+        self._connections: set[Connection] = set()
+        self._status = b""
+        self._lock = threading.Lock()
+        self._closing = False
+        self._space = memoryview(bytearray(_READ_BYTES))
+        """What is read lands here: so much memory is not to be mapped for every read."""
+        self._selector = selectors.DefaultSelector()
+        self._waker, self._wake = socket.socketpair()
+        self._wake.setblocking(False)  # noqa: FBT003
+        self._selector.register(self._waker, selectors.EVENT_READ)
+        self._path = path
+        self._listener = self._bind()
+
+    def listen(self) -> None:
+        """Accept connections from now on; those that came before have waited."""
+        self._selector.register(self._listener, selectors.EVENT_READ)
+
+    @property
+    def told_bytes(self) -> int:
+        """Size of the status that web workers are told."""
+        return len(self._status)
+
+    @property
+    def is_succeeded(self) -> bool:
+        """Whether the next host listens under the socket's name."""
+        try:
+            return self._path.stat().st_ino != self._inode
+        except OSError:
+            return False
+
+    @property
+    def connected(self) -> int:
+        """Number of web workers that are connected."""
+        return len(self._connections)
+
+    def run(self) -> None:
+        """Serve until closed: read what has come, work on it, and so on."""
+        pause_s: float | None = None
+        while not self._closing:
+            self._beat()
+            for key, events in self._wait(_BEAT_S if pause_s is None else min(pause_s, _BEAT_S)):
+                if key.fileobj is self._listener:
+                    self._accept()
+                elif key.fileobj is self._waker:
+                    self._waker.recv(4096)
+                    self._watch_unsent()
+                else:
+                    self._serve(key.data, events)
+            pause_s = self._work()
+        self._shut()
+
+    def _wait(self, pause_s: float) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for something to come, awake for a while: to be woken takes longer than to look."""
+        if pause_s < _BEAT_S:
+            return self._selector.select(pause_s)
+        end = self._clock() + _AWAKE_S
+        for _ in range(_LOOKS):
+            if events := self._selector.select(0):
+                return events
+            os.sched_yield()  # whoever has work goes first
+            if self._clock() > end:
+                break
+        self._beat()
+        return self._selector.select(pause_s)
+
+    def close(self) -> None:
+        """End `run`, which closes every connection."""
+        self._closing = True
+        self.awaken()
+
+    def announce(self, status: bytes) -> None:
+        """Tell every connected and every later web worker the host's status (JSON)."""
+        with self._lock:  # held while sending, so that no connection sees an older one last
+            self._status = status
+            for connection in self._connections:
+                self._send(connection, encode(Kind.STATUS, 0, status))
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Send answers and refusals, in one write per connection; any thread may."""
+        outgoing: dict[Connection, list[bytes]] = {}
+        for (connection, request_id), outcome in deliveries:
+            fitting = _BEHIND if connection.behind else outcome
+            outgoing.setdefault(connection, []).append(encode_outcome(request_id, fitting))
+        for connection, frames in outgoing.items():
+            self._send(connection, b"".join(frames))
+
+    def reply(self, origin: Origin, answer: bytes) -> None:
+        """Send what came of an operator's request (JSON); any thread may."""
+        self._reply(*origin, Kind.ADMIN, answer)
+
+    def _reply(self, connection: Connection, request_id: int, kind: Kind, body: bytes) -> None:
+        """Answer what is no prediction; refuse what does not fit, which would cost all the rest."""
+        frame = encode(kind, request_id, body)
+        if len(frame) > self._largest_frame:
+            sentence = f"{kind.name.lower()} of {len(body)} bytes do not fit into a frame"
+            log.error("%s; at most %d do", sentence, self._largest_frame)
+            frame = encode_refusal(request_id, Refused(Refusal.FAILED, 0.0, sentence))
+        elif connection.behind:
+            frame = encode_refusal(request_id, _BEHIND)
+        self._send(connection, frame)
+
+    def _bind(self) -> socket.socket:
+        """Listen under the path's name, which passes from one socket to the next without a gap."""
+        fresh = self._path.with_name(FRESH_SOCKET)
+        fresh.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.setblocking(False)  # noqa: FBT003
+        try:
+            listener.bind(str(fresh))
+            listener.listen(64)
+            self._inode = fresh.stat().st_ino
+            fresh.replace(self._path)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+    def _keep_name(self) -> None:
+        """Bind anew if the socket's file is gone, unless a successor listens under its name."""
+        try:
+            if self._path.stat().st_ino == self._inode:
+                return
+        except OSError:
+            pass  # it is gone
+        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+            probe.setblocking(False)  # noqa: FBT003
+            probe.connect(str(self._path))
+            return
+        try:
+            listener = self._bind()
+        except OSError as exc:
+            log.debug("the socket %s cannot be bound anew: %s", self._path, exc)
+            return
+        log.warning("the socket %s was gone; it is bound anew", self._path)
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        self._listener = listener
+        self._selector.register(listener, selectors.EVENT_READ)
+
+    def _beat(self) -> None:
+        now = self._clock()
+        if now < self._next_beat:
+            return
+        self._keep_name()
+        self._next_beat = now + _BEAT_S
+        self.beats += 1
+        with self._lock:
+            for connection in self._connections:
+                if not connection.unsent:  # else there is enough to hear
+                    self._send(connection, encode(Kind.BEAT, 0))
+
+    def _work(self) -> float | None:
+        try:
+            return self._handler.work()
+        except Exception:  # a bug; what it was about is lost, and the loop goes on
+            log.exception("a piece of work failed")
+            return 0.0
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # gone again, or no file descriptor is free
+            sock, _ = self._listener.accept()
+            connection = Connection(sock, self._largest_frame)
+            self._selector.register(sock, selectors.EVENT_READ, connection)
+            with self._lock:
+                self._connections.add(connection)
+                self._send(connection, encode(Kind.STATUS, 0, self._status))
+
+    def _serve(self, connection: Connection, events: int) -> None:
+        try:
+            if events & selectors.EVENT_WRITE and not connection.flush():
+                self._selector.modify(connection.sock, selectors.EVENT_READ, connection)
+            if events & selectors.EVENT_READ:
+                self._read(connection)
+        except (OSError, FrameError) as exc:
+            self._drop(connection, exc)
+        except Exception as exc:  # a bug; this thread reads for everybody
+            log.exception("a frame could not be handled")
+            self._drop(connection, exc)
+
+    def _read(self, connection: Connection) -> None:
+        size = connection.sock.recv_into(self._space)
+        if not size:
+            raise ConnectionResetError("closed by the web worker")
+        for frame in connection.reader.feed(bytes(self._space[:size])):
+            self._handle(connection, frame)
+
+    def _handle(self, connection: Connection, frame: Frame) -> None:
+        if frame.kind == Kind.PREDICT:
+            origin = (connection, frame.request_id)
+            refused = self._handler.predict(Predict.decode(frame.body), origin)
+            if refused is not None:
+                self._send(connection, encode_refusal(frame.request_id, refused))
+        elif frame.kind == Kind.CANCEL:
+            self._handler.cancel((connection, frame.request_id))
+        elif frame.kind == Kind.ADMIN:
+            self._handler.administer(frame.body, (connection, frame.request_id))
+        elif frame.kind == Kind.METRICS:
+            self._reply(connection, frame.request_id, Kind.METRICS, self._handler.metrics())
+        elif frame.kind == Kind.STATISTICS:
+            statistics = self._handler.statistics()
+            self._reply(connection, frame.request_id, Kind.STATISTICS, statistics)
+        elif frame.kind == Kind.EXAMPLE:
+            self._send_example(connection, frame)
+        else:
+            raise FrameError(f"a frame of kind {frame.kind}, which no web worker sends")
+
+    def _send_example(self, connection: Connection, frame: Frame) -> None:
+        pixels = self._handler.example(*decode_example(frame.body))
+        if pixels is None:
+            gone = Refused(Refusal.NOT_FOUND, 0.0, "the version is not loaded any more")
+            self._send(connection, encode_refusal(frame.request_id, gone))
+        else:
+            self._reply(connection, frame.request_id, Kind.EXAMPLE, pixels)
+
+    def _send(self, connection: Connection, data: bytes) -> None:
+        try:
+            kept = connection.send(data)
+        except OSError:
+            return  # the reading side sees the same and drops the connection
+        if kept:
+            self.awaken()
+
+    def awaken(self) -> None:
+        """Make `run` look around, from any thread."""
+        with contextlib.suppress(OSError):  # enough wake-ups are waiting, or `run` has ended
+            self._wake.send(b"\0")
+
+    def _watch_unsent(self) -> None:
+        for connection in self._connections:
+            if connection.unsent:
+                both = selectors.EVENT_READ | selectors.EVENT_WRITE
+                self._selector.modify(connection.sock, both, connection)
+
+    def _drop(self, connection: Connection, why: Exception) -> None:
+        level = logging.WARNING if isinstance(why, FrameError) else logging.DEBUG
+        log.log(level, "a web worker's connection ended: %s", why)
+        with self._lock:
+            self._connections.discard(connection)
+        self._selector.unregister(connection.sock)
+        connection.close()
+        self._handler.gone(connection)
+
+    def _shut(self) -> None:
+        for connection in self._connections:
+            connection.close()
+        for sock in (self._listener, self._waker, self._wake):
+            sock.close()
+        self._selector.close()

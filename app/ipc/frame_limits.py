@@ -1,0 +1,92 @@
+"""What fits into the frames between web workers and the model host.
+
+What would not fit is refused before it is sent: a version when it is loaded, a request at the door.
+A frame over its bound would cost the connection, and with it every request in flight.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.ipc.status import Shape
+
+_MIB = 2**20
+_ANSWER_BYTES = 32 * _MIB
+"""Probabilities of one answer; as JSON they take some three times as much."""
+_USUAL_CLASSES = 256
+"""With so many or fewer, as many images as one request may have are always answered."""
+_PIXELS_BYTES = 32 * _MIB
+"""Pixels of one request at least, however small its body: pictures are compressed."""
+STATUS_BYTES = 16 * _MIB
+"""What web workers are told of all loaded versions, at every change."""
+_REST_BYTES = 4096
+"""What a frame holds besides."""
+_NUMBER_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBounds:
+    """What fits on a service with these settings."""
+
+    max_body_bytes: int
+    max_images: int
+
+    @property
+    def pixels(self) -> int:
+        """Bytes of the pixels of one request."""
+        return max(self.max_body_bytes, _PIXELS_BYTES)
+
+    @property
+    def answer(self) -> int:
+        """Bytes of the probabilities of one answer."""
+        return max(_ANSWER_BYTES, self.max_images * _USUAL_CLASSES * _NUMBER_BYTES)
+
+    @property
+    def frame(self) -> int:
+        """Bytes of any frame, in either direction."""
+        return max(self.pixels, self.answer, 2 * STATUS_BYTES) + _REST_BYTES
+
+    def answer_misfit(self, images: int, classes: int) -> str | None:
+        """Return why the answer to so many images does not fit; None if it does."""
+        size = images * classes * _NUMBER_BYTES
+        if size <= self.answer:
+            return None
+        most = self.answer // (classes * _NUMBER_BYTES)
+        return (
+            f"the probabilities of {images} images in {classes} classes are {size} bytes; "
+            f"an answer holds at most {self.answer}: send at most {most} images in one request"
+        )
+
+    def version_misfit(
+        self, shape: Shape, classes: Sequence[str], told_bytes: int = 0
+    ) -> str | None:
+        """Return why a version cannot be served here; None if it can.
+
+        Args:
+            shape: Of one image.
+            classes: Their names.
+            told_bytes: What web workers are told of all versions already.
+        """
+        image = math.prod(shape)
+        if image > self.pixels:
+            return (
+                f"one image of {' x '.join(map(str, shape))} is {image} bytes; a request here "
+                f"holds at most {self.pixels}: set GLYPH_MAX_BODY_BYTES to {image} or more"
+            )
+        if len(classes) * _NUMBER_BYTES > self.answer:
+            most = self.answer // _NUMBER_BYTES
+            return f"it has {len(classes)} classes; an answer holds at most {most}"
+        names = len(json.dumps(classes))
+        if told_bytes + names > STATUS_BYTES:
+            return (
+                f"the names of its {len(classes)} classes are {names} bytes; web workers are told "
+                f"{told_bytes} bytes of versions already, and at most {STATUS_BYTES}: "
+                "unload other versions or shorten the names"
+            )
+        return None

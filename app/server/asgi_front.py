@@ -1,0 +1,136 @@
+"""The ASGI application in front of Flask.
+
+The usual predictions are answered on the event loop; everything else goes to Flask in a thread.
+Each request passes the same gate, whichever way it takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from app.server.asgi_environ import environ_of
+from app.server.asgi_types import RECEIVED, Received
+from app.server.body_reception import BodyReception
+from app.server.thread_lanes import Answer, Lanes
+from app.web.http.errors import BadInputError, OverloadedError, ServiceError, unexpected
+from app.web.http.request_body import FailedBody
+from app.web.middleware.gate import GatedApplication
+from app.web.middleware.public_paths import is_change, is_free, is_looking
+from app.web.middleware.request_log import DRAINING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.server.asgi_types import Receive, Scope, Send
+    from app.server.fast_path import FastPath
+    from app.web.http.buffered_response import FinalResponse
+    from app.web.http.flask_app import FlaskApp
+
+log = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
+
+
+class AsgiFront:
+    """Answers HTTP requests."""
+
+    def __init__(
+        self,
+        flask: FlaskApp,
+        fast_path: FastPath | None,
+        clock: Callable[[], float],
+        *,
+        timeout_ms: int,
+        max_body_bytes: int,
+    ) -> None:
+        """Put a front before a Flask application.
+
+        Args:
+            flask: Answers what is not usual; its gate is this front's too.
+            fast_path: Answers what is usual; None leaves everything to Flask.
+            clock: Monotonic seconds, those that the gate reads.
+            timeout_ms: Deadline of a request that names none.
+            max_body_bytes: Bound on a body.
+        """
+        gated = flask.wsgi_app
+        assert isinstance(gated, GatedApplication)  # noqa: S101 - the factory put it there
+        self._flask = flask
+        self._gate = gated.gate
+        self._lanes = Lanes(gated.application, clock, timeout_ms)
+        self._reception = BodyReception(clock, timeout_ms=timeout_ms, max_body_bytes=max_body_bytes)
+        self._fast_path = fast_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        environ = environ_of(scope)
+        received: Received = scope.get(RECEIVED) or Received()  # under any other server
+        if received.draining:
+            environ[DRAINING] = True
+        try:
+            refused = self._gate.enter(environ)
+            if refused is None:
+                answer = await self._answer(environ, receive, received)
+            else:
+                answer = _final(refused, environ)
+        except asyncio.CancelledError:
+            self._gate.abandon(environ)
+            raise
+        except ServiceError as exc:
+            answer = _final(exc.response(), environ)
+        except Exception as exc:  # noqa: BLE001 - told to the client, and logged
+            answer = _final(unexpected(exc, environ), environ)
+        headers = self._gate.leave(environ, answer.status, answer.headers)
+        encoded = [(_name(name), value.encode("latin-1")) for name, value in headers]
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": encoded,
+                "trailers": False,
+            }
+        )
+        body = b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _answer(self, environ: Environ, receive: Receive, received: Received) -> Answer:
+        if received.surplus and not _is_spared(environ):
+            sentence = "as many connections as there may be are being served"
+            raise OverloadedError(sentence, retry_after_s=1)
+        usual = self._fast_path.match(environ) if self._fast_path is not None else None
+        body = await self._body(environ, receive, received)
+        if usual is not None and self._fast_path is not None and isinstance(body, io.BytesIO):
+            response = await self._fast_path.answer(usual, environ, body.getvalue())
+            if response is not None:
+                return _final(response, environ)
+        environ["wsgi.input"] = body
+        return await self._lanes.of(environ).answer(environ)
+
+    async def _body(
+        self, environ: Environ, receive: Receive, received: Received
+    ) -> io.BytesIO | FailedBody:
+        """Return a request's body; one that no view would read is not waited for."""
+        if received.body is not None:
+            return self._reception.whole(environ, received.body)
+        if self._reception.is_too_large(environ) or not self._flask.awaits_body(environ):
+            return FailedBody(BadInputError("the body was not waited for"))
+        return await self._reception.receive(environ, receive, received)
+
+
+def _is_spared(environ: Environ) -> bool:
+    """Return whether a request is for operators, who get in when nobody else does."""
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    return is_free(path) or is_change(method, path) or is_looking(method, path)
+
+
+def _final(response: FinalResponse, environ: Environ) -> Answer:
+    body, headers = response.final(environ)
+    return Answer(response.status_code, headers, body)
+
+
+@lru_cache(maxsize=256)
+def _name(name: str) -> bytes:
+    return name.lower().encode("latin-1")

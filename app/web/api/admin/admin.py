@@ -1,0 +1,91 @@
+"""POST /models/<name>/<action>: changes to a model's versions, carried out by the model host."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, request
+
+from app.web.api.admin.commands import ORDERS, AnyOrder, Order, read_order
+from app.web.http.admin_token import check_token
+from app.web.http.errors import (
+    ConflictError,
+    DeadlineError,
+    NotFoundError,
+    StoreAwayError,
+    json_response,
+)
+from app.web.http.request_body import read_body, request_timeout_s
+from app.web.middleware.request_log import REQUEST_ID, STARTED
+from app.web.prediction.lookup import find_model
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from app.web.host_client.blocking import BlockingHost
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_MS = 30_000
+"""The host looks at the store between trials of versions, which take seconds."""
+_MAX_BODY_BYTES = 16 * 1024
+_STORE_RETRY_S = 5
+
+
+def admin_blueprint(channel: BlockingHost, token: str | None) -> Blueprint:
+    """Build the route.
+
+    Args:
+        channel: Asks the model host.
+        token: What a request must carry; None turns the route off.
+    """
+    blueprint = Blueprint("admin", __name__)
+
+    @blueprint.post("/models/<name>/<action>")
+    def change(name: str, action: str) -> Response:
+        check_token(request.environ, token)
+        kind = ORDERS.get(action)
+        if kind is None:
+            raise NotFoundError(f"there is no action {action[:80]!r}; actions: {', '.join(ORDERS)}")
+        find_model(channel.status, name)
+        return json_response(carry_out(channel, name, action, read_body_of(kind)))
+
+    return blueprint
+
+
+def read_body_of(kind: type[AnyOrder]) -> AnyOrder:
+    """Read the body of the request that is being answered.
+
+    Raises:
+        ServiceError: If it is not what is expected; the class says why.
+    """
+    request_timeout_s(request.environ, TIMEOUT_MS)
+    body = read_body(request.environ, _MAX_BODY_BYTES, "an order is a few fields")
+    return read_order(body, kind)
+
+
+def carry_out(channel: BlockingHost, name: str, action: str, order: Order) -> dict[str, Any]:
+    """Have the model host make a change; gives its audit line.
+
+    Raises:
+        ConflictError: If it is refused.
+        StoreAwayError: If the store cannot be read or written now.
+        ServiceError: If the host is away, or does not answer in time.
+    """
+    environ = request.environ
+    deadline = environ[STARTED] + request_timeout_s(environ, TIMEOUT_MS)
+    by = f"{order.by or 'http'}@{environ.get('REMOTE_ADDR', 'unknown')}"
+    asked = {"action": action, "model": name, **order.model_dump(), "by": by}
+    try:
+        outcome = channel.admin(asked, deadline)
+    except DeadlineError:
+        sentence = "the model host has not answered in time; the change may be made all the same"
+        raise DeadlineError(f"{sentence}: GET /models/{name} tells") from None
+    if outcome.get("unavailable"):
+        raise StoreAwayError(outcome["error"], retry_after_s=_STORE_RETRY_S)
+    if not outcome["ok"]:
+        raise ConflictError(outcome["error"])
+    log.info("%s of %s by %s", action, name, by, extra={"request_id": environ[REQUEST_ID]})
+    change: dict[str, Any] = outcome["change"]
+    return change

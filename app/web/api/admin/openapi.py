@@ -1,0 +1,167 @@
+"""What is said of models, versions, and of what may be decided about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.web.api.admin.commands import ORDERS
+from app.web.openapi.operation import Operation, answer, component, json_of
+from app.web.openapi.schemas import (
+    NULL,
+    NUMBER,
+    STRING,
+    VERSION,
+    either,
+    list_of,
+    of_model,
+    record,
+    share_schema,
+    version_schema,
+    with_parts,
+)
+from model_store.control.document import Change
+
+if TYPE_CHECKING:
+    from app.web.openapi.live_values import Facts
+
+Json = dict[str, Any]
+
+TAG = "Models"
+CHANGES = "Changes"
+TOKEN: tuple[dict[str, list[str]], ...] = ({"adminToken": []},)
+_CHANGE = "POST /models/<name>/<action>"
+_ACTIONS: dict[str, tuple[str, Json]] = {
+    "promote": (
+        "make a version the default one, and stable; it must have passed its trial, unless forced",
+        {"version": 1, "reason": "as good, and smaller"},
+    ),
+    "rollback": (
+        "go back to a version, or to the one before, and pin it",
+        {"reason": "sevens are taken for ones", "by": "anna"},
+    ),
+    "pin": ("keep a version the default one, whatever is published", {"version": 1}),
+    "unpin": ("let the policy choose again", {}),
+    "quarantine": (
+        "keep a version from being loaded",
+        {"version": 1, "reason": "confuses 4 and 9"},
+    ),
+    "release": ("let a version be tried again", {"version": 1, "reason": "it was the camera"}),
+    "label": (
+        "point a label at a version; null takes the label away",
+        {"label": "candidate", "version": 1},
+    ),
+    "canary": (
+        "send so much of the requests for the default version to another one; 0 ends it",
+        {"percent": 10, "version": 1, "sticky_header": "X-User"},
+    ),
+    "shadow": (
+        "have a version compute so many requests as well, unseen; 0 ends it",
+        {"percent": 25, "version": 1},
+    ),
+    "policy": (
+        "decide which versions are loaded; null leaves it to the service's setting",
+        {"policy": "latest:2"},
+    ),
+    "load": ("load an unloaded model again", {}),
+    "unload": ("load no version of a model", {"reason": "to make room"}),
+}
+"""Action -> what it does, and an order for it."""
+
+
+def operations(_facts: Facts) -> list[Operation]:
+    """Describe the routes below /models that do not predict."""
+    models = answer("Every model.", json_of(component("Models")))
+    model = answer("The model.", json_of(component("NamedModel")))
+    version = answer("The version.", json_of(component("NamedVersion")))
+    return [
+        Operation(route="GET /models", name="models", tag=TAG, answers={200: models}),
+        Operation(
+            route="GET /models/<name>",
+            name="model",
+            tag=TAG,
+            answers={200: model},
+            refusals=(404, 503),
+        ),
+        Operation(
+            route="GET /models/<name>/versions/<version>",
+            name="version",
+            tag=TAG,
+            answers={200: version},
+            refusals=(404, 503),
+        ),
+        *map(_change, ORDERS),
+    ]
+
+
+def _change(action: str) -> Operation:
+    summary, example = _ACTIONS[action]
+    kind = ORDERS[action]
+    body: Json = {"content": json_of(component(_name(action)), example=example)}
+    body["required"] = any(field.is_required() for field in kind.model_fields.values())
+    made = answer("The change's audit line.", json_of(component("Change")))
+    return Operation(
+        route=_CHANGE,
+        path=f"/models/{{name}}/{action}",
+        name=f"{action}Model",
+        tag=CHANGES,
+        summary=summary,
+        body=body,
+        answers={200: made},
+        refusals=(400, 401, 403, 404, 408, 409, 413, 503, 504),
+        security=TOKEN,
+    )
+
+
+def _name(action: str) -> str:
+    return f"{action.capitalize()}Order"
+
+
+def schemas(_facts: Facts) -> dict[str, Json]:
+    """Describe models, versions, shares of traffic and changes."""
+    orders = {_name(action): of_model(kind) for action, kind in ORDERS.items()}
+    trouble = {"store_trouble": either(STRING, NULL)}
+    model = record(
+        {
+            "name": STRING,
+            "ready": {"type": "boolean"},
+            "reason": either(STRING, NULL) | {"description": "Why it is not ready."},
+            "default_version": either(VERSION, NULL),
+            "policy": STRING,
+            "pinned": either(VERSION, NULL),
+            "labels": {"type": "object", "additionalProperties": VERSION},
+            "traffic": component("Traffic"),
+            "versions": list_of(component("Version"), description="Newest first."),
+        }
+    )
+    version = version_schema()
+    of_name = {
+        "model": STRING,
+        "default": {"type": "boolean"},
+        "pinned": {"type": "boolean"},
+        "labels": list_of(STRING),
+        "traffic": record(_traffic(), *_traffic()),
+    }
+    whole = {"version": VERSION, "percent": NUMBER}
+    return (
+        orders
+        | {
+            "Version": version,
+            "Share": share_schema(),
+            "WholeShare": record(whole),
+            "Traffic": record({side: either(share, NULL) for side, share in _traffic().items()}),
+            "Model": model,
+            "Models": record({"default": STRING, "models": list_of(component("Model")), **trouble}),
+            "NamedModel": model | {"properties": model["properties"] | trouble},
+            "NamedVersion": version
+            | {
+                "properties": version["properties"] | of_name,
+                "required": [*version["required"], *of_name],
+            },
+        }
+        | with_parts("Change", Change)
+    )
+
+
+def _traffic() -> dict[str, Json]:
+    share = component("Share")
+    return {"default": component("WholeShare"), "canary": share, "shadow": share}

@@ -1,0 +1,69 @@
+"""POST /v2/models/<name>[/versions/<version>]/infer: one tensor of images in, one tensor out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, request
+
+from app.web.api.open_inference.files import FILES, name_of, read_files
+from app.web.api.open_inference.inference_request import read_request
+from app.web.api.open_inference.inference_response import write_response
+from app.web.api.open_inference.tensors import read_pixels
+from app.web.http.request_body import read_body, request_timeout_s
+from app.web.middleware.request_log import STARTED
+from app.web.prediction.lookup import version_number
+from app.web.prediction.predictor import Target
+from app.web.prediction.routes import OPEN_INFERENCE
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from app.web.inputs.picture_reader import PictureReader
+    from app.web.prediction.predictor import Predictor
+
+
+def infer_blueprint(
+    predictor: Predictor,
+    reader: PictureReader,
+    *,
+    timeout_ms: int,
+    max_images: int,
+    max_body_bytes: int,
+) -> Blueprint:
+    """Build the routes.
+
+    Args:
+        predictor: Asks the model host.
+        reader: Reads pictures.
+        timeout_ms: Deadline of a request that names none.
+        max_images: Bound on the images of one request.
+        max_body_bytes: Bound on its body.
+    """
+    blueprint = Blueprint("infer", __name__)
+
+    def infer(name: str, version: str | None = None) -> Response:
+        return answer(Target(name, version_number(version) if version else 0))
+
+    for rule in OPEN_INFERENCE:
+        blueprint.add_url_rule(rule, None, infer, methods=("POST",))
+
+    def answer(target: Target) -> Response:
+        environ = request.environ
+        timeout_s = request_timeout_s(environ, timeout_ms)
+        body = read_body(environ, max_body_bytes)
+        asked = read_request(body, environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH"))
+        deadline = environ[STARTED] + (asked.timeout_s or timeout_s)
+        serving = predictor.serving(target, deadline, len(body))
+        shape = serving.input_shape
+        pixels: bytes | memoryview
+        if asked.input.datatype == FILES:
+            files = read_files(asked.input, max_images)
+            rows, pixels, notes = reader.read(files, shape, asked.prepare, deadline, name_of)
+        else:
+            rows, pixels = read_pixels(asked.input, shape, max_images)
+            notes = None
+        prediction = predictor.predict(target, rows, pixels, deadline, environ)
+        return write_response(asked, prediction, predictor.name(target), notes)
+
+    return blueprint

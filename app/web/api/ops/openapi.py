@@ -1,0 +1,90 @@
+"""What is said of the service itself: how it does, and what describes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app.web.openapi.error_responses import headers
+from app.web.openapi.operation import Operation, answer, component, json_of
+from app.web.openapi.schemas import NULL, STRING, VERSION, either, list_of, record
+
+if TYPE_CHECKING:
+    from app.web.openapi.live_values import Facts
+
+Json = dict[str, Any]
+
+TAG = "Service"
+
+
+def operations(_facts: Facts) -> list[Operation]:
+    """Describe the routes for operators and the curious."""
+    text = {"schema": STRING}
+    unready = answer("It does not, and why.", json_of(component("Unready")))
+    return [
+        Operation(
+            route="GET /",
+            name="front",
+            tag=TAG,
+            answers={
+                200: answer(
+                    "By `Accept`: JSON for programs, or the page for people.",
+                    json_of(component("Front")) | {"text/html": text},
+                )
+            },
+        ),
+        Operation(
+            route="GET /healthz",
+            name="healthy",
+            tag=TAG,
+            answers={200: answer("It does.", json_of(record({"status": {"const": "alive"}})))},
+        ),
+        Operation(
+            route="GET /readyz",
+            name="ready",
+            tag=TAG,
+            answers={
+                200: answer("One does.", json_of(component("Ready"))),
+                503: unready | {"headers": headers("Retry-After")},
+            },
+        ),
+        Operation(
+            route="GET /metrics",
+            name="metrics",
+            tag=TAG,
+            answers={200: answer("Of web workers and model host.", {"text/plain": text})},
+        ),
+        Operation(
+            route="GET /openapi.json",
+            name="description",
+            tag=TAG,
+            answers={200: answer("OpenAPI 3.1.", json_of({"type": "object"}))},
+        ),
+        Operation(
+            route="GET /docs",
+            name="docs",
+            tag=TAG,
+            answers={200: answer("For people.", {"text/html": text})},
+        ),
+    ]
+
+
+def schemas(_facts: Facts) -> dict[str, Json]:
+    """Describe what is answered."""
+    brief = record({"name": STRING, "version": either(VERSION, NULL)})
+    about = {
+        "model": STRING,
+        "versions": list_of(component("Version")),
+        "store_trouble": either(STRING, NULL),
+    }
+    return {
+        "Front": record(
+            {
+                "service": {"const": "glyph"},
+                "model": brief,
+                "models": list_of(brief),
+                "routes": {"type": "object", "additionalProperties": STRING},
+            }
+        ),
+        "Ready": record({"status": {"const": "ready"}, **about}),
+        "Unready": record({"error": STRING, **about}),
+    }

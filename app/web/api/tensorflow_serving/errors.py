@@ -1,0 +1,29 @@
+"""Refusals in TensorFlow Serving's form; what it has no case for keeps this service's."""
+
+from __future__ import annotations
+
+import json
+
+from app.web.http.buffered_response import FinalResponse
+from app.web.http.errors import ServiceError
+
+
+class TfServingError(ServiceError):
+    """Base of the refusals that programs know from there."""
+
+    def response(self) -> FinalResponse:
+        """Render over several lines, as there."""
+        body = json.dumps({"error": str(self)}, indent=4, ensure_ascii=False)
+        return FinalResponse(body.encode(errors="replace"), self.headers(), self.status)
+
+
+class InvalidArgumentError(TfServingError):
+    """Raised when a request is malformed, or asks for what a model does not do."""
+
+    status = 400
+
+
+class ServableNotFoundError(TfServingError):
+    """Raised when there is no such model or version."""
+
+    status = 404

@@ -1,0 +1,96 @@
+"""/v1/models/...: what a program that was written for TensorFlow Serving asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, request
+from werkzeug.routing import BaseConverter
+
+from app.web.api.tensorflow_serving.inference import Inference
+from app.web.api.tensorflow_serving.paths import asked_by
+from app.web.api.tensorflow_serving.status import About
+from app.web.middleware.request_log import ROUTE
+from app.web.prediction.routes import TF_SERVING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flask import Response
+    from flask.blueprints import BlueprintSetupState
+
+    from app.web.api.tensorflow_serving.paths import Asked
+    from app.web.prediction.predictor import Predictor
+
+_WHICH = ("", "/versions/<version>", "/labels/<label>")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+_RULES: dict[str, Iterable[str]] = {
+    **dict.fromkeys(TF_SERVING, ("POST",)),
+    **{f"/v1/models/<name>{which}": ("GET",) for which in _WHICH},
+    **{f"/v1/models/<name>{which}/metadata": ("GET",) for which in _WHICH},
+    "/v1/<rest:rest>": _METHODS,
+    "/V1/<rest:rest>": _METHODS,
+}
+"""Names for what is asked most, in metrics; what a path means is found out by `asked_by`."""
+
+
+class _Rest(BaseConverter):
+    """Whatever is left of a path, be it nothing."""
+
+    regex = ".*"
+    part_isolating = False
+
+
+def _predicting(asked: Asked) -> str:
+    of_model, of_version, of_label = TF_SERVING
+    if asked.label is not None:
+        return of_label
+    return of_model if asked.version is None else of_version
+
+
+def tf_serving_blueprint(
+    predictor: Predictor,
+    *,
+    timeout_ms: int,
+    max_images: int,
+    max_body_bytes: int,
+) -> Blueprint:
+    """Build the routes.
+
+    Args:
+        predictor: Asks the model host.
+        timeout_ms: Deadline of a request that names none.
+        max_images: Bound on the images of one request.
+        max_body_bytes: Bound on its body.
+    """
+    blueprint = Blueprint("tf_serving", __name__)
+    about = About(predictor, timeout_ms)
+    inference = Inference(predictor, timeout_ms, max_images, max_body_bytes)
+    answers = {
+        "predict": inference.predict,
+        "classify": inference.refuse,
+        "regress": inference.refuse,
+        "status": about.status,
+        "metadata": about.metadata,
+    }
+
+    def answer(**_parts: str) -> Response:
+        asked = asked_by(request.environ)
+        if asked.action == "predict":  # in metrics too, however the path was written
+            request.environ[ROUTE] = _predicting(asked)
+        return answers[asked.action](asked)
+
+    @blueprint.record
+    def prepare(state: BlueprintSetupState) -> None:
+        state.app.url_map.converters["rest"] = _Rest
+
+    for rule, methods in _RULES.items():
+        # Without Flask's own answers: there, any other method is a malformed request.
+        blueprint.add_url_rule(
+            rule,
+            None,
+            answer,
+            methods=methods,
+            provide_automatic_options=False,
+        )
+    return blueprint

@@ -1,0 +1,114 @@
+"""Answers what is got: the states of versions, and what a signature takes and gives."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, request
+
+from app.web.api.tensorflow_serving.errors import ServableNotFoundError
+from app.web.api.tensorflow_serving.responses import describe_signature, describe_states
+from app.web.host_client.model_index import not_ready, not_yet
+from app.web.http.errors import NotFoundError
+from app.web.http.request_body import request_timeout_s
+from app.web.middleware.request_log import STARTED
+
+if TYPE_CHECKING:
+    from app.ipc.status import ModelStatus
+    from app.web.api.tensorflow_serving.paths import Asked
+    from app.web.prediction.predictor import Predictor
+
+
+class About:
+    """Tells of models and their versions.
+
+    Headers say what the answers of this API leave open: which version answers, and whether it does.
+    """
+
+    def __init__(self, predictor: Predictor, timeout_ms: int) -> None:
+        self._predictor = predictor
+        self._channel = predictor.channel
+        self._timeout_ms = timeout_ms
+
+    def status(self, asked: Asked) -> Response:
+        """Tell in which state the versions of a model are; 200 whatever it is.
+
+        Raises:
+            TfServingError: If there is no such model, version or label.
+            NotReadyError: If that is not known yet.
+        """
+        model = self._find(asked)
+        number = asked.version
+        if asked.label is not None:
+            if model is None:
+                raise asked.unknown()
+            number = _labelled(model, asked)
+        versions = model.versions if model is not None else ()
+        if number is not None:
+            versions = tuple(version for version in versions if version.version == number)
+        if model is None or not versions:
+            found = "any versions" if number is None else f"version {number}"
+            raise ServableNotFoundError(f"Could not find {found} of model {asked.model}")
+        answers = number if number is not None else model.default
+        ready = model.ready and any(v.version == answers and v.state == "serving" for v in versions)
+        headers = {"Glyph-Ready": str(ready).lower()}
+        return _tell(describe_states(versions), asked.model, answers, headers)
+
+    def metadata(self, asked: Asked) -> Response:
+        """Tell what the signature of a version takes and gives.
+
+        Raises:
+            TfServingError: If there is no such model, version or label.
+            NotReadyError: If nothing of the model serves, or the version is still being loaded.
+        """
+        environ = request.environ
+        deadline = environ[STARTED] + request_timeout_s(environ, self._timeout_ms)
+        try:
+            loaded = self._predictor.serving(asked.target, deadline)
+        except NotFoundError:
+            raise asked.unknown() from None
+        model = self._channel.model(asked.model)
+        number = asked.version or model.default or 0
+        if asked.label is not None:
+            number = model.labels[asked.label]
+        return _tell(describe_signature(asked.model, number, loaded), asked.model, number)
+
+    def _find(self, asked: Asked) -> ModelStatus | None:
+        """Find a model of which versions are known.
+
+        Raises:
+            NotReadyError: If they are not known yet.
+        """
+        status = self._channel.status
+        found = next((model for model in status.models if model.name == asked.model), None)
+        if found is None and not status.settled:
+            raise not_ready(status.default)
+        if found is not None and asked.version is not None:
+            known = any(version.version == asked.version for version in found.versions)
+            if not (known or found.complete):
+                raise not_yet(f"version {asked.version} of {found.name}")
+        if found is not None and found.starting and not found.versions:
+            raise not_ready(found)
+        return found
+
+
+def _labelled(model: ModelStatus, asked: Asked) -> int:
+    """Find the version that the label asked for points at."""
+    label = asked.label or ""
+    if label in model.labels:
+        return model.labels[label]
+    if not model.complete:
+        raise not_yet(f"label {label[:80]!r} of {model.name}")
+    raise asked.unknown()
+
+
+def _tell(
+    document: dict[str, Any], model: str, version: int | None, headers: dict[str, str] | None = None
+) -> Response:
+    body = json.dumps(document, indent=1) + "\n"
+    response = Response(body, mimetype="application/json", headers=headers)
+    response.headers["Glyph-Model"] = model
+    if version is not None:
+        response.headers["Glyph-Version"] = str(version)
+    return response

@@ -1,0 +1,200 @@
+"""The link to the model host: connected again when it ends, given up while the host is silent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from app.ipc.frames import Kind
+from app.ipc.host_trouble import read_host_trouble
+from app.ipc.status import HostStatus
+from app.web.host_client.connection import HostConnection
+from app.web.host_client.model_index import silent
+from app.web.http.repeating_task import repeat
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.ipc.frames import Frame
+
+log = logging.getLogger(__name__)
+
+_NAME = "the channel to the model host"
+_RECONNECT_S = 0.05
+_LONGEST_RECONNECT_S = 5.0
+"""Between two tries after a host was not understood again and again."""
+_MOST_USELESS = 16
+"""Tries that are counted; the longest pause is reached before."""
+_PULSES = 4
+"""How many looks make up the time after which a host is given up until it speaks."""
+_STARTING_PULSES = 4 * _PULSES
+"""The same for a host that does not serve yet: importing a runtime holds its loop up."""
+
+
+class Caller(Protocol):
+    """Asks over a link."""
+
+    @property
+    def waiting(self) -> int:
+        """Return how many requests wait for the host."""
+
+    def settle(self, status: HostStatus) -> None:
+        """Take in what is to be said of the host from now on."""
+
+    def receive(self, frame: Frame) -> None:
+        """Take in what the host answers."""
+
+    def lose(self) -> None:
+        """Note that the connection is gone, with all that was posted on it."""
+
+
+class HostLink:
+    """Keeps the one connection to the model host, and knows what must be said of the host."""
+
+    def __init__(self, path: Path, largest_frame: int, silence_s: float, caller: Caller) -> None:
+        """Prepare; `start` connects.
+
+        Args:
+            path: The host's socket.
+            largest_frame: Bound on what the host sends, in bytes.
+            silence_s: A host that says nothing for so long should have been replaced; four times
+                as long before it serves.
+            caller: Told what the host says.
+        """
+        self._path = path
+        self._largest_frame = largest_frame
+        self._caller = caller
+        self._connection: HostConnection | None = None
+        """The last one; it may not be open yet, or not any more."""
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._pulse_s = silence_s / _PULSES
+        self.useless = 0
+        """Connections in a row that ended for what came on them, or before anything came."""
+        self._greeted = False
+        """The host has told its status on the connection that stands."""
+        self._quiet = 0
+        """Pulses since anything came on the connection that stands."""
+        self.silent = False
+        """The host has said nothing for too long."""
+        self.status = HostStatus.away("", "the model host is being started", starting=True)
+        """What the host says of itself, or what must be said of it."""
+        self._told = self.status
+        """What the host said last, though it may have fallen silent since."""
+
+    def start(self) -> None:
+        """Connect, and connect again whenever the host went away; called on the event loop."""
+        loop = asyncio.get_running_loop()
+        steps = self._be_connected, self._await_pulse
+        self._tasks = tuple(loop.create_task(repeat(step, _NAME)) for step in steps)
+
+    def close(self, reason: str) -> None:
+        """Close the connection for good."""
+        for task in self._tasks:
+            task.cancel()
+        if self._connection is not None:
+            self._connection.close()
+        self._settle(HostStatus.away(self.status.model, reason, starting=False))
+
+    @property
+    def standing(self) -> HostConnection | None:
+        """The connection, if what is posted on it is sent."""
+        connection = self._connection
+        return connection if connection is not None and connection.is_open else None
+
+    def _settle(self, status: HostStatus) -> None:
+        self.status = status
+        self._caller.settle(status)
+
+    async def _be_connected(self) -> None:
+        """Connect, note when the host goes away, and pause."""
+        # Noted before it is open: the host may speak before this task goes on.
+        self._connection = HostConnection(self._largest_frame, self._receive)
+        self._quiet = 0
+        self._greeted = False
+        try:
+            await self._connection.open(self._path)
+        except OSError as exc:
+            log.debug("no connection to the model host: %s", exc)
+            self._tell_trouble()
+            pause_s = _RECONNECT_S
+        else:
+            pause_s = self._pause_after(await self._connection.ended)
+            self._lose()
+        await asyncio.sleep(pause_s)
+
+    def _tell_trouble(self) -> None:
+        """Say why there is no host, if it is known; nobody is to wait for one then."""
+        trouble = read_host_trouble(self._path.parent)
+        if trouble is None:
+            return
+        reason = f"the model host cannot start: {trouble}; it is tried again"
+        if self.status.reason != reason:
+            self._told = HostStatus.away(self.status.model, reason, starting=False)
+            self._settle(self._told)
+
+    async def _await_pulse(self) -> None:
+        """Look for silence in every pulse.
+
+        Pulses are counted, and no clock is read: time in which this process itself stood still
+        must not be held against the host.
+        """
+        await asyncio.sleep(self._pulse_s)
+        self._count_pulse()
+
+    def _count_pulse(self) -> None:
+        """Give a host up that should have been replaced for its silence, until it speaks again."""
+        if self.standing is None:
+            self._quiet = 0
+            return
+        self._quiet += 1
+        if self._quiet < (_PULSES if self._told.ready else _STARTING_PULSES):
+            return
+        if not self.silent:
+            log.warning("the model host is silent; %d requests wait for it", self._caller.waiting)
+        self.silent = True
+        silent_s = self._quiet * self._pulse_s
+        limit_s = _PULSES * self._pulse_s
+        reason = (
+            f"the model host has been silent for {silent_s:.1f} s; "
+            f"it should have been replaced after {limit_s:g} s"
+        )
+        self._settle(silent(self._told, reason))
+
+    def _receive(self, frame: Frame) -> None:
+        self._quiet = 0
+        if self.silent:
+            log.info("the model host speaks again")
+            self.silent = False
+            self._settle(self._told)
+        if frame.kind == Kind.STATUS:
+            self._told = HostStatus.model_validate_json(frame.body)
+            self._greeted = True
+            self._settle(self._told)
+        else:
+            self._caller.receive(frame)
+
+    def _lose(self) -> None:
+        """Note that the host is away; what it had once is kept for the next one."""
+        log.warning("the model host went away; %d requests wait for it", self._caller.waiting)
+        self.silent = False
+        reason = "the model host is being started again"
+        self._told = HostStatus.away(self.status.model, reason, starting=True)
+        self._caller.lose()
+        self._settle(self._told)
+
+    def _pause_after(self, why: Exception) -> float:
+        """Return the seconds to the next try: more each time for a host that is not understood."""
+        if self._greeted and isinstance(why, OSError):
+            self.useless = 0
+            return _RECONNECT_S
+        pause_s: float = min(_RECONNECT_S * 2**self.useless, _LONGEST_RECONNECT_S)
+        self.useless = min(self.useless + 1, _MOST_USELESS)
+        if not isinstance(why, OSError):
+            log.error(
+                "the model host could not be understood: %s: %s; the next try is in %.2f s",
+                type(why).__name__,
+                str(why).partition("\n")[0],
+                pause_s,
+            )
+        return pause_s

@@ -1,0 +1,44 @@
+"""An answer whose body and headers are final: no hook changes them, and nothing is parsed."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from flask import Response
+
+from app.web.http.gzip_responses import LARGE, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_EMPTY = 204
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+
+class FinalResponse(Response):
+    """Sends what it was made of, packed if it is large, and the length of the body."""
+
+    def __init__(  # not Flask's, which takes 20 µs
+        self, body: bytes, headers: Headers, status: int = 200
+    ) -> None:
+        self._body = body
+        self._final_headers = headers
+        self._status, self._status_code = _STATUS_LINES[status], status
+
+    def final(self, environ: Environ) -> tuple[bytes, Headers]:
+        """Return the body and the headers as the caller of a request gets them."""
+        body, headers = self._body, self._final_headers
+        if len(body) > LARGE:
+            body, headers = pack(body, headers, environ.get("HTTP_ACCEPT_ENCODING", ""))
+        if self._status_code == _EMPTY:
+            return body, headers
+        return body, [*headers, ("Content-Length", str(len(body)))]
+
+    def get_wsgi_response(self, environ: Environ) -> tuple[Iterable[bytes], str, Headers]:
+        """Return the parts that WSGI wants."""
+        body, headers = self.final(environ)
+        return [body], self._status, headers

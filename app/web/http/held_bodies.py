@@ -1,0 +1,69 @@
+"""How much memory the bodies of requests take, all those of a worker together.
+
+Many callers who send slowly, or a few KiB that inflate, would be gigabytes otherwise.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from app.web.http.errors import OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LIMIT = 128 * 2**20
+"""Bytes of bodies that a worker holds at once. One may always be held, however large."""
+_OWN = "glyph.held_bytes"
+_AT_WORK = "glyph.at_work"
+
+Environ = dict[str, Any]
+
+
+class HeldBodies:
+    """Counts the bytes of bodies that are being received or worked on, from any thread."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._lock = threading.Lock()
+
+    def take(self, environ: Environ, size: int) -> None:
+        """Count what a request holds until it is released.
+
+        Raises:
+            OverloadedError: If the bodies of other requests take too much already.
+        """
+        with self._lock:
+            own = environ.get(_OWN, 0)
+            if self.bytes > own and self.bytes + size > _LIMIT:
+                sentence = f"bodies of {self.bytes} bytes are being worked on; send it again"
+                raise OverloadedError(sentence, retry_after_s=1)
+            self.bytes += size
+            environ[_OWN] = own + size
+
+    def release(self, environ: Environ) -> None:
+        """Forget what a request held, unless a thread still works on it: then once it ends."""
+        if _OWN in environ:
+            with self._lock:
+                if _AT_WORK not in environ:
+                    self.bytes -= environ.pop(_OWN, 0)
+
+    @contextmanager
+    def working(self, environ: Environ) -> Iterator[None]:
+        """Have a request hold its body while a thread works on it, though its client may be gone.
+
+        What it takes meanwhile is forgotten with the rest when the block ends.
+        """
+        environ[_AT_WORK] = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                del environ[_AT_WORK]
+                self.bytes -= environ.pop(_OWN, 0)
+
+
+held_bodies = HeldBodies()
+"""Of this process."""

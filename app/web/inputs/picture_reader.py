@@ -1,0 +1,212 @@
+"""Turns pictures into a model's pixels in a few threads: not in as many as there are requests."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from app.web.host_client.pending_call import GONE, PENDING_CALL
+from app.web.http.errors import (
+    BadInputError,
+    DeadlineError,
+    HostLostError,
+    OverloadedError,
+    ServiceError,
+    TooLargeError,
+)
+from imaging import mnist_preprocessing
+from imaging.decoder import ENOUGH, decode_picture, fit_array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from app.ipc.status import Shape
+    from imaging.mnist_preprocessing import Prepared
+
+Prepare = Literal["auto", "always", "never"]
+"""auto prepares what is not of the model's size; never refuses it."""
+
+_THREADS = 2
+_LARGE_BYTES = 256 * 2**10
+"""One picture of more is read at a time: two would leave the event loop little of a core, and
+small ones would wait for both."""
+_MOST_WAITING = 128
+"""Requests that may wait for a thread."""
+_HELD_LIMIT = 64 * 2**20
+"""Bytes of all their pictures. One request may always wait, however large."""
+_NO_THREAD = "no thread was free to decode the picture in time"
+
+
+class PictureReader:
+    """Decodes and prepares pictures: 2 at a time, of which 1 large one, and 1 of any request."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        on_shed: Callable[[str], None] = lambda _reason: None,
+        *,
+        most_bytes: int = 2**25,
+    ) -> None:
+        """Make one; its threads are started when there is something to do.
+
+        Args:
+            clock: Monotonic seconds.
+            on_shed: Told `pictures` when a request is refused because too many wait.
+            most_bytes: Bound on the pixels that are made for one request.
+        """
+        self._most_bytes = most_bytes
+        self._clock = clock
+        self._on_shed = on_shed
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pictures")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="large-pictures")
+        """Hands one large picture after the other to the threads."""
+        self._lock = threading.Lock()
+        self._requests = 0
+        self._held = 0
+
+    def close(self) -> None:
+        """Wait for what is being decoded, and let the threads go."""
+        self._large.shutdown(cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)
+
+    def read(
+        self,
+        pictures: Sequence[bytes | NDArray[np.uint8]],
+        shape: Shape,
+        prepare: Prepare,
+        deadline: float,
+        name: Callable[[int], str] | None = None,
+    ) -> tuple[int, bytes, list[tuple[str, ...]]]:
+        """Make what a model takes.
+
+        Args:
+            pictures: Files of the kinds that are decoded, or pixels as `fit_array` takes them.
+            shape: Rows, columns and channels that the model takes.
+            prepare: What is done to which of them.
+            deadline: Clock reading after which nobody waits.
+            name: Gives what the picture at fault is called, by its place.
+
+        Returns:
+            The number of pictures; their uint8 pixels, row-major, one after the other; and the
+            notes on each.
+
+        Raises:
+            BadInputError: If a picture is damaged, or does not fit and is not to be prepared.
+            TooLargeError: If one is too large to be decoded, or too much would be made of all.
+            UnsupportedMediaTypeError: If one is of another kind.
+            OverloadedError: If too many requests wait with theirs.
+            DeadlineError: If it takes too long.
+            HostLostError: If the caller goes away meanwhile.
+        """
+        self._check_made(len(pictures), shape)
+        pixels: list[bytes] = []
+        notes: list[tuple[str, ...]] = []
+        with self._counted(sum(map(_size, pictures))), _named(name, pixels):
+            for picture in pictures:
+                prepared = self._read(picture, shape, prepare, deadline)
+                pixels.append(prepared.pixels)
+                notes.append(prepared.notes)
+        return len(pixels), b"".join(pixels), notes
+
+    @contextlib.contextmanager
+    def _counted(self, size: int) -> Iterator[None]:
+        """Count a request and the bytes of its pictures, or refuse it."""
+        with self._lock:
+            full = self._requests >= _MOST_WAITING or self._held + size > _HELD_LIMIT
+            if self._requests and full:
+                self._on_shed("pictures")
+                sentence = f"pictures of {self._requests} requests wait to be decoded"
+                raise OverloadedError(sentence, retry_after_s=1)
+            self._requests += 1
+            self._held += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._requests -= 1
+                self._held -= size
+
+    def _check_made(self, pictures: int, shape: Shape) -> None:
+        one = math.prod(shape)
+        if pictures * one <= self._most_bytes:
+            return
+        most = self._most_bytes // one
+        raise TooLargeError(
+            f"{pictures} pictures make {pictures * one} bytes of {' x '.join(map(str, shape))} "
+            f"images; at most {self._most_bytes} are taken: send at most {most} in one request",
+            found=pictures,
+            limit=most,
+        )
+
+    def _read(
+        self,
+        picture: bytes | NDArray[np.uint8],
+        shape: Shape,
+        prepare: Prepare,
+        deadline: float,
+    ) -> Prepared:
+        """Have one picture read in a thread; nobody waits for it past the deadline."""
+        left_s = deadline - self._clock()
+        if left_s <= 0:
+            raise DeadlineError(_NO_THREAD)
+        job = partial(read_picture, picture, shape, prepare)
+        is_large = _size(picture) > _LARGE_BYTES
+        reading = self._large.submit(self._in_turn, job) if is_large else self._threads.submit(job)
+        pending = PENDING_CALL.get()
+        if pending is not None:
+            pending.begin(reading)
+        try:
+            return reading.result(left_s)
+        except CancelledError:
+            raise HostLostError(GONE, retry_after_s=1) from None
+        except TimeoutError:
+            if reading.cancel():
+                raise DeadlineError(_NO_THREAD) from None
+            raise DeadlineError("the picture was not decoded before the deadline") from None
+
+    def _in_turn(self, job: Callable[[], Prepared]) -> Prepared:
+        return self._threads.submit(job).result()
+
+
+def _size(picture: bytes | NDArray[np.uint8]) -> int:
+    return len(picture) if isinstance(picture, bytes) else picture.nbytes
+
+
+@contextlib.contextmanager
+def _named(name: Callable[[int], str] | None, read: Sequence[bytes]) -> Iterator[None]:
+    """Add to a refusal what the picture at fault is called."""
+    try:
+        yield
+    except ServiceError as exc:
+        if name is not None:
+            exc.args = (f"{name(len(read))}: {exc}",)
+        raise
+
+
+def read_picture(picture: bytes | NDArray[np.uint8], shape: Shape, prepare: Prepare) -> Prepared:
+    """Decode one picture, and make what the model takes of it."""
+    enough = max(ENOUGH, *shape[:2])
+    if isinstance(picture, bytes):
+        pixels = decode_picture(picture, enough)
+    else:
+        pixels = fit_array(picture, enough)
+    if prepare != "always":
+        fitting = mnist_preprocessing.as_is(pixels, shape)
+        if fitting is not None:
+            return fitting
+    if prepare == "never":
+        height, width, _ = pixels.shape
+        exact = max(height, width) < enough
+        found = f"{width} x {height} pixels large" if exact else f"larger than {enough} pixels"
+        raise BadInputError(
+            f"the picture is {found}; {shape[1]} x {shape[0]} are expected where none is prepared"
+        )
+    return mnist_preprocessing.prepare(pixels, shape)

@@ -1,0 +1,35 @@
+"""Takes pixels as they are: `application/octet-stream`, a byte each."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from app.web.http.errors import BadInputError
+from app.web.inputs.images import Images
+from app.web.inputs.pixels import check_count, form
+
+if TYPE_CHECKING:
+    from app.ipc.status import Shape
+
+
+def decode_raw_pixels(body: bytes, shape: Shape, max_images: int) -> Images:
+    """Check the length of a body of uint8 pixels, row-major, image after image.
+
+    Args:
+        body: Nothing but pixels; 0 is background, 255 is ink.
+        shape: Rows, columns and channels that the model takes.
+        max_images: Bound on the images.
+
+    Raises:
+        BadInputError: If the body is not a whole number of images, or none.
+        TooLargeError: If there are too many images.
+    """
+    size = math.prod(shape)
+    images, rest = divmod(len(body), size)
+    if rest or not images:
+        raise BadInputError(
+            f"the body has {len(body)} bytes; {size} ({form(shape)}) for each image are expected"
+        )
+    check_count(images, max_images)
+    return Images(images, body)

@@ -1,0 +1,100 @@
+"""Lets pages of other origins use the service, as browsers ask for it; closed unless it is set."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from app.config.origins import ANY
+from app.web.http.buffered_response import FinalResponse
+from app.web.http.errors import BadInputError
+
+_METHODS = "POST, GET"
+_KEY_HEADERS = "Authorization, X-API-Key"
+_TENSORFLOW_SERVING = re.compile(r"/v1(/.*)?", re.DOTALL | re.IGNORECASE)
+_TAKES = (
+    "Content-Type, Content-Encoding, Inference-Header-Content-Length, X-Request-Id, "
+    f"X-Request-Timeout-Ms, {_KEY_HEADERS}"
+)
+_SHOWS = (
+    "Glyph-Model, Glyph-Ready, Glyph-Version, Inference-Header-Content-Length, Retry-After, "
+    "Server-Timing, X-Request-Id"
+)
+_REMEMBER_S = "600"
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+
+class CrossOrigin:
+    """Allows pages of some origins, on the way in and out of the gate."""
+
+    def __init__(self, origins: frozenset[str], *, with_keys: bool) -> None:
+        """Allow origins.
+
+        Args:
+            origins: Whose pages may read answers; `*` is everybody's.
+            with_keys: Callers send API keys, also to TensorFlow Serving's routes.
+        """
+        self._any = ANY in origins
+        self._origins = origins
+        self._tfs_takes = f"Content-Type, {_KEY_HEADERS}" if with_keys else "Content-Type"
+
+    def enter(self, environ: Environ) -> FinalResponse | None:
+        """Answer the questions that browsers ask before a request; None for any other request.
+
+        Raises:
+            BadInputError: If such a question names no page.
+        """
+        if environ["REQUEST_METHOD"] != "OPTIONS":
+            return None
+        origin, of_tfs = _origin(environ), _is_of_tfs(environ)
+        if of_tfs and not origin.startswith(("http://", "https://")):
+            raise BadInputError("OPTIONS without the Origin of a page; http(s) is expected")
+        asks = of_tfs or "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+        return _allow(of_tfs=of_tfs) if asks and self._headers(origin) else None
+
+    def headers(self, environ: Environ) -> Headers:
+        """Return what every answer to a request carries."""
+        headers = self._headers(_origin(environ))
+        if headers and _is_of_tfs(environ):
+            headers += self._as_tensorflow_serving_does()
+        return headers + self._vary()
+
+    def _headers(self, origin: str) -> Headers:
+        """Give what lets a page of an origin read the answer; nothing if it may not."""
+        if not self._any and origin not in self._origins:
+            return []
+        allowed = ANY if self._any else origin
+        return [("Access-Control-Allow-Origin", allowed), ("Access-Control-Expose-Headers", _SHOWS)]
+
+    def _as_tensorflow_serving_does(self) -> Headers:
+        return [
+            ("Access-Control-Allow-Methods", _METHODS),
+            ("Access-Control-Allow-Headers", self._tfs_takes),
+        ]
+
+    def _vary(self) -> Headers:
+        """Tell caches that the answer to another origin differs."""
+        return [] if self._any else [("Vary", "Origin")]
+
+
+def _origin(environ: Environ) -> str:
+    origin: str = environ.get("HTTP_ORIGIN", "")
+    return origin.lower()
+
+
+def _is_of_tfs(environ: Environ) -> bool:
+    return _TENSORFLOW_SERVING.fullmatch(environ["PATH_INFO"]) is not None
+
+
+def _allow(*, of_tfs: bool) -> FinalResponse:
+    """Answer the question whether a page may send a request."""
+    if of_tfs:
+        return FinalResponse(b"", [])
+    allowed = [
+        ("Access-Control-Allow-Methods", _METHODS),
+        ("Access-Control-Allow-Headers", _TAKES),
+        ("Access-Control-Max-Age", _REMEMBER_S),
+    ]
+    return FinalResponse(b"", allowed, 204)

@@ -1,0 +1,111 @@
+"""Has images classified by whatever a path names: a model's default version, a number, a label."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from app.web.http.errors import NotFoundError
+from app.web.prediction.lookup import find_label
+
+if TYPE_CHECKING:
+    from app.ipc.status import LoadedModel
+    from app.web.host_client.blocking import BlockingHost
+    from app.web.host_client.client import Prediction
+    from app.web.prediction.canary import Traffic
+
+    Environ = dict[str, Any]
+
+
+class Target(NamedTuple):
+    """What is to answer; at most one of version and label is given."""
+
+    model: str | None = None
+    """None is the default model."""
+    version: int = 0
+    """0 is the model's default version."""
+    label: str | None = None
+
+
+class Predictor:
+    """Asks the model host for every protocol alike."""
+
+    def __init__(self, channel: BlockingHost, traffic: Traffic) -> None:
+        """Make one.
+
+        Args:
+            channel: Asks the model host.
+            traffic: Sends a share of the requests for a default version to the canary.
+        """
+        self.channel = channel
+        self._traffic = traffic
+
+    def name(self, target: Target) -> str:
+        """Give the name of a target's model."""
+        return target.model or self.channel.status.model
+
+    def serving(self, target: Target, deadline: float, size: int = 0) -> LoadedModel:
+        """Describe what is to answer; waits while the model's first version is being loaded.
+
+        Args:
+            target: What the path names.
+            deadline: Clock reading after which nobody waits.
+            size: Bytes that whoever waits holds.
+
+        Raises:
+            NotFoundError: If there is no such model, or no such version or label of it serves.
+            NotReadyError: If nothing of the model serves, or this version is still being loaded.
+        """
+        serving = self.channel.serving(deadline, size, model=target.model)
+        if target.version or target.label is not None:
+            version = self._number(target)
+            serving = self.channel.serving(deadline, model=target.model, version=version)
+        return serving
+
+    def predict(
+        self,
+        target: Target,
+        rows: int,
+        pixels: bytes | memoryview,
+        deadline: float,
+        environ: Environ,
+    ) -> Prediction:
+        """Have images classified.
+
+        Args:
+            target: What the path names.
+            rows: Number of images.
+            pixels: uint8, row-major, image after image, in the shape that `serving` gives.
+            deadline: Clock reading after which nobody waits.
+            environ: The request's: its headers may choose the side of a canary.
+
+        Raises:
+            ServiceError: If there is no answer; the class says why.
+        """
+        ask = partial(self.channel.predict, rows, pixels, deadline, model=target.model)
+        if target.label is not None:
+            number = self._number(target)
+            try:
+                return ask(version=number)
+            except NotFoundError:  # the label moved on, and what it was on is gone
+                if self._number(target) == number:
+                    raise
+                return ask(version=self._number(target))
+        if target.version:
+            return ask(version=target.version)
+        canary = self.canary(target.model, environ)
+        return ask(version=canary, or_default=canary > 0)
+
+    def canary(self, model: str | None, environ: Environ) -> int:
+        """Return the version that a request for a model's default one goes to; 0 is the default.
+
+        Args:
+            model: Its name; None is the default model.
+            environ: The request's, for its headers.
+        """
+        return self._traffic.choose(self.channel.model(model), environ)
+
+    def _number(self, target: Target) -> int:
+        if target.label is None:
+            return target.version
+        return find_label(self.channel.model(target.model), target.label)

@@ -1,0 +1,37 @@
+"""Errands: work in the background gives its outcome to its origin, after callers have theirs."""
+
+from __future__ import annotations
+
+from app.host.batching.background import Errand, keep_errands
+from app.ipc.frames import Refusal, Refused
+
+FIRST, SECOND, THIRD, FOURTH = (Refused(Refusal.FAILED, 0.0, text) for text in "abcd")
+
+
+class FakeErrand(Errand):
+    """Notes what it gets in a list that it shares with callers."""
+
+    def __init__(self, noted: list) -> None:
+        self.noted = noted
+
+    def answered(self, outcome):
+        self.noted.append((self, outcome))
+
+
+def test_callers_get_theirs_first():
+    """What is no errand's is handed on, in order and at once, before errands get their outcomes."""
+    noted: list = []
+    one, other = FakeErrand(noted), FakeErrand(noted)
+    deliver = keep_errands(noted.append)
+    deliver([(one, FIRST), ("a", SECOND), (other, THIRD), ("b", FOURTH)])
+
+    assert [[("a", SECOND), ("b", FOURTH)], (one, FIRST), (other, THIRD)] == noted
+
+
+def test_callers_are_not_troubled_with_errands():
+    """Nothing is handed on where there is nothing for them."""
+    noted: list = []
+    errand = FakeErrand(noted)
+    keep_errands(noted.append)([(errand, FIRST)])
+
+    assert [(errand, FIRST)] == noted
