@@ -23,13 +23,15 @@ _thread.start()
 app = _parts.flask
 
 
-def _stop() -> None:
+async def _stop() -> None:
     _parts.stop()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.wait(others, timeout=_END_S)  # they are cancelled, and end in turns of their own
     _loop.stop()
 
 
 @atexit.register
 def _end() -> None:
     """Stop where the parts run, before the interpreter ends that thread wherever it is."""
-    _loop.call_soon_threadsafe(_stop)
+    asyncio.run_coroutine_threadsafe(_stop(), _loop)
     _thread.join(_END_S)

@@ -32,7 +32,7 @@ def glyph_keys(path):
     """Give a function that runs the command, and gives what it prints."""
 
     def run(*arguments):
-        command = [sys.executable, "-m", "app.access", *arguments, "--file", path]
+        command = [sys.executable, "-m", "app.auth", *arguments, "--file", path]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 

@@ -114,9 +114,9 @@ def test_every_command_has_an_example(run, command):
 
 
 def test_it_is_also_a_module(monkeypatch, capsys):
-    """Python's -m app.access is the command as well."""
-    monkeypatch.setattr(sys, "argv", ["app.access", "--help"])
+    """Python's -m app.auth is the command as well."""
+    monkeypatch.setattr(sys, "argv", ["app.auth", "--help"])
     with pytest.raises(SystemExit):
-        runpy.run_module("app.access", run_name="__main__")
+        runpy.run_module("app.auth", run_name="__main__")
 
     assert "Usage: glyph-keys " in capsys.readouterr().out

@@ -742,7 +742,7 @@ _CORPUS = {
     "v2-json": ("v2", "tall square"),
     "v2-binary": ("v2", "tall square"),
     "raw-pixels": ("glyph", "tall square"),
-    "inputs.test_npy": ("glyph", "tall"),
+    "npy": ("glyph", "tall"),
     "form": ("glyph", "tall"),
     "compressed": ("glyph", "digits"),
 }

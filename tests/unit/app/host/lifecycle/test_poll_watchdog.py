@@ -47,7 +47,7 @@ def test_a_look_that_does_not_end_is_told_once_with_where_the_watcher_is(looks, 
     assert [f"{SENTENCE}; what is loaded serves on"] == looks.told
     (line,) = caplog.messages
     assert line.startswith(f"{SENTENCE}; the watcher is here:\n")
-    assert "test_look_watchdog.py" in line
+    assert "test_poll_watchdog.py" in line
 
 
 def test_it_is_told_that_looks_end_again(looks):
