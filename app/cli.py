@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from pydantic_settings import CliApp, SettingsConfigDict
 
 from app.config.settings import PREFIX, Settings
-from app.server.wrong_settings import exit_on_wrong_value
+from app.config.wrong_settings import exit_on_wrong_value
 
 
 class ServeSettings(Settings):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from app.web.http.errors import BadInputError
+from imaging.errors import MalformedPictureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def contents_of_jpeg(body: bytes) -> Contents:
     """Leave out comments, thumbnails, profiles and the like, and what follows the picture.
 
     Raises:
-        BadInputError: If it has more segments than a picture has use for, or no sense.
+        MalformedPictureError: If it has more segments than a picture has use for, or no sense.
     """
     kept, exif = [body[:2]], b""
     scans, position = 0, 2
@@ -59,7 +59,7 @@ def contents_of_jpeg(body: bytes) -> Contents:
             return Contents(b"".join(kept), exif, scans)
         marker, start = body[found.end() - 1], found.end()
         if marker in _ALONE:
-            raise BadInputError("the JPEG picture is damaged or cut off")
+            raise MalformedPictureError("the JPEG picture is damaged or cut off")
         if scans:
             kept.append(body[position : found.start()])  # of the scan before
         if marker == _END_OF_IMAGE:
@@ -70,14 +70,14 @@ def contents_of_jpeg(body: bytes) -> Contents:
             kept.append(body[found.start() : position])
         elif marker == _EXIF_SEGMENT and body.startswith(_EXIF, start + 2):
             exif = exif or body[start + 2 : position]
-    raise BadInputError(f"the JPEG picture has more than {_MOST_SEGMENTS} segments")
+    raise MalformedPictureError(f"the JPEG picture has more than {_MOST_SEGMENTS} segments")
 
 
 def contents_of_png(body: bytes) -> Contents:
     """Leave out texts, profiles, further frames and the like.
 
     Raises:
-        BadInputError: If it has more chunks than a picture has use for.
+        MalformedPictureError: If it has more chunks than a picture has use for.
     """
     kept, exif, frames = [body[:_PNG_HEAD]], b"", 1
     position = _PNG_HEAD
@@ -94,7 +94,7 @@ def contents_of_png(body: bytes) -> Contents:
         position = end
         if kind == b"IEND" or position >= len(body):
             return Contents(b"".join(kept), exif, frames=frames)
-    raise BadInputError(f"the PNG picture has more than {most} chunks")
+    raise MalformedPictureError(f"the PNG picture has more than {most} chunks")
 
 
 def orientation(exif: bytes) -> int:

@@ -13,8 +13,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from app.web.http.errors import BadInputError, UnsupportedMediaTypeError
 from imaging.containers import TAKEN_APART, Contents, orientation
+from imaging.errors import MalformedPictureError, UnsupportedFormatError
 from imaging.limits import check_cost, check_size
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def decode_picture(body: bytes, enough: int = ENOUGH) -> NDArray[np.uint8]:
         Shape (h, w, 4): red, green, blue, opacity; turned upright as its EXIF data say.
 
     Raises:
-        BadInputError: If it is empty, damaged, cut off or an animation.
-        TooLargeError: If it has too many pixels, or would take too much to decode.
-        UnsupportedMediaTypeError: If it is of another kind.
+        MalformedPictureError: If it is empty, damaged, cut off or an animation.
+        PictureTooLargeError: If it has too many pixels, or would take too much to decode.
+        UnsupportedFormatError: If it is of another kind.
     """
     plugin = _plugin(body)
     take_apart = TAKEN_APART.get(plugin.format or "", Contents)
@@ -87,9 +87,11 @@ def decode_picture(body: bytes, enough: int = ENOUGH) -> NDArray[np.uint8]:
     check_size(*stated)
     frames = max(contents.frames, getattr(image, "n_frames", 1))
     if frames != 1:
-        raise BadInputError(f"the picture is an animation of {frames} frames; one is expected")
+        raise MalformedPictureError(
+            f"the picture is an animation of {frames} frames; one is expected"
+        )
     if image.info.get("compression", 0) not in _BMP_PLAIN and isinstance(image, BmpImageFile):
-        raise UnsupportedMediaTypeError("the BMP picture is compressed; send it as a PNG")
+        raise UnsupportedFormatError("the BMP picture is compressed; send it as a PNG")
     factor = max(1, max(stated) // enough)
     if factor > 1:
         image.draft(None, (stated[0] // factor or 1, stated[1] // factor or 1))
@@ -109,13 +111,13 @@ def fit_array(pixels: NDArray[np.uint8], enough: int = ENOUGH) -> NDArray[np.uin
         enough: As of `decode_picture`.
 
     Raises:
-        BadInputError: If it is of another shape.
-        TooLargeError: If it has too many pixels.
+        MalformedPictureError: If it is of another shape.
+        PictureTooLargeError: If it has too many pixels.
     """
     rows, columns, channels = pixels.shape if pixels.ndim == 3 else (*pixels.shape, 1)  # noqa: PLR2004
     check_size(columns, rows)
     if channels not in (1, 3, 4):
-        raise BadInputError(f"the picture has {channels} channels; 1, 3 or 4 are expected")
+        raise MalformedPictureError(f"the picture has {channels} channels; 1, 3 or 4 are expected")
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
     return np.asarray(_reduced(image, max(1, max(rows, columns) // enough)))
 
@@ -138,17 +140,17 @@ def _damaged(kind: str | None) -> Iterator[None]:
     try:
         yield
     except Exception as exc:  # decoders raise what they please on damaged bytes
-        raise BadInputError(f"the {kind} picture is damaged or cut off") from exc
+        raise MalformedPictureError(f"the {kind} picture is damaged or cut off") from exc
 
 
-def _stranger(body: bytes) -> BadInputError | UnsupportedMediaTypeError:
+def _stranger(body: bytes) -> MalformedPictureError | UnsupportedFormatError:
     if not body:
-        return BadInputError(f"the picture is empty; {_KINDS} is expected")
+        return MalformedPictureError(f"the picture is empty; {_KINDS} is expected")
     name = next((name for magic, name in _STRANGERS.items() if body.startswith(magic)), None)
     if body[4:8] == b"ftyp":
         name = "HEIC or AVIF"
     found = f"is {name}" if name else f"starts with {body[:8].hex(' ')}"
-    return UnsupportedMediaTypeError(f"the picture {found}; {_KINDS} is expected")
+    return UnsupportedFormatError(f"the picture {found}; {_KINDS} is expected")
 
 
 def _webp_size(body: bytes) -> tuple[int, int] | None:

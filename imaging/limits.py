@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from app.web.http.errors import BadInputError, TooLargeError
+from imaging.errors import MalformedPictureError, PictureTooLargeError
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -31,18 +31,18 @@ def check_size(width: int, height: int) -> None:
     """Refuse what has too many pixels, or none.
 
     Raises:
-        TooLargeError: If it has too many.
-        BadInputError: If it has none.
+        PictureTooLargeError: If it has too many.
+        MalformedPictureError: If it has none.
     """
     found = f"the picture is {width} x {height} pixels large"
     if width < 1 or height < 1:
-        raise BadInputError(f"{found}; at least 1 x 1 is expected")
+        raise MalformedPictureError(f"{found}; at least 1 x 1 is expected")
     if max(width, height) > MOST_SIDE:
         sentence = f"{found}; at most {MOST_SIDE} to a side are read"
-        raise TooLargeError(sentence, found=max(width, height), limit=MOST_SIDE)
+        raise PictureTooLargeError(sentence, found=max(width, height), limit=MOST_SIDE)
     if width * height > MOST_PIXELS:
         sentence = f"{found}; at most {MOST_PIXELS} in all are read"
-        raise TooLargeError(sentence, found=width * height, limit=MOST_PIXELS)
+        raise PictureTooLargeError(sentence, found=width * height, limit=MOST_PIXELS)
 
 
 def check_cost(image: ImageFile, scans: int, stated: tuple[int, int]) -> None:
@@ -54,7 +54,7 @@ def check_cost(image: ImageFile, scans: int, stated: tuple[int, int]) -> None:
         stated: Width and height in its header.
 
     Raises:
-        TooLargeError: If it would.
+        PictureTooLargeError: If it would.
     """
     needed = math.prod(image.size) * _NARROW.get(image.mode, 4)
     if isinstance(image, WebPImageFile):
@@ -62,7 +62,7 @@ def check_cost(image: ImageFile, scans: int, stated: tuple[int, int]) -> None:
     elif isinstance(image, JpegImageFile):
         if scans > MOST_SCANS:
             sentence = f"the JPEG picture has {scans} scans; at most {MOST_SCANS} are read"
-            raise TooLargeError(sentence, found=scans, limit=MOST_SCANS)
+            raise PictureTooLargeError(sentence, found=scans, limit=MOST_SCANS)
         if scans > 1:
             needed += _coefficients_bytes(image, stated)
     if needed > MOST_BYTES:
@@ -70,7 +70,7 @@ def check_cost(image: ImageFile, scans: int, stated: tuple[int, int]) -> None:
             f"a {image.format} picture of {stated[0]} x {stated[1]} pixels takes {needed} bytes "
             f"to decode; at most {MOST_BYTES} are given: send it smaller, or as a plain JPEG"
         )
-        raise TooLargeError(sentence, found=needed, limit=MOST_BYTES)
+        raise PictureTooLargeError(sentence, found=needed, limit=MOST_BYTES)
 
 
 def _coefficients_bytes(image: JpegImageFile, stated: tuple[int, int]) -> int:

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from app.web.http.errors import BadInputError
 from imaging.alpha import without_opacity
+from imaging.errors import MalformedPictureError
 from imaging.segmentation import find_drawing
 from imaging.stroke_width import thickened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app.ipc.status import Shape
     from imaging.segmentation import Drawing
+
+Shape = tuple[int, int, int]
+"""Rows, columns and channels that a model takes."""
 
 NOTES = {
     "inverted": "the ink was darker than the paper, and is white on black now",
@@ -62,7 +64,7 @@ def prepare(picture: NDArray[np.uint8], shape: Shape) -> Prepared:
         shape: What the model takes.
 
     Raises:
-        BadInputError: If no picture has as many channels as the model takes.
+        MalformedPictureError: If no picture has as many channels as the model takes.
     """
     if shape[2] != 1:
         return _scaled(picture, shape)
@@ -85,7 +87,7 @@ def as_is(picture: NDArray[np.uint8], shape: Shape) -> Prepared | None:
         shape: What the model takes.
 
     Raises:
-        BadInputError: If no picture has as many channels as the model takes.
+        MalformedPictureError: If no picture has as many channels as the model takes.
     """
     if picture.shape[:2] != shape[:2]:
         return None
@@ -170,7 +172,7 @@ def _scaled(picture: NDArray[np.uint8], shape: Shape) -> Prepared:
 def _with_channels(image: Image.Image, channels: int) -> bytes:
     """Convert RGBA; without an opacity of their own, transparent pixels are black."""
     if channels not in _MODES:
-        raise BadInputError(
+        raise MalformedPictureError(
             f"pictures have 1 to 4 channels; the model takes {channels}: send its pixels"
         )
     if channels in (1, 3):

@@ -26,9 +26,9 @@ from app.config.origins import parse_origins
 from app.config.rates import Rate  # noqa: TC001 - pydantic needs it at run time
 from app.config.regular_file import check_file_kind
 from app.config.share import parse_shadow, parse_share
+from app.config.wrong_settings import PREFIX as PREFIX  # noqa: PLC0414 - others have it from here
+from app.config.wrong_settings import complaints, exit_on_wrong_value
 from app.ipc.frame_limits import FrameBounds
-from app.server.wrong_settings import PREFIX as PREFIX  # noqa: PLC0414 - others have it from here
-from app.server.wrong_settings import complaints, exit_on_wrong_value
 from model_store.control.version_policy import policy_of
 from model_store.signing.key_paths import key_paths
 from model_store.version.metadata import MODEL_NAME_PATTERN, ModelName

@@ -9,9 +9,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from app.config.cpu import usable_cores
+from app.config.host_trouble import end_host_trouble, note_host_trouble
 from app.config.run_dir import current_run_dir, make_run_dir_or_exit, remove_run_dir
 from app.config.settings import keep_settings, load_settings, misspelt, read_again
-from app.ipc.host_trouble import end_host_trouble, note_host_trouble
 from app.server.greeting import greeting
 from app.server.startup_checks.access import warning_of_open_door
 from app.server.startup_checks.checks import check_start

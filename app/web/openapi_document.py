@@ -10,9 +10,9 @@ from app.web.api.native import openapi as native
 from app.web.api.open_inference import openapi as open_inference
 from app.web.api.open_inference import repository_openapi
 from app.web.api.ops import openapi as ops
-from app.web.api.ops.operations import ROUTES
 from app.web.api.tensorflow_serving import openapi as tensorflow_serving
 from app.web.openapi.error_responses import HEADERS, REFUSALS
+from app.web.openapi.routes import ROUTES
 from app.web.openapi.schemas import STRING, VERSION, record
 from app.web.openapi.security import SCHEMES, with_access
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from app.config.settings import PREFIX, Settings
-from app.web.api.ops.operations import ROUTES
+from app.web.openapi.routes import ROUTES
 from training import recipes
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

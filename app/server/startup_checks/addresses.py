@@ -10,8 +10,8 @@ from pathlib import Path
 
 from gunicorn.util import is_ipv6, parse_address
 
+from app.config.wrong_settings import WrongSettingError
 from app.server.startup_checks.sockets import check_socket_path
-from app.server.wrong_settings import WrongSettingError
 
 _HANDED_ON = ("GUNICORN_FD", "LISTEN_PID")
 """Variables that come with sockets that listen already: from a master before, or from systemd."""

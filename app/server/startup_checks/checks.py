@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.config.wrong_settings import exit_on_wrong_value
 from app.server.startup_checks.access import check_access_files
 from app.server.startup_checks.addresses import check_addresses
 from app.server.startup_checks.directories import check_cache_dir, check_run_dir, check_store
 from app.server.startup_checks.open_files import connections_within_limit
 from app.server.startup_checks.public_keys import check_public_keys
 from app.server.startup_checks.runtimes import check_runtime
-from app.server.wrong_settings import exit_on_wrong_value
 
 if TYPE_CHECKING:
     from app.config.settings import Settings

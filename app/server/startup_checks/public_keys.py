@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from app.config.wrong_settings import WrongSettingError, exit_on_wrong_value
 from app.server.isolated_call import aside
-from app.server.wrong_settings import WrongSettingError, exit_on_wrong_value
 from model_store import KeyFileError
 
 if TYPE_CHECKING:

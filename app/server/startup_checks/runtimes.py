@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from app.server.wrong_settings import WrongSettingError
+from app.config.wrong_settings import WrongSettingError
 
 _EXTRAS = {"openvino": "glyph", "tensorflow": "glyph[tensorflow]"}
 """Runtime, which is the name of its module as well -> what brings it."""

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from app.config.host_trouble import read_host_trouble
 from app.ipc.frames import Kind
-from app.ipc.host_trouble import read_host_trouble
 from app.ipc.status import HostStatus
 from app.web.host_client.connection import HostConnection
 from app.web.host_client.model_index import silent

@@ -18,9 +18,11 @@ from app.web.http.errors import (
     OverloadedError,
     ServiceError,
     TooLargeError,
+    UnsupportedMediaTypeError,
 )
 from imaging import mnist_preprocessing
 from imaging.decoder import ENOUGH, decode_picture, fit_array
+from imaging.errors import PictureError, PictureTooLargeError, UnsupportedFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -189,6 +191,17 @@ def _named(name: Callable[[int], str] | None, read: Sequence[bytes]) -> Iterator
         if name is not None:
             exc.args = (f"{name(len(read))}: {exc}",)
         raise
+    except PictureError as exc:
+        prefix = f"{name(len(read))}: " if name is not None else ""
+        raise _refusal(exc, f"{prefix}{exc}") from exc
+
+
+def _refusal(error: PictureError, message: str) -> ServiceError:
+    if isinstance(error, PictureTooLargeError):
+        return TooLargeError(message, found=error.found, limit=error.limit)
+    if isinstance(error, UnsupportedFormatError):
+        return UnsupportedMediaTypeError(message)
+    return BadInputError(message)
 
 
 def read_picture(picture: bytes | NDArray[np.uint8], shape: Shape, prepare: Prepare) -> Prepared:

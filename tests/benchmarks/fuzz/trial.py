@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.web.http.errors import ServiceError
+from imaging.errors import PictureError
 from tests.benchmarks.fuzz.state import OVER_MEMORY
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Trial:
         try:
             try:
                 self.target.decode(data)
-            except ServiceError as exc:
+            except (ServiceError, PictureError) as exc:
                 exc.response()  # the caller is told
                 return f"{type(exc).__name__}: {_DETAILS.sub('', str(exc))[:80]}"
         except KeyboardInterrupt:

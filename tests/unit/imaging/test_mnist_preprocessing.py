@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.web.http.errors import BadInputError
+from imaging.errors import MalformedPictureError
 from imaging.mnist_preprocessing import NOTES, as_is, prepare
 
 pytestmark = pytest.mark.unit
@@ -232,7 +232,7 @@ def test_models_of_colour_get_the_whole_picture():
 
 def test_channels_that_no_picture_has_are_refused():
     for make in (prepare, as_is):
-        with pytest.raises(BadInputError, match="the model takes 5"):
+        with pytest.raises(MalformedPictureError, match="the model takes 5"):
             make(sheet(8, 8), (8, 8, 5))
 
 

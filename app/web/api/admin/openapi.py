@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.web.api.admin.commands import ORDERS
+from app.web.openapi.common import TOKEN
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.schemas import (
     NULL,
@@ -28,7 +29,6 @@ Json = dict[str, Any]
 
 TAG = "Models"
 CHANGES = "Changes"
-TOKEN: tuple[dict[str, list[str]], ...] = ({"adminToken": []},)
 _CHANGE = "POST /models/<name>/<action>"
 _ACTIONS: dict[str, tuple[str, Json]] = {
     "promote": (

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from functools import reduce
 from typing import TYPE_CHECKING, Any, get_args
 
-from app.web.http.request_body import LONGEST_TIMEOUT_MS, TIMEOUT_HEADER
 from app.web.inputs.picture_reader import Prepare
-from app.web.inputs.pixels import layouts
+from app.web.openapi.common import REFUSED, REQUEST_ID, TIMEOUT, example_of, image_forms
 from app.web.openapi.error_responses import headers
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.schemas import NUMBER, STRING, VERSION, either, list_of, nothing_else, record
@@ -21,21 +19,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 TAG = "Predictions"
-REFUSED = (400, 404, 406, 408, 413, 415, 429, 500, 503, 504)
-TIMEOUT: Json = {
-    "name": TIMEOUT_HEADER,
-    "in": "header",
-    "description": "How long the caller waits, in milliseconds.",
-    "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_TIMEOUT_MS},
-}
-REQUEST_ID: Json = {
-    "name": "X-Request-Id",
-    "in": "header",
-    "description": "Echoed and logged, if it is up to 128 letters, digits and any of `._:-`.",
-    "schema": STRING,
-}
 _FILE: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
-_PIXEL: Json = {"type": "integer", "minimum": 0, "maximum": 255}
 _ROUTES = {
     "POST /predict": "predict",
     "POST /models/<name>/predict": "predictWithModel",
@@ -88,13 +72,6 @@ def _image(shapes: tuple[Shape, ...]) -> Json:
     if not shapes:
         return {"type": "array", **about}
     return either(*image_forms(shapes)) | about
-
-
-def image_forms(shapes: tuple[Shape, ...]) -> list[Json]:
-    """Describe every layout that an image of these shapes may have in JSON."""
-    return [
-        reduce(list_of, reversed(layout), _PIXEL) for shape in shapes for layout in layouts(shape)
-    ]
 
 
 def _predict(route: str, facts: Facts) -> Operation:
@@ -173,11 +150,6 @@ def _content(facts: Facts) -> Json:
         "minProperties": 1,
     }
     return body | {"multipart/form-data": {"schema": files}}
-
-
-def example_of(facts: Facts) -> Json:
-    """Give a golden image as an example, if there is one."""
-    return {} if facts.image is None else {"example": {"instances": [facts.image]}}
 
 
 def _examples(facts: Facts) -> list[Operation]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from app.web.api.native.openapi import REFUSED, REQUEST_ID, TIMEOUT
 from app.web.api.open_inference.files import FILES
 from app.web.api.open_inference.inference_request import HEADER_LENGTH, OUTPUT
 from app.web.api.open_inference.metadata import EXTENSIONS, PLATFORM
@@ -12,6 +11,7 @@ from app.web.api.open_inference.tensors import DATATYPES, INPUT
 from app.web.http.request_body import LONGEST_TIMEOUT_MS
 from app.web.inputs.picture_reader import Prepare
 from app.web.inputs.pixels import layouts
+from app.web.openapi.common import REFUSED, REQUEST_ID, TIMEOUT
 from app.web.openapi.error_responses import headers
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.schemas import NULL, STRING, either, list_of, record

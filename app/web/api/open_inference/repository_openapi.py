@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.web.api.admin.openapi import TOKEN
 from app.web.api.open_inference.openapi import TAG
 from app.web.api.open_inference.repository import PARAMETERS, STATES, Index
+from app.web.openapi.common import TOKEN
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.schemas import NULL, STRING, either, list_of, of_model, record
 

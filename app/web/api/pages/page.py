@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, render_template, request
 from PIL import Image
 
-from app.web.api.ops.operations import EXAMPLE_TIMEOUT_S, ROUTES, shown_example
 from app.web.http.errors import json_response
 from app.web.middleware.request_log import STARTED
+from app.web.openapi.routes import ROUTES
+from app.web.prediction.example import EXAMPLE_TIMEOUT_S, shown_example
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

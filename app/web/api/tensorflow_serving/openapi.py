@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.web.api.native.openapi import REFUSED, REQUEST_ID, TIMEOUT, example_of, image_forms
 from app.web.api.tensorflow_serving.responses import OUTPUT, STATES
 from app.web.api.tensorflow_serving.tensors import INPUT, SIGNATURE
+from app.web.openapi.common import REFUSED, REQUEST_ID, TIMEOUT, example_of, image_forms
 from app.web.openapi.error_responses import headers
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.schemas import NUMBER, STRING, either, list_of, nothing_else, record

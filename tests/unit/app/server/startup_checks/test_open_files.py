@@ -6,8 +6,8 @@ import resource
 
 import pytest
 
+from app.config.wrong_settings import SurroundingsError, exit_on_wrong_value
 from app.server.startup_checks.open_files import connections_within_limit
-from app.server.wrong_settings import SurroundingsError, exit_on_wrong_value
 
 UNLIMITED = resource.RLIM_INFINITY
 

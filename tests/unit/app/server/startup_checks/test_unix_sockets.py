@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+from app.config.wrong_settings import WrongSettingError
 from app.server.startup_checks.addresses import check_addresses
-from app.server.wrong_settings import WrongSettingError
 
 
 def test_a_socket_may_be_new_or_left_behind(tmp_path):

@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 
+from app.config.host_trouble import end_host_trouble, note_host_trouble
 from app.ipc.frames import (
     Frame,
     FrameError,
@@ -24,7 +25,6 @@ from app.ipc.frames import (
     encode,
     encode_refusal,
 )
-from app.ipc.host_trouble import end_host_trouble, note_host_trouble
 from app.ipc.statistics import STATISTICS, Duration, VersionStatistics
 from app.ipc.status import HostStatus, ModelStatus, VersionStatus
 from app.web.host_client.client import HostChannel, Prediction

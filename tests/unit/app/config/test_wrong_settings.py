@@ -13,11 +13,11 @@ from functools import partial
 import pytest
 
 from app.config.settings import Settings, load_settings
+from app.config.wrong_settings import WrongSettingError
 from app.server.isolated_call import aside
 from app.server.startup_checks import directories
 from app.server.startup_checks.checks import check_start
 from app.server.startup_checks.directories import check_cache_dir
-from app.server.wrong_settings import WrongSettingError
 from tests.certificates import make_certificate
 from tests.service import free_port
 
