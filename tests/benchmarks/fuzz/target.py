@@ -18,7 +18,7 @@ class Target:
     """A decoder that untrusted bytes reach."""
 
     decode: Callable[[bytes], object]
-    """Raises ServiceError on what it refuses; whatever else it raises is a finding."""
+    """Raises ServiceError or PictureError on bad input; any other exception is a finding."""
     seeds: Callable[[], list[bytes]]
     """Gives inputs that are accepted."""
     mutators: tuple[Mutator, ...] = ()

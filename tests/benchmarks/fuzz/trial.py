@@ -40,7 +40,7 @@ class Trial:
         """Measure memory at rest, once everything has run that seeds make run.
 
         Raises:
-            ServiceError: If a seed is refused.
+            ServiceError, PictureError: If a seed is refused.
         """
         for seed in seeds:
             self.target.decode(seed)
