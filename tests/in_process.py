@@ -290,7 +290,7 @@ class Transport(asyncio.Transport):
         self._reading.set()
 
     def begin(self, connection: Any) -> None:
-        """Tell a connection that it is made."""
+        """Notify a connection that it is made."""
         self._connection = connection
         connection.connection_made(self)
 

@@ -101,7 +101,7 @@ class Service:
         return requests.post(url, json=body, timeout=PATIENCE_S, verify=self.trusted, **options)
 
     def version(self):
-        """Give the version that answers the example."""
+        """Return the version that answers the example."""
         return self.predict(self.get("/example").json()).json()["model"]["version"]
 
     def metric(self, name, **labels):

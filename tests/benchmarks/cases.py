@@ -38,7 +38,7 @@ class Server:
     runtime: str = ""
 
     def takes(self, load: Load) -> bool:
-        """Tell whether it can read such requests: the naive service knows JSON alone."""
+        """Return True if it can read such requests: the naive service reads JSON only."""
         return load.format == "json" or self.kind != "naive"
 
 

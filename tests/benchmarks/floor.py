@@ -38,7 +38,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def body_of(scope: Scope, receive: Receive) -> bytes:
-    """Give a body: Glyph's connections have it with the head, where it came with it."""
+    """Return a body: Glyph's connections have it with the head, where it came with it."""
     if RECEIVED in scope and scope[RECEIVED].body is not None:
         return scope[RECEIVED].body
     pieces = []
@@ -51,7 +51,7 @@ async def body_of(scope: Scope, receive: Receive) -> bytes:
 
 @cache
 def answer_of(count: int) -> bytes:
-    """Give the answer to so many images."""
+    """Return the answer to so many images."""
     predictions = b",".join([PREDICTION] * count)
     return b'{"predictions":[' + predictions + b'],"model":{"name":"mnist","version":1}}\n'
 

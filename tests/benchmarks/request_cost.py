@@ -43,7 +43,7 @@ def main(rounds: int, requests: int) -> None:
 
 
 def measure(all_stages: Mapping[str, Stage], rounds: int, requests: int) -> dict[str, float]:
-    """Give each stage's median of microseconds per request; the first round only warms up."""
+    """Return each stage's median of microseconds per request; the first round only warms up."""
     found: dict[str, list[float]] = {what: [] for what in all_stages}
     for _ in tqdm(range(rounds + 1), unit="round", disable=None):
         for what, run in all_stages.items():

@@ -56,7 +56,7 @@ def start(server: Server, store: ModelStore, log: Path) -> tuple[Service, float]
 
 
 def precision(service: Service) -> str:
-    """Tell what arithmetic a running Glyph chose."""
+    """Return the precision that a running Glyph chose."""
     versions = service.get("/readyz").json()["versions"]
     return next(v["precision"] for v in versions if v["state"] == "serving")
 

@@ -29,7 +29,7 @@ MEMORY_MIB = 400
 
 
 def median(values: Iterable[float]) -> float | None:
-    """Give the median, or None of nothing."""
+    """Return the median; None of no values."""
     values = list(values)
     return statistics.median(values) if values else None
 
@@ -46,7 +46,7 @@ class Summary:
         self.results = results
 
     def of(self, server: Server, load: Load, what: str) -> float | None:
-        """Give the median of one property of a server's runs under a load."""
+        """Return the median of one property of a server's runs under a load."""
         return median(getattr(run, what) for run in self._runs(server, load))
 
     def failures(self, server: Server, load: Load) -> int:
@@ -54,17 +54,17 @@ class Summary:
         return sum(run.failures for run in self._runs(server, load))
 
     def spread(self, server: Server, load: Load) -> float | None:
-        """Give how far the runs lie apart: the range of their rates as a share of the median."""
+        """Return how far the runs lie apart: the range of their rates as a share of the median."""
         rates = [run.images_per_s for run in self._runs(server, load)]
         return ratio(max(rates) - min(rates), median(rates)) if rates else None
 
     def beside(self, server: Server, other: Server, load: Load) -> float | None:
-        """Give a server's rate as a multiple of another's under the same load."""
+        """Return a server's rate as a multiple of another's under the same load."""
         mine, theirs = (self.of(s, load, "images_per_s") for s in (server, other))
         return ratio(mine, theirs)
 
     def beside_runtime(self, server: Server, load: Load) -> float | None:
-        """Give a server's rate as a share of what its runtime does alone.
+        """Return a server's rate as a share of what its runtime does alone.
 
         That is one image at a time where one client sends them so, else the best it can do, on as
         many streams as Glyph has.
@@ -75,7 +75,7 @@ class Summary:
         return ratio(self.of(server, load, "images_per_s"), best)
 
     def rate(self, model: str, runtime: str, batch: int, streams: int = 1) -> float | None:
-        """Give a runtime's images per second alone."""
+        """Return a runtime's images per second alone."""
         wanted = (model, runtime, batch, streams)
         return median(
             rate.images_per_s
@@ -89,11 +89,11 @@ class Summary:
         return next((r.precision for r in rates if (r.model, r.runtime) == (model, runtime)), "")
 
     def start_s(self, server: Server) -> float | None:
-        """Give the time from command to first prediction."""
+        """Return the time from command to first prediction."""
         return median(cost.amount for cost in self.results.starts_s if cost.server == server)
 
     def memory_mib(self, server: Server) -> float | None:
-        """Give what all processes of a server hold."""
+        """Return the memory that all processes of a server hold."""
         return median(cost.amount for cost in self.results.memory_mib if cost.server == server)
 
     @property

@@ -29,7 +29,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def glyph_keys(path):
-    """Give a function that runs the command, and gives what it prints."""
+    """Return a function that runs the command and returns its output."""
 
     def run(*arguments):
         command = [sys.executable, "-m", "app.auth", *arguments, "--file", path]
@@ -41,7 +41,7 @@ def glyph_keys(path):
 
 @pytest.fixture
 def ask():
-    """Give a function that asks for a prediction with a key, on a connection of its own."""
+    """Return a function that requests a prediction with a key, on a connection of its own."""
 
     def run(service, key):
         example = {"instances": [[0] * 784]}

@@ -28,7 +28,7 @@ class Unix(http.client.HTTPConnection):
 
 
 def ask(connection, path, **headers):
-    """Give the status of an answer, and its document."""
+    """Return the status of an answer, and its document."""
     with closing(connection):
         connection.request(
             "GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()}

@@ -272,7 +272,7 @@ def _exchange(port, request):
 
 
 def _refused(answer):
-    """Give the sentence and the wait of a 503; None of another answer."""
+    """Return the message and the wait of a 503; None for another answer."""
     if answer.status_code != 503:
         return None
     return answer.json()["error"], answer.headers["Retry-After"]

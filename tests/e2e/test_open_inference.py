@@ -25,7 +25,7 @@ DATATYPES = {
 
 @pytest.fixture(scope="module")
 def address(service):
-    """Give the service's address as that client wants it."""
+    """Return the service's address in the form that client expects."""
     return f"127.0.0.1:{service.port}"
 
 
@@ -38,7 +38,7 @@ def client(address):
 
 @pytest.fixture(scope="module")
 def images(service):
-    """Give a seven, nothing, and noise."""
+    """Return a seven, a blank image, and noise."""
     seven = np.array(service.get("/example").json()["instances"][0], np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     return np.stack([seven, np.zeros_like(seven), noise])[..., np.newaxis]
@@ -46,7 +46,7 @@ def images(service):
 
 @pytest.fixture(scope="module")
 def expected(service, images):
-    """Give what `/predict` says of them, one by one: a batch may differ in the last bit."""
+    """Return the answers of `/predict`, one by one: a batch may differ in the last bit."""
     answers = service.predict({"instances": images[..., 0].tolist()}).json()["predictions"]
     return np.array([answer["probabilities"] for answer in answers], np.float32)
 

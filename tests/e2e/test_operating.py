@@ -41,11 +41,11 @@ class Operator:
         )
 
     def model(self):
-        """Tell what is known of the model."""
+        """Return the description of the model."""
         return self.service.get("/models/mnist").json()
 
     def version(self, path="/predict", **headers):
-        """Give the version that answers."""
+        """Return the version that answers."""
         answer = self._session.post(
             self.service.url + path, json=self._example, headers=headers, timeout=PATIENCE_S
         )

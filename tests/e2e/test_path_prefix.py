@@ -88,7 +88,7 @@ def _answers(url):
 
 @pytest.fixture
 def opened(browser, proxied):
-    """Give a function that opens a page below a path; nothing may go wrong, or be from above."""
+    """Return a function that opens a page below a path; no request may fail, or leave that path."""
     watches = []
 
     def run(place):

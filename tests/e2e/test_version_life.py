@@ -38,7 +38,7 @@ def ask():
 
 
 def seen_by(version):
-    """Give the class that a version sees in the marked image, where the three take turns."""
+    """Return the class that a version predicts for the marked image, where the three take turns."""
     return (SEVEN + (version - 1) % len(MNIST)) % 10
 
 

@@ -47,7 +47,7 @@ def main(
     findings: Path,
     blind: bool,
 ) -> None:
-    """Give every decoder inputs that were right until something was changed in them.
+    """Feed every decoder inputs that were valid until something was changed in them.
 
     Whatever is raised but a refusal, a crash, an input that takes too long or too much memory, and
     pixels that are not those of the input are findings. Each target has a process of its own. With

@@ -67,7 +67,7 @@ def _as_npy(array: np.ndarray) -> bytes:
 
 
 def _npy_header(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Give the header's text; its length is said anew when it is changed."""
+    """Return the header's text; its length is written again when it is changed."""
     end = 10 + int.from_bytes(data[8:10], "little")
     rest = data[end:]
     return data[
@@ -76,7 +76,7 @@ def _npy_header(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
 
 
 def _npy_data(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Give the numbers, of which there are always as many."""
+    """Return the numbers; their count never changes."""
     end = 10 + int.from_bytes(data[8:10], "little")
     size = len(data) - end
     return data[end:], lambda content: data[:end] + content[:size].ljust(size, b"\0")
@@ -100,7 +100,7 @@ def _form(data: bytes, shape: tuple[int, int, int]) -> None:
 
 
 def _headed(data: bytes) -> tuple[str, bytes]:
-    """Tell the first line, which stands for a header, from the body."""
+    """Separate the first line, which stands for a header, from the body."""
     header, _, body = data.partition(b"\n")
     return header[:_MOST_HEADER_BYTES].decode("latin-1"), body
 
@@ -137,7 +137,7 @@ def _form_seeds() -> list[bytes]:
 
 
 def _files_of_form(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Give the content of the first file."""
+    """Return the content of the first file."""
     start = data.index(b"\r\n\r\n") + 4
     end = data.index(b"\r\n--", start)
     return data[start:end], lambda content: data[:start] + content + data[end:]
@@ -178,7 +178,7 @@ def _compressed_seeds() -> list[bytes]:
 
 
 def _content_of(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Give what is compressed."""
+    """Return the compressed content."""
     coding, _, body = data.partition(b"\n")
     name = coding.decode()
     content = zlib.decompressobj(CODINGS[name]).decompress(body, _MOST_INFLATED)

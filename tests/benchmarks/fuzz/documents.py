@@ -78,7 +78,7 @@ def check_pixels(rows: int, pixels: bytes | memoryview, shape: tuple[int, int, i
 
 
 def _numbers(value: Any) -> list[float]:
-    """Give the numbers of a nested list, or of named ones."""
+    """Return the numbers of a nested list, or of named ones."""
     if isinstance(value, dict):
         value = value["images"]
     if isinstance(value, list):
@@ -217,7 +217,7 @@ def _json_of_request(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
 
 
 def _bytes_of_request(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Give what follows the JSON; the JSON says how much it is when it is changed."""
+    """Return the bytes after the JSON; their size is written into the JSON when they change."""
     header, _, body = data.partition(b"\n")
     length = int(header)
     before, binary = body[:length], body[length:]
@@ -231,7 +231,7 @@ def _bytes_of_request(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
 
 
 def _base64_in(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Give the content of the first element that is base64."""
+    """Return the content of the first element that is base64."""
     start = data.index(b'"b64": "') + len(b'"b64": "')
     end = data.index(b'"', start)
     content = base64.b64decode(data[start:end], validate=True)

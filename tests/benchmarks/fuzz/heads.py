@@ -57,7 +57,7 @@ class _Connections:
         self._read: list[Read] = []
 
     def read(self, data: bytes) -> list[Read]:
-        """Give the whole requests that are in some bytes."""
+        """Return the complete requests in some bytes."""
         self._read = []
         self._runner.run(self._worker.exchange(data))
         return self._read
@@ -111,7 +111,7 @@ def _head(data: bytes) -> None:
 
 
 def _told(read: Read) -> tuple[object, ...]:
-    """Give what must be the same; WSGI's parser cuts fragments off, which no client may send."""
+    """Return the part that must be equal; WSGI drops fragments, which clients must not send."""
     environ, body = read
     kept = {name: value for name, value in environ.items() if name.isupper()}
     kept.pop("SERVER_SOFTWARE", None)

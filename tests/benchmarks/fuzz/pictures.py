@@ -38,7 +38,7 @@ def _decode(data: bytes) -> None:
 
 
 def _drawings() -> Iterator[Image.Image]:
-    """Give small pictures of every kind: grey, coloured, with few colours, transparent, blank."""
+    """Return small pictures of every kind: grey, coloured, with few colours, transparent, blank."""
     grid = np.mgrid[0:40, 0:30]
     ring = (np.hypot(grid[0] - 18, grid[1] - 15) // 4 == 2).astype(np.uint8) * 255
     for mode in ("L", "RGB", "RGBA", "P", "1", "LA"):
@@ -155,7 +155,7 @@ def _only_head(size: int) -> Callable[[bytes], tuple[bytes, Callable[[bytes], by
 
 
 def _within_scan(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Give what follows the last header of a JPEG: the coded pixels."""
+    """Return the bytes after the last header of a JPEG: the coded pixels."""
     start = data.rindex(b"\xff\xda") + 12
     return data[start:], lambda changed: data[:start] + changed
 

@@ -108,7 +108,7 @@ class _Memory:
         self.now_kib = 0
 
     def grown_kib(self) -> int:
-        """Give how much more there was since the last look than at that look."""
+        """Return the growth since the last measurement."""
         self._status.seek(0)
         status = self._status.read(4096)
         peak, before = _kib(status, b"VmHWM:"), self.now_kib

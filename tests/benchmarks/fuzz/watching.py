@@ -98,7 +98,7 @@ def watch(
 
 
 def _written(findings: Path) -> set[tuple[Path, int]]:
-    """Give files and when they were written: the same may be found again."""
+    """Return files and their modification times: the same file may be found again."""
     return {(path, path.stat().st_mtime_ns) for path in findings.iterdir()}
 
 

@@ -261,7 +261,7 @@ def _post(path: str, body: bytes) -> bytes:
 
 
 def _body_of(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Give the body; the head says its length when it is changed."""
+    """Return the body; its length is written into the head when it changes."""
     head, end, body = data.partition(b"\r\n\r\n")
     said = b"Content-Length: %d" % len(body)
     return (
@@ -271,7 +271,7 @@ def _body_of(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
 
 
 def _target_of(data: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-    """Give what the first line asks for."""
+    """Return the request target of the first line."""
     method, target, rest = data.split(b" ", 2)
     return target, lambda changed: method + b" " + changed + b" " + rest
 

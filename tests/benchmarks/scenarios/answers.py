@@ -30,7 +30,7 @@ class Answers:
     def off(
         self, alone: NDArray[np.float32], kind_of: Callable[[NDArray[np.int64]], NDArray[np.int64]]
     ) -> NDArray[np.float32]:
-        """Give each answer's largest difference from what its version answers alone.
+        """Return each answer's largest difference from its version's answer alone.
 
         Args:
             alone: Shape (kinds, requests, classes).
@@ -59,7 +59,7 @@ class AnswersRead:
         self._probabilities.extend(document["predictions"][0]["probabilities"])
 
     def all(self) -> Answers:
-        """Give those that came."""
+        """Return those that arrived."""
         count = len(self._done)
         classes = len(self._probabilities) // count if count else 1
         return Answers(

@@ -102,7 +102,7 @@ def _load(report: Report, name: str, service: Service, clients: int) -> Iterator
 
 @dataclass(slots=True)
 class Witness:
-    """Tells what a service made of bad versions."""
+    """Reports how a service handled bad versions."""
 
     report: Report
     service: Service
@@ -123,7 +123,7 @@ class Witness:
         )
 
     def tell_ignored(self, name: str, version: int) -> None:
-        """Tell that a directory is taken for no version."""
+        """Report that a directory is not taken for a version."""
         time.sleep(_IGNORED_S)
         state, serving = states(self.service).get(version), default_of(self.service)
         self.report.add(
@@ -134,7 +134,7 @@ class Witness:
         )
 
     def tell_slow(self, name: str, scene: Scene, step_s: float, *, manifest_first: bool) -> None:
-        """Tell what became of a good version while it was being copied, and then."""
+        """Report the state of a good version while it was being copied, and afterwards."""
         seen = []
 
         def step(number: int) -> None:

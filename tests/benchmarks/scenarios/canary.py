@@ -107,7 +107,7 @@ def _tell_share(report: Report, what: str, taken: int, total: int) -> None:
 
 
 def bounds(total: int, share: float) -> tuple[int, int]:
-    """Give the counts between which 99.9 % of all runs are."""
+    """Return the counts between which 99.9 % of all runs are."""
     least, most = binom.interval(_SURE, total, share)
     return int(least), int(most)
 

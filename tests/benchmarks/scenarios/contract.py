@@ -165,7 +165,7 @@ def contract(*, cases: int, seed: int, verbose: bool, json_path: Path | None) ->
 
 
 def prepare(service: Service) -> None:
-    """Give the version that serves a label, so that it can be asked for by one."""
+    """Return the version that serves a label, so that it can be requested by label."""
     admin = {"Authorization": f"Bearer {TOKEN}"}
     promoted = requests.post(
         f"{service.url}/models/mnist/promote", json={"version": 1}, headers=admin, timeout=60

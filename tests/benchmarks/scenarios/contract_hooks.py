@@ -73,7 +73,7 @@ def before_load_schema(_context: Any, raw_schema: dict[str, Any]) -> None:
 
 
 def _whole(schema: dict[str, Any]) -> dict[str, Any]:
-    """Give what an object is that may be null."""
+    """Return the schema of an object that may be null."""
     return schema["anyOf"][0] if "anyOf" in schema else schema
 
 
@@ -91,7 +91,7 @@ def _narrowed(schema: Any, image: np.ndarray[Any, Any]) -> Any:
 
 
 def _dimensions(schema: Any) -> tuple[int, ...]:
-    """Give the sizes of an array of arrays of numbers."""
+    """Return the sizes of an array of arrays of numbers."""
     if not isinstance(schema, dict) or schema.get("minItems") != schema.get("maxItems", 0):
         return ()
     return (schema["minItems"], *_dimensions(schema.get("items")))
@@ -99,7 +99,7 @@ def _dimensions(schema: Any) -> tuple[int, ...]:
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Give the service time, and files where files are expected."""
+    """Allow the service time, and send files where files are expected."""
     headers = case.headers or {}
     timeout = str(headers.get("X-Request-Timeout-Ms", ""))
     if timeout.isdecimal() and 1 <= int(timeout) <= int(_PATIENCE_MS) * 10:

@@ -55,7 +55,7 @@ ACCEPTED = (
 
 
 def accepted(method: str, path: str, title: str, status: int) -> str | None:
-    """Say why a failure is none; None where it is one."""
+    """Return why a failure is acceptable; None if it is a failure."""
     for case in ACCEPTED:
         asked = case.method in ("", method) and path.startswith(case.path)
         if asked and (case.title, case.status) == (title, status):

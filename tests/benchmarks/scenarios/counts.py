@@ -26,7 +26,7 @@ class Counts:
     """Time of the runtime."""
 
     def since(self, earlier: Counts) -> Counts:
-        """Give what was counted in between."""
+        """Return the difference between the counts."""
         return Counts(
             {reason: count - earlier.drops.get(reason, 0) for reason, count in self.drops.items()},
             self.computed - earlier.computed,

@@ -38,7 +38,7 @@ class Scene:
     """The good version that bad ones are made from."""
 
     def next(self) -> int:
-        """Give the number that a publisher would take next."""
+        """Return the number that a publisher would take next."""
         return max(self.store.versions("mnist") + self.store.unfinished("mnist")) + 1
 
     def copy(self, version: int) -> Path:

@@ -111,7 +111,7 @@ def both_killed(scene: Scene) -> None:
 
 
 def _busiest(target: Target) -> int:
-    """Give the worker with the most clients; a new one has hardly any."""
+    """Return the worker with the most clients; a new one has hardly any."""
     return max(target.workers(), key=lambda pid: len(client_ports(pid)))
 
 
@@ -183,7 +183,7 @@ def _tell_frozen(scene: Scene, label: str, measured: Measured, start: float, bac
 
 
 def sigterm(scene: Scene) -> None:
-    """Tell the service to end; clients leave when their connection is closed."""
+    """Stop the service; clients leave when their connection is closed."""
     ended: list[tuple[int, float]] = []
 
     def stop(target: Target) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def real_images() -> NDArray[np.uint8]:
-    """Give MNIST's test images where GLYPH_DATA_DIR names them, else the starter's golden ones.
+    """Return MNIST's test images where GLYPH_DATA_DIR names them, else the starter's golden ones.
 
     Shape (n, 28, 28).
     """
@@ -29,7 +29,7 @@ def real_images() -> NDArray[np.uint8]:
 
 
 def real_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Give the same with what each shows: (n, 28, 28) and (n,)."""
+    """Return the same with their labels: (n, 28, 28) and (n,)."""
     if directory := os.environ.get("GLYPH_DATA_DIR"):
         test = idx.read_directory(Path(directory))[1]
         return test.images[..., 0], test.labels

@@ -120,7 +120,7 @@ class Measured:
     """Of the streams that were judged; in the order of the answers."""
 
     def stream(self, index: int) -> NDArray[np.void]:
-        """Give the records of one stream of the plan."""
+        """Return the records of one stream of the plan."""
         return self.records[self.records["stream"] == index]
 
 
@@ -281,7 +281,7 @@ def run(
 
 
 def sentence_of(body: bytes) -> str:
-    """Give the sentence of a refusal with every figure in it written as N."""
+    """Return the message of an error with every figure in it written as N."""
     try:
         sentence = str(orjson.loads(body)["error"])
     except (orjson.JSONDecodeError, KeyError, TypeError):

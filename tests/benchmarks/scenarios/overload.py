@@ -219,7 +219,7 @@ def _latency(records: NDArray[np.void]) -> NDArray[np.float64]:
 
 
 def _recovery_s(probe: NDArray[np.void], trial: Trial) -> float | None:
-    """Give how long after the flood's end half a second of probes began that were all normal.
+    """Return how long after the flood's end half a second of probes began that were all normal.
 
     Normal is at most twice the p99 from before, and answered 200.
     """

@@ -67,7 +67,7 @@ def pss_mib(found: list[Usage]) -> float:
 
 
 def cores(samples: list[list[Usage]], start: float, end: float) -> str:
-    """Say how much of a core each process took, from the samples between two moments."""
+    """Return the share of a core that each process used, from the samples between two moments."""
     within = [one for sample in samples for one in sample if start <= one.at <= end]
     shares = []
     for pid, role in sorted({(one.pid, one.role) for one in within}, key=lambda x: x[1]):

@@ -53,7 +53,7 @@ class Report:
 
 
 def percentile_ms(seconds: NDArray[np.float64], percent: float) -> float:
-    """Give a percentile in milliseconds; nan of nothing."""
+    """Return a percentile in milliseconds; nan of no values."""
     return float(np.percentile(seconds, percent)) * 1000 if len(seconds) else float("nan")
 
 
@@ -63,7 +63,7 @@ def p50_p99(seconds: NDArray[np.float64]) -> str:
 
 
 def took(records: NDArray[np.void]) -> NDArray[np.float64]:
-    """Give the seconds that predictions took, from when they were due."""
+    """Return the seconds that predictions took, measured from when they were due."""
     answered = records[records["status"] == _OK]
     seconds: NDArray[np.float64] = answered["done"] - answered["intended"]
     return seconds

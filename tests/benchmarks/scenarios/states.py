@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def described(service: Service, model: str = "mnist") -> dict[str, Any]:
-    """Give what GET /models/<name> says; nothing where the model is not known."""
+    """Return the answer of GET /models/<name>; an empty one if the model is not known."""
     try:
         answer = service.get(f"/models/{model}")
     except requests.RequestException:
@@ -26,12 +26,12 @@ def described(service: Service, model: str = "mnist") -> dict[str, Any]:
 
 
 def states(service: Service, model: str = "mnist") -> dict[int, str]:
-    """Give the state of every version that the service knows."""
+    """Return the state of every version that the service knows."""
     return {one["version"]: one["state"] for one in described(service, model).get("versions", [])}
 
 
 def default_of(service: Service, model: str = "mnist") -> int | None:
-    """Give the version that answers whoever asks for none."""
+    """Return the version that answers requests without a version."""
     return described(service, model).get("default_version")
 
 
@@ -46,7 +46,7 @@ def wait_until_passed(store: Store, version: int, model: str = "mnist") -> None:
 
 
 def refusal(service: Service, version: int, model: str = "mnist") -> str | None:
-    """Give the reason why a version is refused; None where it is not."""
+    """Return the reason why a version is rejected; None if it is not."""
     versions = described(service, model).get("versions", [])
     states = {one["version"]: one for one in versions if one["state"] == "refused"}
     return states[version]["reason"] if version in states else None

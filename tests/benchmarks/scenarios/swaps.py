@@ -78,7 +78,7 @@ def swaps(swaps: int, clients: int, calm_s: float, json_path: Path | None) -> No
 
 
 def kind_of(version: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Say which of the three models a version is."""
+    """Return which of the three models a version is."""
     return (version - 1) % len(MNIST)
 
 
@@ -159,7 +159,7 @@ def _tell_latency(report: Report, measured: Measured, seen: Seen) -> None:
 
 
 def _sent_within(records: NDArray[np.void], spans: list[tuple[float, float]]) -> NDArray[np.void]:
-    """Give what was sent in any of some spans, which are in order and apart."""
+    """Return the requests sent in any of some spans, which are sorted and disjoint."""
     starts, ends = (np.array(side) for side in zip(*spans, strict=True))
     place = np.searchsorted(starts, records["sent"], side="right") - 1
     return records[(place >= 0) & (records["sent"] < ends[np.maximum(place, 0)])]

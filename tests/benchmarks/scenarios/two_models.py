@@ -40,11 +40,11 @@ class Served:
     kinds: tuple[str, ...]
 
     def images(self) -> NDArray[np.uint8]:
-        """Give images that its kinds disagree about."""
+        """Return images that its kinds disagree about."""
         return marked(self.kinds[0], _IMAGES)
 
     def kind_of(self, version: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Say of which kind a version is."""
+        """Return the kind of a version."""
         return (version - 1) % len(self.kinds)
 
     def publish(self, store: ModelStore) -> int:

@@ -39,11 +39,11 @@ class Target:
     """Let so many seconds pass."""
 
     def host(self) -> int:
-        """Give the host's process, as soon as there is one."""
+        """Return the host's process, as soon as there is one."""
         return int(wait_until(self._host, "the host runs"))
 
     def workers(self) -> list[int]:
-        """Give the web workers, as soon as there are two."""
+        """Return the web workers, as soon as there are two."""
         return list(wait_until(self._workers, "two web workers run"))
 
     def _host(self) -> int | None:
@@ -88,13 +88,13 @@ def play(
 
 
 def longest_silence_s(records: NDArray[np.void]) -> float:
-    """Give the longest time in which no prediction was answered."""
+    """Return the longest time in which no prediction was answered."""
     done = records["done"][records["status"] == _OK]
     return float(np.diff(done).max()) if len(done) > 1 else float("nan")
 
 
 def between(records: NDArray[np.void], start: float, end: float) -> NDArray[np.void]:
-    """Give what was sent between two moments."""
+    """Return the requests sent between two moments."""
     return records[(records["sent"] >= start) & (records["sent"] < end)]
 
 

@@ -38,7 +38,7 @@ _INK = 255
 
 
 def variants() -> Path:
-    """Give the directory with all variants; makes them where nobody has."""
+    """Return the directory with all variants; create them if they are missing."""
     return made("make_variants")
 
 
@@ -75,12 +75,12 @@ def publish_directory(
 
 
 def marked(variant: str, count: int) -> NDArray[np.uint8]:
-    """Give images about which a variant and its fellows disagree; at most 32."""
+    """Return images that a variant and its peers disagree about; at most 32."""
     images = Golden.read(variants() / variant).images[::2][:count]
     assert (images[:, 0, 0] == _INK).all()
     return images
 
 
 def unmarked(variant: str, count: int) -> NDArray[np.uint8]:
-    """Give images about which a variant and its fellows agree; at most 32."""
+    """Return images that a variant and its peers agree about; at most 32."""
     return Golden.read(variants() / variant).images[1::2][:count]

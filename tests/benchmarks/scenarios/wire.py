@@ -34,7 +34,7 @@ class Reply(NamedTuple):
         return _CLOSE.search(self.head) is not None
 
     def header(self, name: str) -> str | None:
-        """Give a header's value; None where it is missing."""
+        """Return a header's value; None where it is missing."""
         found = re.search(rb"\r\n%b: *([^\r]*)\r\n" % name.encode(), self.head, re.IGNORECASE)
         return found[1].decode("latin-1") if found else None
 

@@ -39,7 +39,7 @@ class Way(NamedTuple):
 
 
 def ways() -> list[Way]:
-    """Give all ways; the first is what others are compared with."""
+    """Return all ways; the others are compared with the first."""
     json_ways = [
         Way("JSON, rows", JSON, _as_json),
         Way("JSON, flat", JSON, lambda x: _as_json(x.reshape(len(x), -1))),

@@ -113,7 +113,7 @@ def golden(starter) -> Golden:
 
 @pytest.fixture
 def store(tmp_path) -> StarterStore:
-    """Give an empty store."""
+    """Return an empty store."""
     return StarterStore(tmp_path / "models")
 
 
@@ -127,7 +127,7 @@ def no_settings(monkeypatch):
 
 @pytest.fixture
 def loop():
-    """Give an event loop in a thread of its own, for what web workers do."""
+    """Return an event loop in a thread of its own, for the code of web workers."""
     loop = LoopThread()
     yield loop
     loop.close()
@@ -135,7 +135,7 @@ def loop():
 
 @pytest.fixture
 def start(loop, tmp_path, store):
-    """Give a function that starts a host on the test's store."""
+    """Return a function that starts a host on the test's store."""
     running = []
 
     def run(**changes) -> Host:

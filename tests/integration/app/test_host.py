@@ -25,7 +25,7 @@ TOLERANCE = 0.01
 
 @pytest.fixture
 def start(loop, tmp_path, store):
-    """Give a function that starts a host on the test's store, and connects a web worker to it."""
+    """Return a function that starts a host on the test's store, and connects a web worker to it."""
     running = []
 
     def run(**changes) -> tuple[HostService, AskingWorker]:
@@ -59,7 +59,7 @@ def channel(request, start) -> AskingWorker:
 
 @pytest.fixture
 def threads():
-    """Give an executor whose threads ask."""
+    """Return an executor whose threads send requests."""
     with ThreadPoolExecutor(8) as executor:
         yield executor
 

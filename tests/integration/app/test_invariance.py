@@ -27,7 +27,7 @@ TOLERANCE = 1e-5
 
 @pytest.fixture(params=[1, 3], ids="{} streams".format)
 def streams(request):
-    """Give how many batches are computed at the same time."""
+    """Return how many batches are computed at the same time."""
     return request.param
 
 
@@ -41,7 +41,7 @@ def model(starter, streams):
 
 @pytest.fixture
 def pool(golden):
-    """Give images between two golden ones each, which the model is in two minds about."""
+    """Return images between two golden ones each, which the model is uncertain about."""
     mixed = [golden.images // 2 + np.roll(golden.images, by, axis=0) // 2 for by in range(1, 8)]
     return np.concatenate(mixed)
 

@@ -20,7 +20,7 @@ MNIST = "mnist"
 
 
 def falsify(store, version: int, **arrays: np.ndarray) -> None:
-    """Give a version other golden answers, and a manifest that says so: it is whole, and wrong."""
+    """Replace a version's golden answers, and its manifest to match: it is complete, and wrong."""
     directory = store.path(MNIST, version)
     golden = Golden.read(directory)
     known = {name: getattr(golden, name) for name in ("images", "probabilities", "tolerance")}

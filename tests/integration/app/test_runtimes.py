@@ -51,7 +51,7 @@ def model(request, starter):
 
 @pytest.fixture(params=EXACT)
 def exact(request, starter):
-    """Give a model that does not round: bf16 is good enough where a version's trial finds so."""
+    """Return a model that does not round: bf16 is used only where the golden check passes."""
     return load(request.param, starter)
 
 

@@ -14,14 +14,14 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture
 def keys(tmp_path):
-    """Give a directory with a pair of keys."""
+    """Return a directory with a key pair."""
     write_pair(tmp_path / "keys")
     return tmp_path / "keys"
 
 
 @pytest.fixture
 def put_signature(store, keys):
-    """Give a function that signs a version, with the trusted key unless told otherwise."""
+    """Return a function that signs a version, with the trusted key by default."""
 
     def run(version: int, key: PrivateKey | None = None) -> None:
         key = key or PrivateKey.read(keys / "private.pem")

@@ -69,7 +69,7 @@ async def ask(application, body, content_type):
 @pytest.mark.parametrize("kind", ["json", "raw"])
 @pytest.mark.parametrize("images", [1, 3])
 def test_the_floor_answers_as_many_bytes(golden, kind, images):
-    """Give or take the digits of the numbers."""
+    """The digits of the numbers may differ."""
     body = encode(golden.images, Load(images, kind, 1))
 
     found = asyncio.run(ask(floor.app, body, CONTENT_TYPES[kind]))

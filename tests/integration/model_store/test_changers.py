@@ -45,7 +45,7 @@ class Changer:
 
 @pytest.fixture
 def store(tmp_path) -> ModelStore:
-    """Give a store with one version."""
+    """Return a store with one version."""
     store = ModelStore(tmp_path / "models")
     publish(store)
     return store
@@ -53,7 +53,7 @@ def store(tmp_path) -> ModelStore:
 
 @pytest.fixture
 def start(store):
-    """Give a function that starts changers; they are killed at the end."""
+    """Return a function that starts changers; they are killed at the end."""
     with contextlib.ExitStack() as started:
 
         def start(name: str) -> Changer:

@@ -140,7 +140,7 @@ class Publishers:
 
 @pytest.fixture
 def start(url, tmp_path):
-    """Give a function that starts publishers; those that live at the end are killed."""
+    """Return a function that starts publishers; those that live at the end are killed."""
     with contextlib.ExitStack() as started:
 
         def start(*args: object) -> list[subprocess.Popen]:

@@ -59,7 +59,7 @@ def store(tmp_path) -> ModelStore:
 
 @pytest.fixture
 def start(store):
-    """Give a function that starts publishers; those that live at the end are killed."""
+    """Return a function that starts publishers; those that live at the end are killed."""
     with contextlib.ExitStack() as started:
 
         def start(n: int) -> Publishers:

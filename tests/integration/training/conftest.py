@@ -37,7 +37,7 @@ def data() -> ImageData:
 
 @pytest.fixture
 def recipe():
-    """Give a function that reads a recipe and changes some of its fields."""
+    """Return a function that reads a recipe and changes some of its fields."""
 
     def read(name: str, **changes):
         return recipes.read(name).model_copy(update=changes)

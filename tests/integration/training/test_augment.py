@@ -23,7 +23,7 @@ def dot(row: int, column: int, n: int = 200) -> np.ndarray:
 
 
 def centres(images: tf.Tensor) -> np.ndarray:
-    """Give the ink's centre of every image, from the middle of the image; shape (n, 2)."""
+    """Return the ink's centre of every image, from the middle of the image; shape (n, 2)."""
     ink = images.numpy()[..., 0].astype(float)
     grid = np.moveaxis(np.indices(ink.shape[1:]), 0, -1) - 13.5
     return np.einsum("nrc,rck->nk", ink, grid) / ink.sum(axis=(1, 2))[:, None]

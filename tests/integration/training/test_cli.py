@@ -18,7 +18,7 @@ QUICK = ("--recipe", "softmax", "--data", "digits")
 
 @pytest.fixture
 def train(store):
-    """Give a function that starts the program in a process of its own; it is killed at the end."""
+    """Return a function that starts the program in a process of its own, killed at the end."""
     started = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:

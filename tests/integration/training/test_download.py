@@ -25,7 +25,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
     served: list[str]
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self):
         """Note the path, then serve it."""
@@ -63,7 +63,7 @@ def mirror(tmp_path):
 
 @pytest.fixture
 def nobody() -> str:
-    """Give the address of a mirror that refuses connections."""
+    """Return the address of a mirror that refuses connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     return f"http://127.0.0.1:{port}/"
@@ -71,7 +71,7 @@ def nobody() -> str:
 
 @pytest.fixture
 def use(monkeypatch):
-    """Give a function that sets the mirrors of mnist."""
+    """Return a function that sets the mirrors of mnist."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr(download, "_RETRIES", 0)
     digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in FILES}

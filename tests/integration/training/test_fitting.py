@@ -35,7 +35,7 @@ class Counter(keras.callbacks.Callback):
 
 
 def numbered(n: int) -> Split:
-    """Give images that carry their index in the first pixel."""
+    """Return images that carry their index in the first pixel."""
     images = np.zeros((n, 28, 28, 1), np.uint8)
     images[:, 0, 0, 0] = np.arange(n)
     return Split(images, np.zeros(n, np.int64), "a test")

@@ -21,7 +21,7 @@ def short():
 
 @pytest.fixture(scope="module")
 def published(short, data, tmp_path_factory):
-    """Give the store and the outcome of one run, for tests that only look."""
+    """Return the store and the outcome of one run, for tests that only look."""
     store = ModelStore(tmp_path_factory.mktemp("published"))
     return store, run(short, data, store, "bars", seed=5)
 

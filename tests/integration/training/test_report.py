@@ -16,7 +16,7 @@ HISTORY = {"loss": [2.0, 1.0], "accuracy": [0.2, 0.6], "val_loss": [2.1, 1.2]}
 
 
 def evaluation(right: int, wrong: int, classes: int) -> Evaluation:
-    """Give as many right and wrong answers as asked for."""
+    """Return the requested number of right and wrong answers."""
     n = right + wrong
     labels = np.arange(n) % classes
     predicted = np.where(np.arange(n) < right, labels, (labels + 1) % classes)

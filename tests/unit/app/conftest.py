@@ -52,7 +52,7 @@ class FakeClock:
 
 
 class FakeModel:
-    """Gives every image its first pixel as the probability of the first class.
+    """Returns every image's first pixel as the probability of the first class.
 
     So a test sees by the answer which image was asked about. A model told to be poisoned raises
     when a batch holds that pixel.
@@ -141,7 +141,7 @@ class Publisher:
 
 
 def description(shape: tuple[int, int, int], parameters: int) -> Description:
-    """Say of a made-up version what every version says of itself."""
+    """Return the description of a made-up version."""
     return Description(
         classes=CLASSES,
         input=InputSpec(name="images", dtype="uint8", shape=shape),
@@ -332,7 +332,7 @@ def channel() -> FakeChannel:
 
 @pytest.fixture(scope="session")
 def describe_serving():
-    """Give the function that describes a version that serves."""
+    """Return the function that describes a version that serves."""
     return serving
 
 
@@ -389,7 +389,7 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def make_app(channel, registry, clock, reader):
-    """Give a function that builds the application with some settings changed."""
+    """Return a function that builds the application with some settings changed."""
     metrics = WebMetrics(registry)
     return lambda **settings: create_app(Settings(**settings), channel, metrics, clock, reader)
 

@@ -35,7 +35,7 @@ def execv(monkeypatch) -> FakeExec:
 
 @pytest.fixture
 def serve(monkeypatch, execv):  # noqa: ARG001 - no test becomes gunicorn
-    """Give a function that runs the command line and gives its exit code."""
+    """Return a function that runs the command line and returns its exit code."""
 
     def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["glyph-serve", *arguments])

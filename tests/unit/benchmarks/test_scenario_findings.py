@@ -71,7 +71,7 @@ def test_a_request_without_answer_is_counted():
 
 
 def excused(failed, doomed):
-    """Give the verdict on (port, status) of failures while workers with these clients died."""
+    """Return the verdict on (port, status) of failures while workers with these clients died."""
     found = np.zeros(len(failed) + 2, RECORD)
     found["status"] = 200
     found["done"] = np.arange(len(found))
@@ -99,7 +99,7 @@ def test_only_a_killed_workers_connections_may_fail(failed, holds):
 
 
 def recovery(latencies, statuses=200):
-    """Give the recovery of a flood from second 1 to 2, with 100 probes a second until 3."""
+    """Return the recovery of a flood from second 1 to 2, with 100 probes a second until 3."""
     probe = np.zeros(300, RECORD)
     probe["intended"] = np.arange(300) / 100
     probe["status"] = statuses

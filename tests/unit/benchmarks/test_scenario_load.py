@@ -28,7 +28,7 @@ LAST = Reply(200, b"HTTP/1.1 200 OK\r\nConnection: close\r\n", b"{}")
 
 
 class Server:
-    """Gives answers in turn, the last of them for ever; None is none at all."""
+    """Returns answers in turn, the last of them forever; None is no answer."""
 
     def __init__(self, *answers):
         self._answers = itertools.chain(answers, itertools.repeat(answers[-1]))

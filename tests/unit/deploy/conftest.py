@@ -16,32 +16,32 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="session")
 def root():
-    """Give the root of the repository."""
+    """Return the root of the repository."""
     return ROOT
 
 
 @pytest.fixture(scope="session")
 def compose():
-    """Give docker-compose.yml."""
+    """Return docker-compose.yml."""
     return yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
 
 @pytest.fixture(scope="session")
 def dockerfile():
-    """Give the Dockerfile's instructions, comments left out and long lines joined."""
+    """Return the Dockerfile's instructions, comments left out and long lines joined."""
     text = (ROOT / "deploy/Dockerfile").read_text().replace("\\\n", "")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 @pytest.fixture(scope="session")
 def prometheus_config():
-    """Give prometheus.yml."""
+    """Return prometheus.yml."""
     return yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
 
 
 @pytest.fixture(scope="session")
 def grafana_source():
-    """Give the one provisioned data source."""
+    """Return the one provisioned data source."""
     path = ROOT / "deploy/grafana/provisioning/datasources/prometheus.yml"
     (source,) = yaml.safe_load(path.read_text())["datasources"]
     return source
@@ -49,7 +49,7 @@ def grafana_source():
 
 @pytest.fixture
 def gunicorn_config(tmp_path):
-    """Give a function that reads gunicorn's configuration as a master would, in a fresh process."""
+    """Return a function that reads gunicorn's configuration as a master does, in a new process."""
 
     def read(**settings):
         program = (

@@ -15,7 +15,7 @@ NAME = re.compile(r"^# ([A-Z_]+)=(.*)$", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def text(root):
-    """Give the file."""
+    """Return the file."""
     return (root / ".env.example").read_text()
 
 

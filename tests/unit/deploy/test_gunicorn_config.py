@@ -105,7 +105,7 @@ print(open(config.certfile).read() == good, load_settings().read_admin_token())
 
 
 def output_of(program, tmp_path):
-    """Give what a program prints that reads the configuration, wherever it prints it."""
+    """Return the stdout and stderr of a program that reads the configuration."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("GLYPH_", "PYTHONW"))}
     environment["GLYPH_RUN_DIR"] = str(tmp_path)
     command = [sys.executable, "-c", program]

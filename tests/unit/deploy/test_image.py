@@ -96,7 +96,7 @@ class Service:
 
 @pytest.fixture
 def check(root, monkeypatch):
-    """Give a function that runs the health check against a service."""
+    """Return a function that runs the health check against a service."""
     main = runpy.run_path(root / "deploy/healthcheck.py")["main"]
     monkeypatch.setenv("GLYPH_BIND", "0.0.0.0:8123")
 

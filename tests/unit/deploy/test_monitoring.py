@@ -26,7 +26,7 @@ SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
 
 @pytest.fixture(scope="module")
 def exported():
-    """Give the name of every series that a scrape brings."""
+    """Return the name of every series in a scrape."""
     web, host = CollectorRegistry(), CollectorRegistry()
     WebMetrics(web)
     HostMetrics(host, waiting=lambda: 0)
@@ -38,39 +38,39 @@ def exported():
 
 @pytest.fixture(scope="module")
 def routes():
-    """Give every value that the label `route` may have."""
+    """Return every value that the label `route` may have."""
     app = create_app(Settings(), object(), WebMetrics(CollectorRegistry()))
     return {rule.rule for rule in app.url_map.iter_rules()} | {"unmatched"}
 
 
 @pytest.fixture(scope="module")
 def alerts(root):
-    """Give the alert rules by name."""
+    """Return the alert rules by name."""
     groups = yaml.safe_load((root / "deploy/prometheus/alerts.yml").read_text())["groups"]
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 
 @pytest.fixture(scope="module")
 def dashboard(root):
-    """Give the dashboard."""
+    """Return the dashboard."""
     return json.loads((root / "deploy/grafana/dashboards/glyph.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def charts(dashboard):
-    """Give the panels that show something."""
+    """Return the panels with data."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
 @pytest.fixture(scope="module")
 def queries(charts):
-    """Give every query of the dashboard."""
+    """Return every query of the dashboard."""
     return [target["expr"] for panel in charts for target in panel["targets"]]
 
 
 @pytest.fixture
 def promtool(root):
-    """Give a function that runs promtool, where Prometheus is installed."""
+    """Return a function that runs promtool, where Prometheus is installed."""
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed")
 

@@ -102,7 +102,7 @@ def golden() -> Golden:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ModelStore:
-    """Give an empty store in which it is always noon."""
+    """Return an empty store in which it is always noon."""
     return ModelStore(tmp_path / "models", now=lambda: NOON)
 
 
@@ -113,7 +113,7 @@ def publish(store: ModelStore) -> Publisher:
 
 @pytest.fixture
 def trial(store: ModelStore):
-    """Give a function that notes that a version passed its trial, as a service does."""
+    """Return a function that records that a version passed its golden check, as a service does."""
 
     def trial(version: int, model: str = "mnist") -> None:
         digest = store.manifest(model, version).digest
@@ -128,7 +128,7 @@ def trial(store: ModelStore):
 
 @pytest.fixture
 def models(store, monkeypatch, capsys):
-    """Give a function that runs the command line; gives exit code, stdout and stderr."""
+    """Return a function that runs the command line; returns exit code, stdout and stderr."""
     for name in ("GLYPH_MODEL", "GLYPH_VERSION_POLICY", "GLYPH_CACHE_DIR", "GLYPH_CACHE_MIB"):
         monkeypatch.delenv(name, raising=False)
     for name in ("GLYPH_PUBLIC_KEYS", "GLYPH_SIGNING_KEY"):

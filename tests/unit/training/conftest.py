@@ -67,7 +67,7 @@ def idx(tmp_path: Path) -> IdxDirectory:
 
 @pytest.fixture
 def make_folders(tmp_path: Path):
-    """Give a function that adds classes to a directory of images."""
+    """Return a function that adds classes to a directory of images."""
     return partial(ImageFolders, tmp_path / "shapes")
 
 

@@ -13,7 +13,7 @@ from training.cli import main
 
 @pytest.fixture
 def train(monkeypatch, tmp_path):
-    """Give a function that runs the command line in an empty directory and gives its exit code."""
+    """Return a function that runs the command in an empty directory and returns its exit code."""
     handler = signal.getsignal(signal.SIGTERM)
     monkeypatch.chdir(tmp_path)
     for name in ("GLYPH_STORE", "GLYPH_MODEL", "GLYPH_DATA_DIR", "GLYPH_SIGNING_KEY"):

@@ -21,7 +21,7 @@ rate = 0.1
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """Give a function that makes recipe text the recipe called "own"."""
+    """Return a function that makes recipe text the recipe called "own"."""
     monkeypatch.setattr(recipes, "DIRECTORY", tmp_path)
     return (tmp_path / "own.toml").write_text
 

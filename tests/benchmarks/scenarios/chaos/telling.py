@@ -1,4 +1,4 @@
-"""Tells what chaos did: a line for each kind of event, each invariant, and what broke it."""
+"""Prints what chaos did: a line for each kind of event, each invariant, and what broke it."""
 
 from __future__ import annotations
 

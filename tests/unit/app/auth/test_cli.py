@@ -22,7 +22,7 @@ def path(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Give a function that runs the command line and gives exit code, output and complaints."""
+    """Return a function that runs the command line and returns exit code, stdout and stderr."""
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["glyph-keys", *arguments])

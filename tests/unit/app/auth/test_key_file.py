@@ -23,7 +23,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def write(path):
-    """Give a function that writes the file by hand."""
+    """Return a function that writes the file directly."""
     path.parent.mkdir()
 
     def run(*keys, **fields):

@@ -28,14 +28,14 @@ def ring(path, anna, clock):  # noqa: ARG001 - the file is there
 
 @pytest.fixture
 def errors(caplog):
-    """Give a function that takes the errors out of the log."""
+    """Return a function that reads the errors from the log."""
     caplog.set_level(logging.ERROR, "app.auth.keyring")
     return lambda: [record.getMessage() for record in caplog.records]
 
 
 @pytest.fixture(params=[None, "{", '{"keys": [{}]}'], ids=["away", "JSON", "field"])
 def break_file(request, path):
-    """Give a function that makes the file useless, and gives its path."""
+    """Return a function that makes the file useless, and returns its path."""
 
     def run():
         if request.param is None:

@@ -14,7 +14,7 @@ def sixteen_cores(monkeypatch):
 
 @pytest.fixture
 def machine(tmp_path):
-    """Give a function that lays out a machine's control groups, and gives the process in them."""
+    """Return a function that creates a machine's control groups and returns the process in them."""
 
     def build(mount, member, **files):
         """Mount a hierarchy at "{}", put the process in a group, and write the groups' files."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, tmp_path):
-    """Give an environment of the test's own, with a tmpfs in a directory of the test's own."""
+    """Return an environment of the test's own, with a tmpfs in a directory of the test's own."""
     names = ("GLYPH_RUN_DIR", "PROMETHEUS_MULTIPROC_DIR", "_GLYPH_RUN_DIR_OWNER")
     monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if k not in names})
     monkeypatch.setattr("app.config.run_dir.usual_places", lambda: [tmp_path / "away", tmp_path])
@@ -137,7 +137,7 @@ def test_removing_twice_is_no_fault():
 
 @pytest.fixture
 def other_service():
-    """Give a function that makes a directory in another process, and leaves that running."""
+    """Return a function that makes a directory in another process, and leaves that running."""
     processes = []
 
     def start(run_dir):

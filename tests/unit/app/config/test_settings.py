@@ -11,7 +11,7 @@ from app.ipc.frames import encode_predict
 
 @pytest.fixture
 def complaint(monkeypatch, capsys):
-    """Give a function that sets variables and gives what the start is refused with."""
+    """Return a function that sets variables and returns the error that stops the start."""
 
     def run(**variables: object) -> str:
         for name, value in variables.items():

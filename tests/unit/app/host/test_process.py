@@ -53,7 +53,7 @@ class ThreadAtOnce:
 
 @pytest.fixture
 def services(monkeypatch, tmp_path):
-    """Give the list of services that were made."""
+    """Return the list of services that were made."""
     monkeypatch.setattr(FakeService, "made", [], raising=False)
     monkeypatch.setattr(service, "HostService", FakeService)
     monkeypatch.setattr(process, "_watch", lambda *_: None)
@@ -152,7 +152,7 @@ class FakeProcess:
 
 @pytest.fixture
 def run(monkeypatch):
-    """Give a function that watches in a process of which it says what it does."""
+    """Return a function that runs the watchdog in a process with a given behaviour."""
     monkeypatch.setattr(process, "time", SimpleNamespace(sleep=lambda _seconds: None))
 
     def watch(fake, *reasons):

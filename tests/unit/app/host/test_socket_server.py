@@ -130,7 +130,7 @@ def server(path, handler, clock):
 
 @pytest.fixture
 def connect(path, server):  # noqa: ARG001 - it must be there
-    """Give a function that connects a client and reads the greeting."""
+    """Return a function that connects a client and reads the greeting."""
     clients = []
 
     def run() -> Client:

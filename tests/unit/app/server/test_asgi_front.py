@@ -108,7 +108,7 @@ def loop():
 
 @pytest.fixture
 def make_ways(loop, clock):
-    """Give a function that makes both fronts of an application, with some settings changed."""
+    """Return a function that makes both fronts of an application, with some settings changed."""
 
     def run(channel=InstantChannel, **settings) -> BothWays:
         shapes = ModelStatus(
@@ -122,7 +122,7 @@ def make_ways(loop, clock):
 
 @pytest.fixture
 def ask(loop, make_ways):
-    """Give a function that asks a front, and gives the client with its answer."""
+    """Return a function that sends a front a request, and returns the client with its answer."""
     usual = make_ways()
 
     def run(request, front=None, **known) -> Client:
@@ -139,7 +139,7 @@ def ask(loop, make_ways):
 
 @pytest.fixture
 def count():
-    """Give a function that reads the counter of requests, of fronts, by route and status."""
+    """Return a function that reads the counter of requests, of fronts, by route and status."""
 
     def run(ways, route, status):
         labels = {"route": route, "method": "POST", "status": str(status)}

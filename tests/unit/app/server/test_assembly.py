@@ -57,7 +57,7 @@ class Channel(InstantChannel):
 
 @pytest.fixture
 def make(run_dir, loop, monkeypatch):  # noqa: ARG001 - it must be named
-    """Give a function that puts the parts together before a host that answers at once."""
+    """Return a function that puts the parts together before a host that answers at once."""
     monkeypatch.setattr("app.server.assembly.HostChannel", Channel)
     return lambda: WebParts(loop.loop)
 

@@ -56,7 +56,7 @@ def reception(clock):
 
 @pytest.fixture
 def receive(reception, clock):
-    """Give a function that has the body of a request received; gives it, or what is wrong."""
+    """Return a function that receives the body of a request; it returns the body or the error."""
 
     def run(client, **headers):
         environ = {STARTED: clock.now} | headers
@@ -73,7 +73,7 @@ def receive(reception, clock):
 
 
 def failure(body):
-    """Give what a view is told that reads a body."""
+    """Return the error that a view gets when it reads a body."""
     assert isinstance(body, FailedBody)
     with pytest.raises(ServiceError) as caught:
         body.read()

@@ -109,7 +109,7 @@ def loop() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="module")
 def make_ways(loop) -> Callable[..., BothWays]:
-    """Give a function that puts both ways together, with some settings changed."""
+    """Return a function that puts both ways together, with some settings changed."""
 
     def run(**changes: Any) -> BothWays:
         with pytest.MonkeyPatch.context() as patch:
@@ -127,7 +127,7 @@ def as_it_comes(make_ways) -> BothWays:
 
 @pytest.fixture
 def ways(as_it_comes) -> BothWays:
-    """Give both ways, before a host that knows all models and has nothing against any request."""
+    """Return both ways, in front of a host that knows all models and accepts every request."""
     as_it_comes.channel.status = models()
     as_it_comes.channel.error = None
     as_it_comes.channel.gone = set()
@@ -136,7 +136,7 @@ def ways(as_it_comes) -> BothWays:
 
 @pytest.fixture(scope="module")
 def compare(loop) -> Callable[[BothWays, Request], Told]:
-    """Give a function that asks both ways, and gives the one answer."""
+    """Return a function that sends a request both ways, and returns the one answer."""
 
     def run(ways: BothWays, request: Request) -> Told:
         channel = ways.channel
@@ -154,7 +154,7 @@ def compare(loop) -> Callable[[BothWays, Request], Told]:
 
 @pytest.fixture(scope="module")
 def is_short(compare) -> Callable[[BothWays, Request], bool]:
-    """Give a function that compares both ways, and tells whether the short one was gone."""
+    """Return a function that compares both ways, and returns True if the fast path was taken."""
 
     def run(ways: BothWays, request: Request) -> bool:
         before = ways.fast_path.answered
@@ -690,7 +690,7 @@ _PATHS = {
 
 
 def _parameters(module: Any) -> Iterator[Any]:
-    """Give every value that the tests of a module are parametrised with."""
+    """Return every value that the tests of a module are parametrised with."""
     for test in vars(module).values():
         for mark in getattr(test, "pytestmark", ()):
             if mark.name != "parametrize":
@@ -701,7 +701,7 @@ def _parameters(module: Any) -> Iterator[Any]:
 
 
 def _bodies(value: Any, protocol: str) -> Iterator[bytes]:
-    """Give the bodies that a value is, or that it may stand in."""
+    """Return the bodies that a value is, or that it may stand in."""
     if isinstance(value, bytes):
         yield value
         return

@@ -16,13 +16,13 @@ def told():
 
 @pytest.fixture
 def starts():
-    """Give the outcomes of the next starts: a process id, or an error."""
+    """Return the outcomes of the next starts: a process id, or an error."""
     return []
 
 
 @pytest.fixture
 def make(starts, told, clock):
-    """Give a function that builds the part under test."""
+    """Return a function that builds the part under test."""
 
     def spawn():
         outcome = starts.pop(0)

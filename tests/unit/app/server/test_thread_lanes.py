@@ -57,7 +57,7 @@ def application():
 
 @pytest.fixture
 def make_lane(application, clock):
-    """Give a function that makes a lane of an application; to be called on the event loop."""
+    """Return a function that makes a lane of an application; to be called on the event loop."""
 
     def run(threads=1, answer=application) -> Lane:
         return Lane(answer, clock, threads=threads, timeout_ms=TIMEOUT_MS)
@@ -67,7 +67,7 @@ def make_lane(application, clock):
 
 @pytest.fixture
 def request_for(clock):
-    """Give a function that makes the environment of a request."""
+    """Return a function that makes the environment of a request."""
 
     def run(path="/a", method="GET", **headers) -> dict:
         return {"REQUEST_METHOD": method, "PATH_INFO": path, STARTED: clock.now} | headers

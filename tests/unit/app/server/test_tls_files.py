@@ -13,7 +13,7 @@ from tests.certificates import make_certificate
 
 @pytest.fixture
 def problem(tmp_path):
-    """Give a function that checks two files: the one complained of, and the sentence."""
+    """Return a function that checks two files: it returns the file at fault and the message."""
 
     def run(cert, key):
         with pytest.raises(TlsFileError) as caught:

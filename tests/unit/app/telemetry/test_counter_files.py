@@ -15,7 +15,7 @@ from app.telemetry.counter_files import LastingCounts, ReservedCounts
 
 @pytest.fixture
 def room(monkeypatch):
-    """Give a set that is filled to have room and emptied to have none."""
+    """Return a set that is filled to allow writes and emptied to refuse them."""
     left = {"some"}
     allocate = os.posix_fallocate
 
@@ -36,7 +36,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def counts(path):
-    """Give counts in that file."""
+    """Return counts in that file."""
     with closing(LastingCounts(str(path))) as lasting:
         yield lasting
 

@@ -18,7 +18,7 @@ from app.telemetry.multiprocess import is_sibling, join_dead, unchanged
 
 @pytest.fixture
 def count(tmp_path):
-    """Give a function that writes what a worker counted."""
+    """Return a function that writes the counts of a worker."""
 
     def write(pid, amount, kind="counter", name="made_total"):
         file = MmapedDict(str(tmp_path / f"{kind}_{pid}.db"))

@@ -22,7 +22,7 @@ def notice(count):
 
 @pytest.fixture
 def pipe():
-    """Give both ends of a pipe that holds a page."""
+    """Return both ends of a pipe that holds a page."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     yield reader, writer

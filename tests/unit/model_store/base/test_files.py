@@ -58,7 +58,7 @@ KINDS = {
 
 @pytest.fixture(params=KINDS)
 def put(request):
-    """Give a function that puts something else in the place of a file."""
+    """Return a function that replaces a file with something else."""
 
     def put(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)

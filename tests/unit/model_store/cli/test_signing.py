@@ -15,7 +15,7 @@ from model_store.signing.signatures import verify_signature
 
 @pytest.fixture
 def keys(models, tmp_path):
-    """Give the directory of a pair of keys."""
+    """Return the directory of a key pair."""
     models("keygen", "--out", str(tmp_path / "keys"))
     return tmp_path / "keys"
 

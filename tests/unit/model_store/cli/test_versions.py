@@ -12,7 +12,7 @@ from model_store.cli import cli
 
 
 def last(store) -> tuple:
-    """Give what the audit trail says of the last change."""
+    """Return the audit record of the last change."""
     change = store.history("mnist")[-1]
     return change.action, change.version, change.label, change.reason
 

@@ -40,7 +40,7 @@ class LosingLog:
 
 
 def labelling(name: str, version: int = 1):
-    """Give an edit that sets a label."""
+    """Return an edit that sets a label."""
     return lambda control: control.model_copy(update={"labels": control.labels | {name: version}})
 
 

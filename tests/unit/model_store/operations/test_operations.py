@@ -16,7 +16,7 @@ MODEL = "mnist"
 
 @pytest.fixture
 def passed(publish, trial):
-    """Give a function that publishes versions and notes that they passed their trial."""
+    """Return a function that publishes versions and records that they passed their golden check."""
 
     def publish_passed(n: int = 1) -> int:
         for _ in range(n):

@@ -98,7 +98,7 @@ TRACES = (
 
 @pytest.fixture(params=["directory", "bucket"])
 def put(request, empty, tmp_path):
-    """Give a function that puts a file into an empty store, and gives the store."""
+    """Return a function that puts a file into an empty store, and returns the store."""
 
     def put(name: str) -> Store:
         if request.param == "directory":

@@ -37,7 +37,7 @@ def public_pem(key) -> bytes:
 
 @pytest.fixture
 def key_file(tmp_path):
-    """Give a function that writes a key file; gives its path."""
+    """Return a function that writes a key file; returns its path."""
 
     def write(text: bytes):
         (tmp_path / "key.pem").write_bytes(text)

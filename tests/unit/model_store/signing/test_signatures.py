@@ -23,7 +23,7 @@ NOT_A_SIGNATURE = "is no signature in the model-signing format"
 
 @pytest.fixture
 def version(store, publish):
-    """Give the directory of a version that KEY signed when it was published."""
+    """Return the directory of a version that KEY signed when it was published."""
     with store.draft("mnist") as draft:
         publish.fill(draft.path)
         number = draft.commit(publish.description, seal(KEY))
@@ -32,7 +32,7 @@ def version(store, publish):
 
 @pytest.fixture
 def bundle(version):
-    """Give a function that changes the bundle of the version."""
+    """Return a function that changes the bundle of the version."""
 
     def change(edit) -> None:
         path = version / "model.sig"
@@ -45,7 +45,7 @@ def bundle(version):
 
 @pytest.fixture
 def statement(bundle):
-    """Give a function that changes the statement of the version, and signs it again."""
+    """Return a function that changes the statement of the version, and signs it again."""
 
     def change(edit, key=KEY) -> None:
         def resign(values) -> None:
@@ -64,7 +64,7 @@ def statement(bundle):
 
 @pytest.fixture
 def refusal(version):
-    """Give a function that verifies, and gives the sentence about the file that is at fault."""
+    """Return a function that verifies, and returns the message about the file at fault."""
 
     def verify(name: str = "model.sig", keys=(KEY.public,)) -> str:
         with pytest.raises(SignatureError, match=re.escape(f"{version / name}: ")) as caught:

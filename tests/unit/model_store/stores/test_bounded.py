@@ -94,7 +94,7 @@ def place(store, publish):
 
 
 def patient(place: Place) -> Store:
-    """Give a bounded store with time enough for any answer."""
+    """Return a bounded store with enough time for any answer."""
     return bounded(place.open, answer_s=SAFETY_S, transfer_s=SAFETY_S)
 
 

@@ -68,26 +68,26 @@ class Overwriting:
 
 @pytest.fixture
 def url(request) -> str:
-    """Give a place of its own in the one memory of this process."""
+    """Return a unique location in the memory of this process."""
     name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
     return f"memory://{name}/models"
 
 
 @pytest.fixture
 def store(url, tmp_path) -> ObjectStore:
-    """Give an empty store in which it is always noon."""
+    """Return an empty store in which it is always noon."""
     return ObjectStore(url, tmp_path / "cache", now=lambda: NOON)
 
 
 @pytest.fixture
 def objects(url) -> Objects:
-    """Give the bucket as others see it."""
+    """Return the bucket as other clients see it."""
     return Objects(url)
 
 
 @pytest.fixture
 def another(url, tmp_path):
-    """Give a function that opens the store as another machine does, or at another time."""
+    """Return a function that opens the store as another machine does, or at another time."""
 
     def another(now=NOON) -> ObjectStore:
         return ObjectStore(url, tmp_path / "other", now=lambda: now)

@@ -13,7 +13,7 @@ from model_store.version import golden as golden_module
 
 @pytest.fixture
 def path(tmp_path, golden):
-    """Give the golden file of a version in tmp_path."""
+    """Return the golden file of a version in tmp_path."""
     golden.write(tmp_path)
     return tmp_path / "assets.extra" / "golden.npz"
 
@@ -104,7 +104,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 @pytest.fixture
 def write_npy(path):
-    """Give a function that writes the images' array as a header and its content."""
+    """Return a function that writes the images' array as a header and its content."""
 
     def write(header: str, content: bytes) -> None:
         with np.load(path) as stored:

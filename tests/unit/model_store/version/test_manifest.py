@@ -27,13 +27,13 @@ FIRST = "assets.extra/golden.npz"
 
 @pytest.fixture
 def version(store, publish):
-    """Give the directory of a whole version."""
+    """Return the directory of a complete version."""
     return store.path("mnist", publish())
 
 
 @pytest.fixture
 def refusal(store, version):
-    """Give a function that verifies, and gives the sentence about a file that must be named."""
+    """Return a function that verifies, and returns the message, which must name a file."""
 
     def verify(name: str) -> str:
         with pytest.raises(StoreError, match=re.escape(f"{version / name}: ")) as caught:

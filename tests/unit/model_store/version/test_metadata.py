@@ -11,7 +11,7 @@ from model_store import InvalidDocumentError
 
 @pytest.fixture
 def path(store, publish):
-    """Give the metadata.json of a whole version."""
+    """Return the metadata.json of a complete version."""
     return store.path("mnist", publish()) / "metadata.json"
 
 

@@ -114,7 +114,7 @@ class Bench:
 
     @property
     def outcomes(self) -> dict[str, object]:
-        """Tell who got what: the marks that the answer is about, or why there is none."""
+        """Return the result of each call: the marks of the answer, or the reason for none."""
         assert len(self.delivered) == len({origin for origin, _ in self.delivered})
         return {
             origin: outcome.probabilities[:, 0].tolist()

@@ -122,7 +122,7 @@ class Bench:
         return dict(found)
 
     def told(self) -> list[tuple[str, object]]:
-        """Give the outcomes that have come."""
+        """Return the outcomes that have arrived."""
         return [self.outcomes.get_nowait() for _ in range(self.outcomes.qsize())]
 
 

@@ -132,7 +132,7 @@ def watch(publisher, clock, runtime) -> Watch:
 
 @pytest.fixture
 def make_watch(publisher, clock, runtime):
-    """Give a function that makes a watcher, such as the one of the next host."""
+    """Return a function that makes a watcher, such as the one of the next host."""
     return lambda **options: Watch(publisher.store, clock, runtime, **options)
 
 

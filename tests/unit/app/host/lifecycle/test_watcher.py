@@ -89,7 +89,7 @@ def watcher(make_watcher) -> StoreWatcher:
 
 @pytest.fixture
 def ask(watcher):
-    """Give a function that asks for something, and gives what came of it."""
+    """Return a function that makes a request, and returns its result."""
 
     def run(**request) -> dict:
         outcomes = []

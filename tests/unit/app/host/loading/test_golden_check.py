@@ -37,7 +37,7 @@ def golden(make_model) -> Golden:
 
 @pytest.fixture
 def failure(make_model, golden):
-    """Give a function that runs a trial and gives the sentence it fails with."""
+    """Return a function that runs a golden check and returns its error message."""
 
     def run(answer, *, size: int = 4) -> str:
         with pytest.raises(TrialFailedError) as caught:

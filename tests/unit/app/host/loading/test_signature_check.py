@@ -21,7 +21,7 @@ KEY = PrivateKey.make()
 
 @pytest.fixture
 def public(tmp_path) -> Path:
-    """Give the file of the key that is trusted."""
+    """Return the file of the trusted key."""
     (tmp_path / "public.pem").write_bytes(KEY.public.pem())
     return tmp_path / "public.pem"
 
@@ -33,7 +33,7 @@ def runtime(make_runtime):
 
 @pytest.fixture
 def load(publisher, runtime, public):
-    """Give a function that tries version 1 of a host that trusts KEY, signed as told."""
+    """Return a function that loads version 1 in a host that trusts KEY, signed as given."""
     publisher.publish()
     store = publisher.store
 
@@ -79,7 +79,7 @@ def test_a_key_that_cannot_be_used_is_not_passed_over(tmp_path):
 
 @pytest.fixture
 def start(tmp_path):
-    """Give a function that imports what a service's processes do; gives exit code and outputs."""
+    """Return a function that imports what a service imports; it returns exit code and output."""
 
     def run(program: str = "", **settings: str) -> tuple[int, str, str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GLYPH_")}

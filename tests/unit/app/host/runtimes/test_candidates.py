@@ -13,7 +13,7 @@ from app.host.runtimes.candidates import candidates
 
 @pytest.fixture
 def choose(monkeypatch):
-    """Give a function that names the candidates, best first, on some machine."""
+    """Return a function that names the candidates, best first, on some machine."""
 
     def run(runtime: str, precision: str, *, gpu: bool = False, tensorflow: bool = True):
         monkeypatch.setattr("app.host.runtimes.candidates._has_gpu", lambda: gpu)

@@ -12,7 +12,7 @@ from tests.certificates import make_certificate
 
 @pytest.fixture
 def complaint(capsys):
-    """Give a function that checks settings and gives what the start is refused with."""
+    """Return a function that checks settings and returns the error that stops the start."""
 
     def run(**settings):
         with pytest.raises(SystemExit) as caught:

@@ -95,14 +95,14 @@ def blocking(channel, loop) -> BlockingHost:
 
 @pytest.fixture
 def threads():
-    """Give an executor whose threads ask."""
+    """Return an executor whose threads send requests."""
     with concurrent.futures.ThreadPoolExecutor(8) as executor:
         yield executor
 
 
 @pytest.fixture
 def ask(threads, blocking):
-    """Give a function that asks about one image in a thread of its own."""
+    """Return a function that predicts one image in a thread of its own."""
     return lambda mark=1: threads.submit(blocking.predict, 1, bytes([mark]), soon())
 
 
@@ -113,7 +113,7 @@ def pending():
 
 @pytest.fixture
 def ask_pending(threads, blocking, pending):
-    """Give a function that asks in a thread whose call can be cancelled."""
+    """Return a function that predicts in a thread whose call can be cancelled."""
 
     def run(mark: int = 1) -> concurrent.futures.Future:
         context = contextvars.Context()

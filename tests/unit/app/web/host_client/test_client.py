@@ -61,7 +61,7 @@ class FakeHost:
         self.tell(status)
 
     def greet_at_once(self, status: HostStatus) -> None:
-        """Tell a web worker the status in the turn in which it connects."""
+        """Send a web worker the status in the loop turn in which it connects."""
 
         def tell() -> bool:
             with contextlib.suppress(BlockingIOError):
@@ -146,7 +146,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def start_host(loop, path):
-    """Give a function that starts a host; the one before it must have died."""
+    """Return a function that starts a host; the one before it must have died."""
     hosts = []
 
     def start() -> FakeHost:
@@ -188,7 +188,7 @@ def deadline(clock) -> float:
 
 @pytest.fixture
 def ask(loop, channel, deadline):
-    """Give a function that asks about one image in a task of its own."""
+    """Return a function that predicts one image in a task of its own."""
 
     def run(mark: int = 1, until: float = deadline) -> asyncio.Task[Prediction]:
         return loop.spawn(channel.predict(1, bytes([mark]), until))

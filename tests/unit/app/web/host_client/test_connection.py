@@ -58,7 +58,7 @@ def ends(loop, tmp_path):
 
 @pytest.fixture
 def writes(ends, monkeypatch):
-    """Give the sizes of what the transport is handed from now on."""
+    """Return the sizes of the writes to the transport from now on."""
     sizes = []
     transport = ends.near._transport
 

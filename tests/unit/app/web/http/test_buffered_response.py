@@ -15,7 +15,7 @@ JSON = ("Content-Type", "application/json")
 
 @pytest.fixture
 def make_client():
-    """Give a function that makes a client of an application with one answer."""
+    """Return a function that makes a client of an application with one answer."""
 
     def run(response):
         app = Flask(__name__, static_folder=None)

@@ -19,7 +19,7 @@ MIB = 2**20
 
 @pytest.fixture
 def post(client):
-    """Give a function that posts a compressed body as JSON."""
+    """Return a function that posts a compressed body as JSON."""
 
     def run(data, coding, **options):
         headers = {"Content-Encoding": coding}

@@ -22,7 +22,7 @@ EXACT = [name for name, way in WAYS.items() if way.exact]
 
 @pytest.fixture(scope="module")
 def real_reader():
-    """Give one that decodes."""
+    """Return a reader that decodes."""
     reader = PictureReader()
     yield reader
     reader.close()
@@ -37,7 +37,7 @@ def reader(real_reader, clock, monkeypatch):
 
 @pytest.fixture
 def send(make_app, channel):
-    """Give a function that sends images in some way; gives the pixels that come to the host."""
+    """Return a function that sends images in some encoding and returns the host's pixels."""
     client = make_app(max_images=4, max_body_bytes=8192).test_client()
 
     def run(name, images, coding="", query=""):

@@ -22,7 +22,7 @@ LIST_OF_ONE = 'one image alone is still a list of one: {"instances": [image]}'
 
 
 def rows(*, value: object = 0) -> list:
-    """Give a blank image as rows, with a value at row 2, column 3."""
+    """Return a blank image as rows, with a value at row 2, column 3."""
     image = [[0] * 28 for _ in range(28)]
     image[2][3] = value
     return image

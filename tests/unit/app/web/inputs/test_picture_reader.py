@@ -81,7 +81,7 @@ def stuck(monkeypatch):
 
 @pytest.fixture
 def ask(reader, clock, stuck):
-    """Give a function that has a thread read one picture."""
+    """Return a function that reads one picture in a thread."""
     with ThreadPoolExecutor(10) as threads:
 
         def run(picture=SMALL, patience_s=60.0, reader=reader, pending=None):

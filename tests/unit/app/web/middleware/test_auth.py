@@ -29,7 +29,7 @@ def anna(path):
 
 @pytest.fixture
 def make_guarded(make_app, path, anna):  # noqa: ARG001 - the file is there
-    """Give a function that builds a client of an application with keys."""
+    """Return a function that builds a client of an application with keys."""
     return lambda **settings: make_app(api_keys_file=path, **settings).test_client()
 
 
@@ -40,14 +40,14 @@ def guarded(make_guarded):
 
 @pytest.fixture
 def refused(registry):
-    """Give a function that reads how many were refused for a reason."""
+    """Return a function that reads the number of rejections for a reason."""
     return lambda reason: registry.get_sample_value(
         "glyph_requests_refused_total", {"reason": reason}
     )
 
 
 def layers_of(app):
-    """Give what stands before an application."""
+    """Return the layers in front of an application."""
     return app.wsgi_app.gate._layers
 
 

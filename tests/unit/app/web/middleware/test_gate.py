@@ -62,7 +62,7 @@ def diary() -> list:
 
 @pytest.fixture
 def make_gate(registry, clock, held, diary):
-    """Give a function that makes a gate of an outer and an inner layer, that answer something."""
+    """Return a function that makes a gate of an outer and an inner layer with given answers."""
     metrics = WebMetrics(registry)
 
     def run(outer=None, inner=None) -> Gate:
@@ -74,7 +74,7 @@ def make_gate(registry, clock, held, diary):
 
 @pytest.fixture
 def counts(registry):
-    """Give a function that reads how many requests ended with a status, and how many are open."""
+    """Return a function that reads how many requests ended with a status, and how many are open."""
 
     def run(status):
         labels = {"route": "unmatched", "method": "GET", "status": str(status)}

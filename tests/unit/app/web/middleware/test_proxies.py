@@ -14,7 +14,7 @@ TRUSTED = "10.0.0.0/8,192.0.2.1,2001:db8::/32"
 
 @pytest.fixture
 def seen():
-    """Give a function that tells how the application sees a request: address and scheme."""
+    """Return a function that returns the address and scheme that the application sees."""
 
     def run(peer, forwarded_for=None, proto=None):
         environ = {"REMOTE_ADDR": peer, "REMOTE_PORT": "1", "wsgi.url_scheme": "http"}

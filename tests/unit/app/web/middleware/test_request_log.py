@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def count(registry):
-    """Give a function that reads the counter of requests."""
+    """Return a function that reads the counter of requests."""
 
     def run(route: str, method: str, status: int) -> float | None:
         labels = {"route": route, "method": method, "status": str(status)}
@@ -21,7 +21,7 @@ def count(registry):
 
 @pytest.fixture
 def records(caplog):
-    """Give a function that takes the request lines out of the log."""
+    """Return a function that reads the request lines from the log."""
     caplog.set_level(logging.DEBUG, "app.web.middleware.request_log")
     return lambda: [r for r in caplog.records if r.name == "app.web.middleware.request_log"]
 

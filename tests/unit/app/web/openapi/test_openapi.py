@@ -44,7 +44,7 @@ CHANGE = {
 
 @pytest.fixture
 def admin(make_app, channel):
-    """Give a client of a service that can be changed."""
+    """Return a client of a service that can be changed."""
     channel.outcome = {"ok": True, "error": None, "change": CHANGE}
     return make_app(admin_token=TOKEN, max_images=4, max_body_bytes=2048).test_client()
 
@@ -55,7 +55,7 @@ def document(admin):
 
 
 def operations(document):
-    """Give method, path and description of every operation."""
+    """Return method, path and description of every operation."""
     return [
         (method.upper(), path, operation)
         for path, item in document["paths"].items()

@@ -20,7 +20,7 @@ PERCENTS = st.floats(0.01, 100)
 
 @pytest.fixture(scope="module")
 def make_shapes(describe_serving):
-    """Give a function that makes a model with version 3 as default and 4 beside it."""
+    """Return a function that makes a model with version 3 as default and 4 beside it."""
 
     def run(percent=None, header=None, **changes):
         canary = CanaryStatus(version=4, label="new", percent=percent or 1, sticky_header=header)
@@ -39,12 +39,12 @@ def make_shapes(describe_serving):
 
 
 def user(name: str) -> dict[str, str]:
-    """Give a request's environment with the caller in a header."""
+    """Return a request's environment with the caller in a header."""
     return {"HTTP_X_USER": name}
 
 
 def within_bounds(taken: int, share: float) -> bool:
-    """Say whether a count is within four standard deviations of its expectation."""
+    """Return True if a count is within four standard deviations of its expectation."""
     return abs(taken - REQUESTS * share) <= 4 * (REQUESTS * share * (1 - share)) ** 0.5
 
 

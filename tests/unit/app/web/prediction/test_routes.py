@@ -17,7 +17,7 @@ REST = "models/shapes"
 
 @pytest.fixture
 def counted(registry):
-    """Give a function that finds the routes by which requests of a status were counted."""
+    """Return a function that finds the routes by which requests of a status were counted."""
 
     def run(status: int) -> set[str]:
         return {

@@ -104,7 +104,7 @@ class Service:
             pass
 
     def versions(self) -> list[int]:
-        """Tell which version computed each batch."""
+        """Return the version that computed each batch."""
         return [version for version, _ in self.computed]
 
     @property

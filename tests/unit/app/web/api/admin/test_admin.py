@@ -36,13 +36,13 @@ CHANGING = [
 
 @pytest.fixture
 def admin(make_app):
-    """Give a client of a service whose admin token is known."""
+    """Return a client of a service whose admin token is known."""
     return make_app(admin_token=TOKEN).test_client()
 
 
 @pytest.fixture
 def order(admin):
-    """Give a function that orders an action with the token."""
+    """Return a function that sends a command with the token."""
     return lambda action, model="shapes", **fields: admin.post(
         f"/models/{model}/{action}", json=fields, headers=BEARER
     )

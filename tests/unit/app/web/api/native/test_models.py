@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("two_models")
 
 @pytest.fixture
 def change_shapes(channel):
-    """Give a function that changes what is told of the first model."""
+    """Return a function that changes the status of the first model."""
 
     def run(**changes):
         shapes, *others = channel.status.models

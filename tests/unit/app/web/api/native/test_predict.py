@@ -37,7 +37,7 @@ class BrokenBody(io.RawIOBase):
 
 @pytest.fixture
 def post(client):
-    """Give a function that posts images, or any body, as JSON."""
+    """Return a function that posts images, or any body, as JSON."""
 
     def run(*images, data=None, **kwargs):
         content = json.dumps({"instances": images}).encode() if data is None else data
@@ -272,7 +272,7 @@ def test_a_wrong_kind_of_body_is_told_before_the_model_is_waited_for(post, chann
 
 @pytest.fixture
 def post_raw(client):
-    """Give a function that posts pixels as bytes."""
+    """Return a function that posts pixels as bytes."""
     return lambda *pixels: client.post(
         "/predict", data=bytes(pixels), content_type="application/octet-stream"
     )
@@ -311,7 +311,7 @@ def test_too_many_raw_images_are_refused(post_raw):
 
 @pytest.fixture
 def post_to(client):
-    """Give a function that posts a star, or other pixels, to a path below /models."""
+    """Return a function that posts a star, or other pixels, to a path below /models."""
 
     def run(path, pixels=(2, 0, 0, 255), **options):
         options.setdefault("content_type", "application/octet-stream")
@@ -420,7 +420,7 @@ def test_a_named_model_is_waited_for_as_the_default_one_is(post_to, channel, clo
 
 @pytest.fixture
 def canary(channel, describe_serving):
-    """Give a function that sends a share of the default model's traffic to version 4."""
+    """Return a function that sends a share of the default model's traffic to version 4."""
 
     def run(percent, header=None):
         shapes = ModelStatus(

@@ -16,7 +16,7 @@ STARS = {"label": "star", "class": 2, "probability": 0.75, "probabilities": [0.1
 
 @pytest.fixture
 def ask(client):
-    """Give a function that posts a star, or another body, with a query and headers."""
+    """Return a function that posts a star, or another body, with a query and headers."""
 
     def run(query="", data=None, content_type="application/json", accept=None, **options):
         content = json.dumps({"instances": [STAR]}) if data is None else data

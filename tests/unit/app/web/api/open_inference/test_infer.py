@@ -18,7 +18,7 @@ URL = "/v2/models/shapes/infer"
 
 @pytest.fixture
 def infer(client):
-    """Give a function that asks with some fields changed."""
+    """Return a function that sends a request with some fields changed."""
 
     def run(url=URL, headers=None, **fields):
         return client.post(url, json={"inputs": [IMAGE]} | fields, headers=headers)

@@ -33,7 +33,7 @@ def pauses() -> Pauses:
 
 @pytest.fixture
 def post(channel, pauses):
-    """Give a function that posts to the repository, by default with the token."""
+    """Return a function that posts to the repository, by default with the token."""
     app = FlaskApp("repository", static_folder=None)
     register_errors(app)
     app.register_blueprint(repository_blueprint(channel, TOKEN, pauses))
@@ -50,7 +50,7 @@ def post(channel, pauses):
 
 @pytest.fixture
 def tell(channel):
-    """Give a function that changes what is told of the only model."""
+    """Return a function that changes the status of the only model."""
 
     def run(**changes):
         channel.status = HostStatus.of(channel.status.default.model_copy(update=changes))
@@ -59,7 +59,7 @@ def tell(channel):
 
 
 def entry(name, version, state, reason=""):
-    """Give a line of the index."""
+    """Return a line of the index."""
     return {"name": name, "version": version, "state": state, "reason": reason}
 
 

@@ -32,7 +32,7 @@ def read(data, dimensions=(2, 2, 3, 1), datatype="UINT8", shape=SHAPE):
 
 
 def binary(values, datatype):
-    """Give the bytes that a client sends."""
+    """Return the bytes that a client sends."""
     return memoryview(np.array(values, np.dtype(datatype).newbyteorder("<")).tobytes())
 
 

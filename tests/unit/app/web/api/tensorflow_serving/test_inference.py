@@ -27,7 +27,7 @@ SHAPES = "/v1/models/shapes"
 
 @pytest.fixture
 def post(client):
-    """Give a function that posts a document as curl does, without saying that it is JSON."""
+    """Return a function that posts a document as curl does, without a JSON Content-Type."""
 
     def run(document, path=f"{SHAPES}:predict", **options):
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
@@ -38,7 +38,7 @@ def post(client):
 
 
 def refusal(response):
-    """Give the status and the sentence of a refusal, which is all that it says."""
+    """Return the status and the message of an error, which has nothing else."""
     assert "application/json" == response.content_type
     assert ["error"] == list(response.json)
     return response.status_code, response.json["error"]

@@ -99,7 +99,7 @@ def test_what_is_taken_is_what_json_means(document, data):
 
 
 def _meant(content):
-    """Give what the long way reads; what nothing is equal to where it refuses."""
+    """Return the result of the full parser; a value that equals nothing if it raises."""
     try:
         return images_of(json.loads(content), SHAPE, 4)
     except (ValueError, ServiceError):

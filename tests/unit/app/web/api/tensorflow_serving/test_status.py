@@ -17,7 +17,7 @@ def refusal(response):
 
 
 def glyph(response):
-    """Give the headers that are not TensorFlow Serving's."""
+    """Return the headers that are not TensorFlow Serving's."""
     return {name: value for name, value in response.headers if name.startswith("Glyph-")}
 
 
