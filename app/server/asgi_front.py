@@ -16,11 +16,12 @@ from app.server.asgi_environ import environ_of
 from app.server.asgi_types import RECEIVED, Received
 from app.server.body_reception import BodyReception
 from app.server.thread_lanes import Answer, Lanes
-from app.web.http.errors import BadInputError, OverloadedError, ServiceError, unexpected
+from app.web.http.environ import DRAINING
+from app.web.http.error_handlers import error_response, unexpected
+from app.web.http.errors import BadInputError, OverloadedError, ServiceError
 from app.web.http.request_body import FailedBody
 from app.web.middleware.gate import GatedApplication
 from app.web.middleware.public_paths import is_change, is_free, is_looking
-from app.web.middleware.request_log import DRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ class AsgiFront:
             self._gate.abandon(environ)
             raise
         except ServiceError as exc:
-            answer = _final(exc.response(), environ)
+            answer = _final(error_response(exc), environ)
         except Exception as exc:  # noqa: BLE001 - told to the client, and logged
             answer = _final(unexpected(exc, environ), environ)
         headers = self._gate.leave(environ, answer.status, answer.headers)

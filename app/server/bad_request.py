@@ -10,7 +10,8 @@ import orjson
 from gunicorn.util import http_date
 
 from app.telemetry.log_rate_limit import LineBudget, also
-from app.web.middleware.request_log import UNEXPECTED, new_request_id
+from app.web.http.errors import UNEXPECTED
+from app.web.middleware.request_log import new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

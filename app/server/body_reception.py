@@ -6,10 +6,10 @@ import asyncio
 import io
 from typing import TYPE_CHECKING, Any
 
+from app.web.http.environ import STARTED
 from app.web.http.errors import BadInputError, OverloadedError, SlowBodyError
 from app.web.http.held_bodies import held_bodies
 from app.web.http.request_body import FailedBody, request_timeout_s
-from app.web.middleware.request_log import STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

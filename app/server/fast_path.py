@@ -18,11 +18,12 @@ from app.web.api.open_inference.inference_response import write_response
 from app.web.api.open_inference.tensors import read_pixels
 from app.web.api.tensorflow_serving.inference import prediction_response
 from app.web.api.tensorflow_serving.plain_bodies import read_plain_body
+from app.web.http.environ import ROUTE, STARTED
+from app.web.http.error_handlers import error_response
 from app.web.http.errors import NotFoundError, ServiceError
 from app.web.http.request_body import request_timeout_s
 from app.web.inputs.json_fast_path import read_plain
 from app.web.inputs.raw import decode_raw_pixels
-from app.web.middleware.request_log import ROUTE, STARTED
 from app.web.prediction.responses import ANYTHING
 from app.web.prediction.routes import GLYPH, OPEN_INFERENCE, TF_SERVING
 
@@ -164,7 +165,7 @@ class FastPath:
         except NotFoundError:
             return None  # each protocol tells so in its own words
         except ServiceError as exc:
-            return exc.response()
+            return error_response(exc)
 
     async def _ask(
         self, usual: Usual, environ: Environ, question: Question, deadline: float

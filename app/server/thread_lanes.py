@@ -13,12 +13,12 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.web.api.admin.admin import TIMEOUT_MS
-from app.web.host_client.pending_call import PENDING_CALL, PendingCall
+from app.web.http.environ import STARTED
 from app.web.http.errors import BadInputError, DeadlineError, OverloadedError
 from app.web.http.held_bodies import held_bodies
+from app.web.http.pending_call import PENDING_CALL, PendingCall
 from app.web.http.request_body import request_timeout_s
 from app.web.middleware.public_paths import is_change, is_free, is_looking
-from app.web.middleware.request_log import STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from app.web.api.pages.static_files import StaticFiles, static_blueprint
 from app.web.api.tensorflow_serving.paths import asked_by
 from app.web.api.tensorflow_serving.routes import tf_serving_blueprint
 from app.web.http.admin_token import check_token
-from app.web.http.errors import register_errors
+from app.web.http.error_handlers import register_errors
 from app.web.http.flask_app import FlaskApp
 from app.web.http.held_bodies import held_bodies
 from app.web.http.root_path import home

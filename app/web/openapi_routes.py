@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 from flask import Blueprint, Response, render_template, request
 
-from app.web.middleware.request_log import STARTED
+from app.web.http.environ import STARTED
 from app.web.openapi.live_values import Bounds, Facts
 from app.web.openapi_document import HERE, describe
 from app.web.prediction.example import EXAMPLE_TIMEOUT_S, shown_example

@@ -24,10 +24,10 @@ from app.ipc.frames import Answer
 from app.ipc.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.server.asgi_environ import environ_of
 from app.web.host_client.client import HostChannel, Prediction
+from app.web.http.environ import STARTED
 from app.web.inputs.json_instances import decode_instances
 from app.web.inputs.raw import decode_raw_pixels
 from app.web.middleware.metrics import WebMetrics
-from app.web.middleware.request_log import STARTED
 from app.web.prediction.responses import encode_predictions
 from model_store import Golden
 from model_store.operations.starter import STARTER

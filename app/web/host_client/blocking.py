@@ -7,8 +7,8 @@ import concurrent.futures
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from app.web.host_client.client import HostChannel
-from app.web.host_client.pending_call import GONE, PENDING_CALL
 from app.web.http.errors import HostLostError
+from app.web.http.pending_call import GONE, PENDING_CALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

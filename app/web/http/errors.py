@@ -21,18 +21,13 @@ ServiceError
 
 from __future__ import annotations
 
-import logging
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import orjson
-from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from app.web.http.buffered_response import FinalResponse
-from app.web.middleware.request_log import REQUEST_ID, UNEXPECTED
-
-log = logging.getLogger(__name__)
+UNEXPECTED = "something unexpected went wrong; the log has it under this request id"
+"""What a caller is told of a failure of the service."""
 
 
 class ServiceError(Exception):
@@ -47,10 +42,9 @@ class ServiceError(Exception):
         self.retry_after_s = retry_after_s
         self.details = details
 
-    def response(self) -> FinalResponse:
-        """Render as JSON. Under overload this is the way of most requests, so it is a short one."""
-        body = _encode({"error": str(self), **self.details})
-        return FinalResponse(body, self.headers(), self.status)
+    def body(self) -> bytes:
+        """Return the error document: the sentence, and the details beside it."""
+        return orjson.dumps({"error": str(self), **self.details}, option=orjson.OPT_APPEND_NEWLINE)
 
     def headers(self) -> list[tuple[str, str]]:
         """Give the answer's headers; Retry-After, in whole seconds, where another try may help."""
@@ -169,45 +163,3 @@ class DeadlineError(ServiceError):
     """Raised when the answer did not come in time."""
 
     status = 504
-
-
-def json_response(document: dict[str, Any] | list[Any], status: int = 200) -> Response:
-    """Make a JSON answer."""
-    return Response(_encode(document), status, mimetype="application/json")
-
-
-def _encode(document: dict[str, Any] | list[Any]) -> bytes:
-    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def register_errors(app: Flask) -> None:
-    """Answer every error, on every path, in the one shape."""
-    app.register_error_handler(ServiceError, lambda exc: exc.response())
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, lambda exc: unexpected(exc, request.environ))
-
-
-def _http_error(exc: HTTPException) -> Response:
-    status = exc.code or 500
-    response = json_response({"error": _sentence(exc)}, status)
-    for name, value in exc.get_headers():
-        if name not in ("Content-Type", "Content-Length"):
-            response.headers[name] = value
-    return response
-
-
-def _sentence(exc: HTTPException) -> str:
-    if isinstance(exc, NotFound):
-        return f"there is no {request.path}; GET / lists what is here"
-    if isinstance(exc, MethodNotAllowed):
-        allowed = ", ".join(sorted(exc.valid_methods or ()))
-        return f"{request.method} is not allowed on {request.path}; allowed: {allowed}"
-    return exc.description or exc.name
-
-
-def unexpected(exc: Exception, environ: dict[str, Any]) -> FinalResponse:
-    """Log a failure of the service, and return the answer to the request that met it."""
-    request_id, path = environ[REQUEST_ID], environ["PATH_INFO"]
-    log.error("unexpected failure on %s", path, exc_info=exc, extra={"request_id": request_id})
-    body = _encode({"error": UNEXPECTED, "request_id": request_id})
-    return FinalResponse(body, [("Content-Type", "application/json")], 500)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 
+from app.web.http.environ import ROUTE
 from app.web.http.errors import ServiceError
-from app.web.middleware.request_log import ROUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,6 +9,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from app.web.http.environ import AT_WORK, HELD_BYTES
 from app.web.http.errors import OverloadedError
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 _LIMIT = 128 * 2**20
 """Bytes of bodies that a worker holds at once. One may always be held, however large."""
-_OWN = "glyph.held_bytes"
-_AT_WORK = "glyph.at_work"
 
 Environ = dict[str, Any]
 
@@ -36,19 +35,19 @@ class HeldBodies:
             OverloadedError: If the bodies of other requests take too much already.
         """
         with self._lock:
-            own = environ.get(_OWN, 0)
+            own = environ.get(HELD_BYTES, 0)
             if self.bytes > own and self.bytes + size > _LIMIT:
                 sentence = f"bodies of {self.bytes} bytes are being worked on; send it again"
                 raise OverloadedError(sentence, retry_after_s=1)
             self.bytes += size
-            environ[_OWN] = own + size
+            environ[HELD_BYTES] = own + size
 
     def release(self, environ: Environ) -> None:
         """Forget what a request held, unless a thread still works on it: then once it ends."""
-        if _OWN in environ:
+        if HELD_BYTES in environ:
             with self._lock:
-                if _AT_WORK not in environ:
-                    self.bytes -= environ.pop(_OWN, 0)
+                if AT_WORK not in environ:
+                    self.bytes -= environ.pop(HELD_BYTES, 0)
 
     @contextmanager
     def working(self, environ: Environ) -> Iterator[None]:
@@ -56,13 +55,13 @@ class HeldBodies:
 
         What it takes meanwhile is forgotten with the rest when the block ends.
         """
-        environ[_AT_WORK] = True
+        environ[AT_WORK] = True
         try:
             yield
         finally:
             with self._lock:
-                del environ[_AT_WORK]
-                self.bytes -= environ.pop(_OWN, 0)
+                del environ[AT_WORK]
+                self.bytes -= environ.pop(HELD_BYTES, 0)
 
 
 held_bodies = HeldBodies()

@@ -11,12 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from app.web.http.content_encoding import CODINGS, inflate
-from app.web.http.errors import (
-    BadInputError,
-    ServiceError,
-    TooLargeError,
-    UnsupportedCodingError,
-)
+from app.web.http.errors import BadInputError, ServiceError, TooLargeError, UnsupportedCodingError
 from app.web.http.held_bodies import held_bodies
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from app.web.host_client.pending_call import GONE, PENDING_CALL
 from app.web.http.errors import (
     BadInputError,
     DeadlineError,
@@ -20,6 +19,7 @@ from app.web.http.errors import (
     TooLargeError,
     UnsupportedMediaTypeError,
 )
+from app.web.http.pending_call import GONE, PENDING_CALL
 from imaging import mnist_preprocessing
 from imaging.decoder import ENOUGH, decode_picture, fit_array
 from imaging.errors import PictureError, PictureTooLargeError, UnsupportedFormatError

@@ -6,6 +6,7 @@ import hmac
 import time
 from typing import TYPE_CHECKING, Any
 
+from app.web.http.environ import CALLER
 from app.web.http.errors import (
     ForbiddenError,
     NotReadyError,
@@ -15,7 +16,6 @@ from app.web.http.errors import (
 )
 from app.web.middleware.clients import client_of
 from app.web.middleware.public_paths import is_change, is_free, is_looking
-from app.web.middleware.request_log import CALLER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from app.web.http.errors import ServiceError, unexpected
-from app.web.middleware.request_log import REQUEST_ID
+from app.web.http.environ import REQUEST_ID
+from app.web.http.error_handlers import error_response, unexpected
+from app.web.http.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,7 +68,7 @@ class Gate:
             try:
                 response = layer.enter(environ)
             except ServiceError as exc:
-                response = exc.response()
+                response = error_response(exc)
             except Exception as exc:  # noqa: BLE001 - told to the client, and logged
                 response = unexpected(exc, environ)
             if response is not None:

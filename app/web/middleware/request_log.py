@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from app.telemetry.log_rate_limit import LineBudget, also
+from app.web.http.environ import CALLER, REQUEST_ID, ROUTE, STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,20 +16,6 @@ if TYPE_CHECKING:
     from app.web.middleware.metrics import WebMetrics
 
 log = logging.getLogger(__name__)
-
-STARTED = "glyph.started"
-"""Key in a request's environment: the clock's reading when it came."""
-REQUEST_ID = "glyph.request_id"
-"""Key in a request's environment: the caller's id for it, or one that was made."""
-ROUTE = "glyph.route"
-"""Key in a request's environment: the rule that its path matched; missing where none did."""
-DRAINING = "glyph.draining"
-"""Key in a request's environment: set while the worker shuts down."""
-CALLER = "glyph.caller"
-"""Key in a request's environment: the name of the API key that let it in; missing without one."""
-
-UNEXPECTED = "something unexpected went wrong; the log has it under this request id"
-"""What a caller is told of a failure of the service."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _CLIENT_ERROR = 400

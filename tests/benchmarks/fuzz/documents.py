@@ -61,7 +61,7 @@ def of_any_shape(
             try:
                 decode(data, shape)
             except ServiceError as exc:
-                exc.response()
+                exc.body()
                 refusal = exc
             else:
                 return

@@ -74,7 +74,7 @@ class Trial:
             try:
                 self.target.decode(data)
             except (ServiceError, PictureError) as exc:
-                exc.response()  # the caller is told
+                exc.body()  # the caller is told
                 return f"{type(exc).__name__}: {_DETAILS.sub('', str(exc))[:80]}"
         except KeyboardInterrupt:
             raise

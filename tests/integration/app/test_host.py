@@ -12,8 +12,8 @@ import pytest
 
 from app.config.settings import Settings
 from app.host.service import HostService
-from app.web.host_client.pending_call import PENDING_CALL, PendingCall
 from app.web.http.errors import BadInputError, DeadlineError, OverloadedError
+from app.web.http.pending_call import PENDING_CALL, PendingCall
 from model_store.control.document import Shadow
 from tests.integration.app.asking_worker import AskingWorker
 

@@ -9,15 +9,10 @@ from flask import Blueprint, request
 
 from app.web.api.admin.commands import ORDERS, AnyOrder, Order, read_order
 from app.web.http.admin_token import check_token
-from app.web.http.errors import (
-    ConflictError,
-    DeadlineError,
-    NotFoundError,
-    StoreAwayError,
-    json_response,
-)
+from app.web.http.environ import REQUEST_ID, STARTED
+from app.web.http.errors import ConflictError, DeadlineError, NotFoundError, StoreAwayError
 from app.web.http.request_body import read_body, request_timeout_s
-from app.web.middleware.request_log import REQUEST_ID, STARTED
+from app.web.http.responses import json_response
 from app.web.prediction.lookup import find_model
 
 if TYPE_CHECKING:

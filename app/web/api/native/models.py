@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response
 
-from app.web.http.errors import json_response
+from app.web.http.responses import json_response
 from app.web.prediction.lookup import find_model, find_version, version_number
 from app.web.prediction.model_views import describe_model, describe_one_version
 

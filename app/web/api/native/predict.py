@@ -10,6 +10,7 @@ from flask import Blueprint, request
 
 from app.ipc.status import Shape
 from app.web.http.buffered_response import FinalResponse
+from app.web.http.environ import STARTED
 from app.web.http.errors import UnsupportedMediaTypeError
 from app.web.http.request_body import media_type, read_body, request_timeout_s
 from app.web.inputs.images import Images, ReadPictures
@@ -18,7 +19,6 @@ from app.web.inputs.media_types import kind_of, says_nothing, usual_name
 from app.web.inputs.multipart import decode_form
 from app.web.inputs.npy import decode_npy
 from app.web.inputs.raw import decode_raw_pixels
-from app.web.middleware.request_log import STARTED
 from app.web.prediction.lookup import version_number
 from app.web.prediction.predictor import Target
 from app.web.prediction.query_options import PARAMETERS, USUAL, read_query

@@ -10,8 +10,8 @@ from app.web.api.open_inference.files import FILES, name_of, read_files
 from app.web.api.open_inference.inference_request import read_request
 from app.web.api.open_inference.inference_response import write_response
 from app.web.api.open_inference.tensors import read_pixels
+from app.web.http.environ import STARTED
 from app.web.http.request_body import read_body, request_timeout_s
-from app.web.middleware.request_log import STARTED
 from app.web.prediction.lookup import version_number
 from app.web.prediction.predictor import Target
 from app.web.prediction.routes import OPEN_INFERENCE

@@ -10,7 +10,7 @@ from flask import Blueprint
 from app.web.api.open_inference.inference_request import OUTPUT
 from app.web.api.open_inference.readiness import check_model, check_version
 from app.web.api.open_inference.tensors import INPUT
-from app.web.http.errors import json_response
+from app.web.http.responses import json_response
 from app.web.prediction.lookup import find_model, find_version, version_number
 
 if TYPE_CHECKING:

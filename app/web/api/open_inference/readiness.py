@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, request
 
-from app.web.http.errors import NotReadyError, json_response
-from app.web.middleware.request_log import DRAINING
+from app.web.http.environ import DRAINING
+from app.web.http.errors import NotReadyError
+from app.web.http.responses import json_response
 from app.web.prediction.lookup import find_model, find_version, version_number
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ from pydantic import ConfigDict, Field
 from app.web.api.admin.admin import TIMEOUT_MS, carry_out, read_body_of
 from app.web.api.admin.commands import Order
 from app.web.http.admin_token import check_token
-from app.web.http.errors import BadInputError, NotReadyError, json_response
+from app.web.http.environ import STARTED
+from app.web.http.errors import BadInputError, NotReadyError
 from app.web.http.null_fields import NullIsMissing
 from app.web.http.request_body import request_timeout_s
-from app.web.middleware.request_log import STARTED
+from app.web.http.responses import json_response
 from app.web.prediction.lookup import find_model
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from flask import Blueprint, request
 
 from app.ipc.statistics import Duration, VersionStatistics
 from app.web.api.open_inference.readiness import check_version
-from app.web.http.errors import json_response
-from app.web.middleware.request_log import STARTED
+from app.web.http.environ import STARTED
+from app.web.http.responses import json_response
 from app.web.prediction.lookup import find_model, find_version, version_number
 
 if TYPE_CHECKING:

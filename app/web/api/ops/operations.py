@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
-from app.web.http.errors import NotReadyError, ServiceError, json_response
-from app.web.middleware.request_log import DRAINING, STARTED
+from app.web.http.environ import DRAINING, STARTED
+from app.web.http.errors import NotReadyError, ServiceError
+from app.web.http.responses import json_response
 from app.web.prediction.model_views import describe_version
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, render_template, request
 from PIL import Image
 
-from app.web.http.errors import json_response
-from app.web.middleware.request_log import STARTED
+from app.web.http.environ import STARTED
+from app.web.http.responses import json_response
 from app.web.openapi.routes import ROUTES
 from app.web.prediction.example import EXAMPLE_TIMEOUT_S, shown_example
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 
-from app.web.http.buffered_response import FinalResponse
 from app.web.http.errors import ServiceError
 
 
 class TfServingError(ServiceError):
     """Base of the refusals that programs know from there."""
 
-    def response(self) -> FinalResponse:
-        """Render over several lines, as there."""
-        body = json.dumps({"error": str(self)}, indent=4, ensure_ascii=False)
-        return FinalResponse(body.encode(errors="replace"), self.headers(), self.status)
+    def body(self) -> bytes:
+        """Return the error document over several lines, as there."""
+        document = json.dumps({"error": str(self)}, indent=4, ensure_ascii=False)
+        return document.encode(errors="replace")
 
 
 class InvalidArgumentError(TfServingError):

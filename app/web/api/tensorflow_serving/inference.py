@@ -12,10 +12,10 @@ from app.web.api.tensorflow_serving.errors import InvalidArgumentError, TfServin
 from app.web.api.tensorflow_serving.responses import METHOD, encode_outputs
 from app.web.api.tensorflow_serving.tensors import SIGNATURE
 from app.web.http.buffered_response import FinalResponse
+from app.web.http.environ import STARTED
 from app.web.http.errors import NotFoundError
 from app.web.http.json_parsing import describe
 from app.web.http.request_body import read_body, request_timeout_s
-from app.web.middleware.request_log import STARTED
 from app.web.prediction.responses import server_timing
 
 if TYPE_CHECKING:

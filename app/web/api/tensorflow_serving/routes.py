@@ -10,7 +10,7 @@ from werkzeug.routing import BaseConverter
 from app.web.api.tensorflow_serving.inference import Inference
 from app.web.api.tensorflow_serving.paths import asked_by
 from app.web.api.tensorflow_serving.status import About
-from app.web.middleware.request_log import ROUTE
+from app.web.http.environ import ROUTE
 from app.web.prediction.routes import TF_SERVING
 
 if TYPE_CHECKING:

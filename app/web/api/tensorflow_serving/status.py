@@ -10,9 +10,9 @@ from flask import Response, request
 from app.web.api.tensorflow_serving.errors import ServableNotFoundError
 from app.web.api.tensorflow_serving.responses import describe_signature, describe_states
 from app.web.host_client.model_index import not_ready, not_yet
+from app.web.http.environ import STARTED
 from app.web.http.errors import NotFoundError
 from app.web.http.request_body import request_timeout_s
-from app.web.middleware.request_log import STARTED
 
 if TYPE_CHECKING:
     from app.ipc.status import ModelStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.server.asgi_environ import environ_of
-from app.web.middleware.request_log import REQUEST_ID
+from app.web.http.environ import REQUEST_ID
 
 TCP = {"client": ("192.0.2.7", 50_000), "server": ("192.0.2.1", 8000)}
 UNIX = {"client": None, "server": ("/", "r")}

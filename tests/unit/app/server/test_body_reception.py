@@ -10,10 +10,10 @@ import pytest
 from app.server.asgi_types import Received
 from app.server.body_reception import BodyReception
 from app.web.http import held_bodies as module
+from app.web.http.environ import STARTED
 from app.web.http.errors import BadInputError, OverloadedError, ServiceError, SlowBodyError
 from app.web.http.held_bodies import held_bodies
 from app.web.http.request_body import FailedBody
-from app.web.middleware.request_log import STARTED
 
 MOST_BYTES = 10
 TIMEOUT_MS = 5000

@@ -10,10 +10,10 @@ import pytest
 
 from app.server import thread_lanes
 from app.server.thread_lanes import Lane, Lanes
-from app.web.host_client.pending_call import PENDING_CALL
+from app.web.http.environ import STARTED
 from app.web.http.errors import DeadlineError, OverloadedError
 from app.web.http.held_bodies import held_bodies
-from app.web.middleware.request_log import STARTED
+from app.web.http.pending_call import PENDING_CALL
 
 SAFETY_S = 10
 TIMEOUT_MS = 5000

@@ -14,7 +14,6 @@ from app.ipc.frames import Frame, FrameReader, Kind, Refusal, Refused, encode, e
 from app.ipc.statistics import STATISTICS, Duration, VersionStatistics
 from app.web.host_client.blocking import BlockingHost
 from app.web.host_client.client import HostChannel
-from app.web.host_client.pending_call import PENDING_CALL, PendingCall
 from app.web.http.errors import (
     DeadlineError,
     HostLostError,
@@ -23,6 +22,7 @@ from app.web.http.errors import (
     NotReadyError,
     OverloadedError,
 )
+from app.web.http.pending_call import PENDING_CALL, PendingCall
 from tests.loop_thread import LoopThread
 from tests.unit.app.hand_turned_loop import LOOPS, SAFETY_S
 from tests.unit.app.host_words import READY, STARTING, answer_to

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from flask import Blueprint, request, session
 
+from app.web.http.environ import ROUTE
 from app.web.http.errors import UnsupportedMediaTypeError
 from app.web.http.flask_app import FlaskApp
-from app.web.middleware.request_log import ROUTE
 
 
 def refuse(environ):

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.web.host_client.pending_call import PENDING_CALL, PendingCall
 from app.web.http.errors import (
     BadInputError,
     DeadlineError,
@@ -19,6 +18,7 @@ from app.web.http.errors import (
     OverloadedError,
     TooLargeError,
 )
+from app.web.http.pending_call import PENDING_CALL, PendingCall
 from app.web.inputs import picture_reader
 from app.web.inputs.picture_reader import PictureReader
 

@@ -7,11 +7,12 @@ import json
 import pytest
 
 from app.web.http.buffered_response import FinalResponse
+from app.web.http.environ import REQUEST_ID, STARTED
 from app.web.http.errors import NotFoundError, UnauthenticatedError
 from app.web.http.held_bodies import HeldBodies
 from app.web.middleware.gate import Gate, GatedApplication
 from app.web.middleware.metrics import WebMetrics
-from app.web.middleware.request_log import REQUEST_ID, STARTED, Observer
+from app.web.middleware.request_log import Observer
 
 TEXT = ("Content-Type", "text/plain")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.ipc.status import HostStatus, ModelStatus
-from app.web.middleware.request_log import DRAINING
+from app.web.http.environ import DRAINING
 
 LOST = ModelStatus(name="lost", ready=False, reason="every version was refused")
 UNLOADED = ModelStatus(name="unloaded", ready=False, unloaded=True, reason="it was unloaded")

@@ -6,9 +6,9 @@ import pytest
 
 from app.ipc.status import HostStatus
 from app.web.api.open_inference.repository import repository_blueprint
-from app.web.http.errors import register_errors
+from app.web.http.environ import REQUEST_ID, STARTED
+from app.web.http.error_handlers import register_errors
 from app.web.http.flask_app import FlaskApp
-from app.web.middleware.request_log import REQUEST_ID, STARTED
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - made up
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

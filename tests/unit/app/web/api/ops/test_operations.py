@@ -6,8 +6,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.ipc.status import HostStatus
+from app.web.http.environ import DRAINING
 from app.web.http.errors import HostLostError, NotReadyError
-from app.web.middleware.request_log import DRAINING
 
 
 def samples(exposition: str) -> dict[str, float]:

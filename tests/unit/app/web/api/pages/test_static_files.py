@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.web.api.pages.static_files import StaticFiles, static_blueprint
+from app.web.http.error_handlers import error_response
 from app.web.http.errors import NotFoundError
 from app.web.http.flask_app import FlaskApp
 
@@ -30,7 +31,7 @@ def files(directory):
 def browser(files):
     app = FlaskApp(__name__, static_folder=None)
     app.register_blueprint(static_blueprint(files))
-    app.register_error_handler(NotFoundError, lambda exc: exc.response())
+    app.register_error_handler(NotFoundError, error_response)
     return app.test_client()
 
 

@@ -77,7 +77,7 @@ def test_a_bug_is_logged_with_its_traceback(client, caplog):
     """Under the request's id."""
     client.get("/bug", headers={"X-Request-Id": "abc-1"})
 
-    record = next(r for r in caplog.records if r.name == "app.web.http.errors")
+    record = next(r for r in caplog.records if r.name == "app.web.http.error_handlers")
     assert ("ERROR", "abc-1") == (record.levelname, record.request_id)
     assert "unexpected failure on /bug" == record.message
     assert SecretError is record.exc_info[0]

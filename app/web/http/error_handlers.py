@@ -1,0 +1,58 @@
+"""Responses for errors, and their registration with Flask."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from flask import request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from app.web.http.buffered_response import FinalResponse
+from app.web.http.environ import REQUEST_ID
+from app.web.http.errors import UNEXPECTED, ServiceError
+from app.web.http.responses import json_response
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+
+log = logging.getLogger(__name__)
+
+
+def register_errors(app: Flask) -> None:
+    """Answer every error, on every path, in the one shape."""
+    app.register_error_handler(ServiceError, error_response)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, lambda exc: unexpected(exc, request.environ))
+
+
+def error_response(exc: ServiceError) -> FinalResponse:
+    """Return the response to a refused request. Under overload most are, so it is a short way."""
+    return FinalResponse(exc.body(), exc.headers(), exc.status)
+
+
+def unexpected(exc: Exception, environ: dict[str, Any]) -> FinalResponse:
+    """Log a failure of the service, and return the answer to the request that met it."""
+    request_id, path = environ[REQUEST_ID], environ["PATH_INFO"]
+    log.error("unexpected failure on %s", path, exc_info=exc, extra={"request_id": request_id})
+    document = {"error": UNEXPECTED, "request_id": request_id}
+    body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+    return FinalResponse(body, [("Content-Type", "application/json")], 500)
+
+
+def _http_error(exc: HTTPException) -> Response:
+    response = json_response({"error": _sentence(exc)}, exc.code or 500)
+    for name, value in exc.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value
+    return response
+
+
+def _sentence(exc: HTTPException) -> str:
+    if isinstance(exc, NotFound):
+        return f"there is no {request.path}; GET / lists what is here"
+    if isinstance(exc, MethodNotAllowed):
+        allowed = ", ".join(sorted(exc.valid_methods or ()))
+        return f"{request.method} is not allowed on {request.path}; allowed: {allowed}"
+    return exc.description or exc.name
