@@ -24,7 +24,7 @@ from app.server.http_connection import HttpConnection
 from app.web.factory import create_app, traffic_of
 from app.web.host_client.blocking import BlockingHost
 from app.web.host_client.client import Prediction
-from app.web.host_client.model_index import Directory
+from app.web.host_client.model_index import ModelIndex
 from app.web.http.errors import NotFoundError
 from app.web.middleware.metrics import WebMetrics
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from app.ipc.status import HostStatus, ModelStatus, Shape
     from app.server.asgi_types import Message, Scope
-    from app.web.http.buffered_response import FinalResponse
+    from app.web.http.buffered_response import BufferedResponse
 
 _RECEIVED_BYTES = 64 * 2**10
 """That a transport hands on at a time."""
@@ -59,7 +59,7 @@ class InstantChannel:
     """Stands for a `HostChannel` whose host answers at once; what it answers is in the pixels."""
 
     def __init__(self, status: HostStatus) -> None:
-        self._directory = Directory(status)
+        self._model_index = ModelIndex(status)
         self.asked: list[Asked] = []
         self.waits: list[float] = []
         """Until when requests would have waited for a version."""
@@ -71,20 +71,20 @@ class InstantChannel:
     @property
     def status(self) -> HostStatus:
         """Return what the host said."""
-        return self._directory.status
+        return self._model_index.status
 
     @status.setter
     def status(self, status: HostStatus) -> None:
-        self._directory = Directory(status)
+        self._model_index = ModelIndex(status)
 
     def model(self, name: str | None = None) -> ModelStatus:
         """Return what is known of a model."""
-        return self._directory.model(name)
+        return self._model_index.model(name)
 
     def serving_now(self, model: str | None = None, version: int = 0) -> LoadedModel | None:
         """Return what answers, if there is such."""
         try:
-            return self._directory.version(model, version)
+            return self._model_index.version(model, version)
         except Exception:  # noqa: BLE001 - `serving` tells it
             return None
 
@@ -93,7 +93,7 @@ class InstantChannel:
     ) -> LoadedModel:
         """Return what answers; nothing is worth waiting for."""
         self.waits.append(deadline)
-        return self._directory.version(model, version)
+        return self._model_index.version(model, version)
 
     async def predict(
         self,
@@ -114,8 +114,8 @@ class InstantChannel:
             if not or_default:
                 raise NotFoundError(f"version {version} is gone")
             version = 0
-        loaded = self._directory.version(model, version)
-        number = version or self._directory.model(model).default or 0
+        loaded = self._model_index.version(model, version)
+        number = version or self._model_index.model(model).default or 0
         probabilities = _probabilities(asked, len(loaded.classes))
         return Prediction(Answer(number, 0.5, 0.25, probabilities), loaded.classes)
 
@@ -133,7 +133,7 @@ class InstantChannel:
 
     async def example(self, _deadline: float, *, model: str | None = None) -> NDArray[np.uint8]:
         """Return a blank image."""
-        return np.zeros(self._directory.version(model, 0).input_shape, np.uint8)
+        return np.zeros(self._model_index.version(model, 0).input_shape, np.uint8)
 
 
 def _probabilities(asked: Asked, classes: int) -> NDArray[np.float32]:
@@ -234,7 +234,7 @@ class _NotedFastPath(FastPath):
 
     answered = 0
 
-    async def answer(self, *request: Any) -> FinalResponse | None:
+    async def answer(self, *request: Any) -> BufferedResponse | None:
         response = await super().answer(*request)
         self.answered += response is not None
         return response

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from app.server.asgi_types import Receive, Scope, Send
     from app.server.fast_path import FastPath
-    from app.web.http.buffered_response import FinalResponse
+    from app.web.http.buffered_response import BufferedResponse
     from app.web.http.flask_app import FlaskApp
 
 log = logging.getLogger(__name__)
@@ -101,10 +101,10 @@ class AsgiFront:
         if received.surplus and not _is_spared(environ):
             sentence = "as many connections as there may be are being served"
             raise OverloadedError(sentence, retry_after_s=1)
-        usual = self._fast_path.match(environ) if self._fast_path is not None else None
+        matched = self._fast_path.match(environ) if self._fast_path is not None else None
         body = await self._body(environ, receive, received)
-        if usual is not None and self._fast_path is not None and isinstance(body, io.BytesIO):
-            response = await self._fast_path.answer(usual, environ, body.getvalue())
+        if matched is not None and self._fast_path is not None and isinstance(body, io.BytesIO):
+            response = await self._fast_path.answer(matched, environ, body.getvalue())
             if response is not None:
                 return _final(response, environ)
         environ["wsgi.input"] = body
@@ -127,7 +127,7 @@ def _is_spared(environ: Environ) -> bool:
     return is_free(path) or is_change(method, path) or is_looking(method, path)
 
 
-def _final(response: FinalResponse, environ: Environ) -> Answer:
+def _final(response: BufferedResponse, environ: Environ) -> Answer:
     body, headers = response.final(environ)
     return Answer(response.status_code, headers, body)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from gunicorn.util import http_date
 
-from app.telemetry.log_rate_limit import LineBudget, also
+from app.telemetry.log_rate_limit import LogRateLimit, also
 from app.web.http.errors import UNEXPECTED
 from app.web.middleware.request_log import new_request_id
 
@@ -35,7 +35,7 @@ class BadRequests:
         """
         self._clock = clock
         self._config = config
-        self._lines = LineBudget(_MOST_LINES)
+        self._lines = LogRateLimit(_MOST_LINES)
 
     def answer(self, status: HTTPStatus, found: str, client: str) -> bytes:
         """Return the whole answer, head and body, after which the connection must end.

@@ -1,7 +1,7 @@
-"""The usual predictions, without Flask: decoded, asked and encoded on the event loop.
+"""Common predictions, without Flask: decoded, sent to the host and encoded on the event loop.
 
-What is taken here is of a kind that cannot be wrong and cannot take long. Everything else, and
-every body in which anything is unusual, is left to the Flask application, which is the reference.
+Only requests that are valid and quick are handled here. Everything else, and every unusual body, is
+left to the Flask application, which is the reference.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from app.ipc.status import LoadedModel, Shape
     from app.web.api.open_inference.inference_request import InferenceRequest
     from app.web.host_client.client import HostChannel, Prediction
-    from app.web.http.buffered_response import FinalResponse
+    from app.web.http.buffered_response import BufferedResponse
     from app.web.prediction.canary import Traffic
 
 _MOST_BYTES = 256 * 2**10
-"""Of a body that is taken here: pixels of some 300 images. More would hold up the event loop."""
+"""Of a body handled here: pixels of some 300 images. More would block the event loop."""
 _MOST_JSON_BYTES = 128 * 2**10
 """Read within a millisecond or two."""
 _MOST_PARSED_BYTES = 32 * 2**10
@@ -46,13 +46,13 @@ _MOST_NUMBERS = 4096
 """Of an answer: to write a model's thousand classes for hundreds of images takes far longer."""
 _FEW_DIGITS = re.compile("[0-9]{1,6}")
 _NAMED = r"/models/([A-Za-z0-9._-]+)(?:/versions/([1-9][0-9]{0,17}))?"
-"""Models and versions that are written otherwise are left to Flask's routes."""
+"""Other spellings of models and versions are left to Flask's routes."""
 
 Environ = dict[str, Any]
 
 
 class Protocol(Enum):
-    """How a prediction is asked for and told."""
+    """The API that a prediction is requested by."""
 
     GLYPH = auto()
     TF_SERVING = auto()
@@ -72,25 +72,25 @@ _ROUTES = {
 """The route of a model, and that of one of its versions."""
 
 
-class Question(NamedTuple):
-    """Images for the model host, and how its answer is told."""
+class DecodedImages(NamedTuple):
+    """Images for the model host, and the writer of its answer."""
 
     rows: int
     pixels: bytes | memoryview
-    render: Callable[[Prediction], FinalResponse]
+    render: Callable[[Prediction], BufferedResponse]
 
 
-class Reading(NamedTuple):
-    """A request that is usual as far as it can be read without knowing the model."""
+class ParsedRequest(NamedTuple):
+    """A common request, parsed as far as possible without knowing the model."""
 
     deadline: float
     """Clock reading."""
-    decode: Callable[[Shape], Question | None]
-    """Takes the shape of an image; gives None where something is unusual."""
+    decode: Callable[[Shape], DecodedImages | None]
+    """Takes the shape of an image; returns None if anything is unusual."""
 
 
-class Usual(NamedTuple):
-    """A prediction that a path asks for."""
+class PathMatch(NamedTuple):
+    """A prediction request, as its path names it."""
 
     protocol: Protocol
     model: str | None
@@ -102,7 +102,7 @@ class Usual(NamedTuple):
 
 
 class FastPath:
-    """Answers the usual predictions on the event loop."""
+    """Answers common predictions on the event loop."""
 
     def __init__(
         self,
@@ -133,65 +133,69 @@ class FastPath:
             Protocol.OPEN_INFERENCE: self._read_open_inference,
         }
 
-    def match(self, environ: Environ) -> Usual | None:
-        """Return what a request asks for, if its head is usual; notes the route then."""
-        usual = _match(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "POST" else None
-        if usual is None or "HTTP_CONTENT_ENCODING" in environ or "%" in environ["RAW_URI"]:
+    def match(self, environ: Environ) -> PathMatch | None:
+        """Return the prediction that a common head requests, and note its route; else None."""
+        matched = _match(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "POST" else None
+        if matched is None or "HTTP_CONTENT_ENCODING" in environ or "%" in environ["RAW_URI"]:
             return None
-        environ[ROUTE] = usual.route
-        return usual
+        environ[ROUTE] = matched.route
+        return matched
 
-    async def answer(self, usual: Usual, environ: Environ, body: bytes) -> FinalResponse | None:
-        """Answer a request; None where it is left to Flask, which may say what is wrong with it.
+    async def answer(
+        self, matched: PathMatch, environ: Environ, body: bytes
+    ) -> BufferedResponse | None:
+        """Answer a request; return None to leave it to Flask, which may answer with an error.
 
         Args:
-            usual: What its path and head ask for.
+            matched: The result of `match`.
             environ: The request's.
             body: All of it.
         """
-        reading = self._read(usual, environ, body)
-        if reading is None:
+        parsed = self._read(matched, environ, body)
+        if parsed is None:
             return None
         try:
-            model = self._channel.serving_now(usual.model, usual.version)
+            model = self._channel.serving_now(matched.model, matched.version)
             if model is None:  # a thread that waited for it would be missing elsewhere
                 model = await self._channel.serving(
-                    reading.deadline, len(body), model=usual.model, version=usual.version
+                    parsed.deadline, len(body), model=matched.model, version=matched.version
                 )
-            question = _decode(reading, model)
-            if question is None:
+            decoded = _decode(parsed, model)
+            if decoded is None:
                 return None
-            return question.render(await self._ask(usual, environ, question, reading.deadline))
+            return decoded.render(await self._ask(matched, environ, decoded, parsed.deadline))
         except NotFoundError:
-            return None  # each protocol tells so in its own words
+            return None  # each protocol has its own error for it
         except ServiceError as exc:
             return error_response(exc)
 
     async def _ask(
-        self, usual: Usual, environ: Environ, question: Question, deadline: float
+        self, matched: PathMatch, environ: Environ, decoded: DecodedImages, deadline: float
     ) -> Prediction:
-        version, canary = usual.version, 0
+        version, canary = matched.version, 0
         if not version:
-            status = self._channel.model(usual.model)
+            status = self._channel.model(matched.model)
             version = canary = self._traffic.choose(status, environ)
         return await self._channel.predict(
-            question.rows,
-            question.pixels,
+            decoded.rows,
+            decoded.pixels,
             deadline,
-            model=usual.model,
+            model=matched.model,
             version=version,
             or_default=canary > 0,
         )
 
-    def _read(self, usual: Usual, environ: Environ, body: bytes) -> Reading | None:
+    def _read(self, matched: PathMatch, environ: Environ, body: bytes) -> ParsedRequest | None:
         if len(body) > self._most_bytes:
             return None
         try:
-            return self._readers[usual.protocol](usual, environ, body)
+            return self._readers[matched.protocol](matched, environ, body)
         except ServiceError:
             return None
 
-    def _read_glyph(self, usual: Usual, environ: Environ, body: bytes) -> Reading | None:
+    def _read_glyph(
+        self, matched: PathMatch, environ: Environ, body: bytes
+    ) -> ParsedRequest | None:
         if environ.get("QUERY_STRING") or environ.get("HTTP_ACCEPT", "") not in ANYTHING:
             return None
         kind = environ.get("CONTENT_TYPE")
@@ -201,76 +205,94 @@ class FastPath:
             decode = self._decode_raw_pixels
         else:
             return None
-        return Reading(self._deadline(environ), partial(decode, usual, body))
+        return ParsedRequest(self._deadline(environ), partial(decode, matched, body))
 
-    def _decode_instances(self, usual: Usual, body: bytes, shape: Shape) -> Question | None:
+    def _decode_instances(
+        self, matched: PathMatch, body: bytes, shape: Shape
+    ) -> DecodedImages | None:
         plain = read_plain(body, shape, self._max_images)
         if plain is None:
             return None
-        return Question(*plain, partial(usual_response, model=self._name(usual)))
+        return DecodedImages(*plain, partial(usual_response, model=self._name(matched)))
 
-    def _decode_raw_pixels(self, usual: Usual, body: bytes, shape: Shape) -> Question:
+    def _decode_raw_pixels(self, matched: PathMatch, body: bytes, shape: Shape) -> DecodedImages:
         images = decode_raw_pixels(body, shape, self._max_images)
-        render = partial(usual_response, model=self._name(usual))
-        return Question(images.rows, images.pixels, render)
+        render = partial(usual_response, model=self._name(matched))
+        return DecodedImages(images.rows, images.pixels, render)
 
-    def _read_tf_serving(self, usual: Usual, environ: Environ, body: bytes) -> Reading | None:
+    def _read_tf_serving(
+        self, matched: PathMatch, environ: Environ, body: bytes
+    ) -> ParsedRequest | None:
         if len(body) > _MOST_JSON_BYTES:
             return None
-        return Reading(self._deadline(environ), partial(self._decode_tf_serving, usual, body))
+        return ParsedRequest(
+            self._deadline(environ), partial(self._decode_tf_serving, matched, body)
+        )
 
-    def _decode_tf_serving(self, usual: Usual, body: bytes, shape: Shape) -> Question | None:
+    def _decode_tf_serving(
+        self, matched: PathMatch, body: bytes, shape: Shape
+    ) -> DecodedImages | None:
         plain = read_plain_body(body, shape, self._max_images)
         if plain is None:
             return None
         key, rows, pixels = plain
-        return Question(rows, pixels, partial(prediction_response, self._name(usual), key=key))
+        return DecodedImages(
+            rows, pixels, partial(prediction_response, self._name(matched), key=key)
+        )
 
-    def _read_open_inference(self, usual: Usual, environ: Environ, body: bytes) -> Reading | None:
+    def _read_open_inference(
+        self, matched: PathMatch, environ: Environ, body: bytes
+    ) -> ParsedRequest | None:
         length = environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")
         if length is not None and not _FEW_DIGITS.fullmatch(length):
             return None
         if (len(body) if length is None else int(length)) > _MOST_PARSED_BYTES:
             return None
         deadline = self._deadline(environ)
-        asked = read_request(body, length)
-        if asked.input.datatype == FILES or asked.wanted.top:  # to write classes as text is slow
+        inference = read_request(body, length)
+        if (
+            inference.input.datatype == FILES or inference.output.top
+        ):  # to write classes as text is slow
             return None
-        if asked.timeout_s:
-            deadline = environ[STARTED] + asked.timeout_s
-        return Reading(deadline, partial(self._decode_open_inference, usual, asked))
+        if inference.timeout_s:
+            deadline = environ[STARTED] + inference.timeout_s
+        return ParsedRequest(deadline, partial(self._decode_open_inference, matched, inference))
 
     def _decode_open_inference(
-        self, usual: Usual, asked: InferenceRequest, shape: Shape
-    ) -> Question:
-        rows, pixels = read_pixels(asked.input, shape, self._max_images)
-        return Question(rows, pixels, partial(write_response, asked, model=self._name(usual)))
+        self, matched: PathMatch, inference: InferenceRequest, shape: Shape
+    ) -> DecodedImages:
+        rows, pixels = read_pixels(inference.input, shape, self._max_images)
+        return DecodedImages(
+            rows, pixels, partial(write_response, inference, model=self._name(matched))
+        )
 
-    def _name(self, usual: Usual) -> str:
-        return usual.model or self._channel.status.model
+    def _name(self, matched: PathMatch) -> str:
+        return matched.model or self._channel.status.model
 
     def _deadline(self, environ: Environ) -> float:
         started: float = environ[STARTED]
         return started + request_timeout_s(environ, self._timeout_ms)
 
 
-def _decode(reading: Reading, model: LoadedModel) -> Question | None:
+def _decode(parsed: ParsedRequest, model: LoadedModel) -> DecodedImages | None:
     try:
-        question = reading.decode(model.input_shape)
+        decoded = parsed.decode(model.input_shape)
     except ServiceError:
         return None
-    if question is not None and question.rows * len(model.classes) > _MOST_NUMBERS:
+    if decoded is not None and decoded.rows * len(model.classes) > _MOST_NUMBERS:
         return None
-    return question
+    return decoded
 
 
 @lru_cache(maxsize=256)
-def _match(path: str) -> Usual | None:
+def _match(path: str) -> PathMatch | None:
     if path == GLYPH[0]:
-        return Usual(Protocol.GLYPH, None, 0, path)
+        return PathMatch(Protocol.GLYPH, None, 0, path)
     for protocol, pattern in _PATHS.items():
         found = pattern.fullmatch(path)
         if found is not None:
             name, version = found.groups()
-            return Usual(protocol, name, int(version or 0), _ROUTES[protocol][version is not None])
+            return PathMatch(
+                protocol, name, int(version or 0), _ROUTES[protocol][version is not None]
+            )
     return None

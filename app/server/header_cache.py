@@ -15,7 +15,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})\r\n", re.IGNORECAS
 _DIGITS = 9
 
 
-class KnownHead(NamedTuple):
+class HeaderCache(NamedTuple):
     """A head that gunicorn has parsed, and what it made of it."""
 
     before: bytes
@@ -28,7 +28,7 @@ class KnownHead(NamedTuple):
     """Of the length among the headers."""
 
     @classmethod
-    def learn(cls, data: bytes, request: Any) -> KnownHead | None:
+    def learn(cls, data: bytes, request: Any) -> HeaderCache | None:
         """Return what to compare the next request with; None if this one does not come again.
 
         Args:

@@ -35,7 +35,7 @@ from gunicorn.http.errors import ParseException
 
 from app.config.peer_address import UNIX_PEER
 from app.server.asgi_types import RECEIVED, Message, Received, Scope
-from app.server.header_cache import KnownHead
+from app.server.header_cache import HeaderCache
 
 if TYPE_CHECKING:
     import socket
@@ -103,7 +103,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         self._chunks = self._chunk_bytes = 0
         self._unparsed = bytearray()
         self._received = Received()
-        self._known: KnownHead | None = None
+        self._known: HeaderCache | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
@@ -152,9 +152,9 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         receiver = self._body_receiver
         # All that came must be this request: what its body says of a head must not be believed.
         if at_head and receiver is not None and receiver._complete and not parser._buffer:
-            self._known = KnownHead.learn(data, self._current_request)
+            self._known = HeaderCache.learn(data, self._current_request)
 
-    def _take_known(self, known: KnownHead, data: bytes) -> bool:
+    def _take_known(self, known: HeaderCache, data: bytes) -> bool:
         """Take a request whose head is the one before it again, past the parser."""
         body = known.match(data)
         if body is None:

@@ -28,7 +28,7 @@ def also(left_out: int) -> str:
     return f", after {left_out} more that are not logged" if left_out else ""
 
 
-class LineBudget:
+class LogRateLimit:
     """Counts lines by their kind, of which there must be few: a route and a status, say."""
 
     def __init__(self, most: int) -> None:

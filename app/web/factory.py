@@ -19,7 +19,7 @@ from app.web.api.open_inference.statistics import statistics_blueprint
 from app.web.api.ops.operations import operations_blueprint
 from app.web.api.pages.page import page_blueprint
 from app.web.api.pages.static_files import StaticFiles, static_blueprint
-from app.web.api.tensorflow_serving.paths import asked_by
+from app.web.api.tensorflow_serving.paths import parse_request_path
 from app.web.api.tensorflow_serving.routes import tf_serving_blueprint
 from app.web.http.admin_token import check_token
 from app.web.http.error_handlers import register_errors
@@ -28,7 +28,7 @@ from app.web.http.held_bodies import held_bodies
 from app.web.http.root_path import home
 from app.web.inputs.picture_reader import PictureReader
 from app.web.middleware.gate import Gate, GatedApplication
-from app.web.middleware.request_log import Observer
+from app.web.middleware.request_log import RequestLog
 from app.web.middleware.stack import access_layers
 from app.web.openapi.live_values import Bounds
 from app.web.openapi_routes import description_blueprint, swagger_files
@@ -86,7 +86,7 @@ def create_app(
     app.register_blueprint(predict_blueprint(predictor, reader, **bounds))
     app.head_checks = {
         **dict.fromkeys(GLYPH, partial(read_head, timeout_ms=timeout_ms)),
-        **dict.fromkeys((*TF_SERVING, *_TF_SERVING_REST), asked_by),
+        **dict.fromkeys((*TF_SERVING, *_TF_SERVING_REST), parse_request_path),
         **dict.fromkeys(_CHANGES, partial(check_token, token=token)),
     }
     app.register_blueprint(tf_serving_blueprint(predictor, **bounds))
@@ -104,8 +104,8 @@ def create_app(
     app.register_blueprint(static_blueprint(static))
     app.register_blueprint(page_blueprint(channel))
     app.register_blueprint(description_blueprint(channel, Bounds.of(settings)))
-    observer = Observer(metrics, clock, log_all=settings.access_log == "all")
-    gate = Gate(observer, access_layers(settings, metrics, clock, counts), held_bodies)
+    request_log = RequestLog(metrics, clock, log_all=settings.access_log == "all")
+    gate = Gate(request_log, access_layers(settings, metrics, clock, counts), held_bodies)
     app.wsgi_app = GatedApplication(app.wsgi_app, gate)  # type: ignore[method-assign]
     return app
 

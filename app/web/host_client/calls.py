@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.ipc.frames import Answer, Kind, Refusal, Refused, encode, with_model
 from app.web.host_client.host_link import HostLink
 from app.web.host_client.load_shedding import Shedding
-from app.web.host_client.model_index import Directory
+from app.web.host_client.model_index import ModelIndex
 from app.web.http.errors import (
     DeadlineError,
     HostLostError,
@@ -89,7 +89,7 @@ class Calls:
         self.open: dict[int, _Call] = {}
         """Those that have no outcome yet, by the id of their frame."""
         self.link = HostLink(path, largest_frame, silence_s, self)
-        self.directory = Directory(self.link.status)
+        self.model_index = ModelIndex(self.link.status)
         self.changed = asyncio.Event()
         """Set when the directory changes, and then another takes its place."""
 
@@ -134,7 +134,7 @@ class Calls:
                 self._on_shed("unsent")
                 sentence = f"{unsent} bytes wait to be sent to the model host"
                 raise OverloadedError(sentence, retry_after_s=1)
-            if not rows or model in self.directory.places:
+            if not rows or model in self.model_index.indices:
                 self._post(connection, call)  # else it goes out as soon as a version serves
         self.open[request_id] = call
         if self._sweep_timer is None:
@@ -160,28 +160,28 @@ class Calls:
             answer = Answer.decode(body)
             self.link.useless = 0
             # Looked up now: a version may be forgotten by the time that the request goes on.
-            outcome = Prediction(answer, self.directory.classes(call.model, answer.version))
+            outcome = Prediction(answer, self.model_index.classes(call.model, answer.version))
         elif kind == Kind.REFUSAL:
             refused = Refused.decode(body)
             if refused.reason == Refusal.OVERLOADED:
                 self.shedding.note(call.rows, call.left_s, refused)
-            outcome = self.directory.error(call.model, refused)
+            outcome = self.model_index.error(call.model, refused)
         self._end(request_id, outcome)
 
     def settle(self, status: HostStatus) -> None:
         """Take a new status in, and let those who waited for it go on."""
-        self.directory = Directory(status)
+        self.model_index = ModelIndex(status)
         self.changed.set()
         self.changed = asyncio.Event()
         connection = self.link.standing
         for request_id, call in list(self.open.items()):
             if not call.rows or call.posted:
                 continue
-            place = self.directory.places.get(call.model)
-            if place is None and not self.directory.awaited(call.model):
-                self._end(request_id, self.directory.refusal(call.model))
-            elif place is not None and connection is not None:
-                call.frame = with_model(call.frame, place)  # it may be another host's by now
+            index = self.model_index.indices.get(call.model)
+            if index is None and not self.model_index.awaited(call.model):
+                self._end(request_id, self.model_index.refusal(call.model))
+            elif index is not None and connection is not None:
+                call.frame = with_model(call.frame, index)  # it may be another host's by now
                 self._post(connection, call)
 
     def lose(self) -> None:

@@ -78,7 +78,7 @@ class HostChannel:
     @property
     def status(self) -> HostStatus:
         """What the host says of itself, or what must be said of it."""
-        return self._calls.directory.status
+        return self._calls.model_index.status
 
     def model(self, name: str | None = None) -> ModelStatus:
         """Return what is known of a model; None is the default one.
@@ -86,7 +86,7 @@ class HostChannel:
         Raises:
             NotFoundError: If there is none of that name.
         """
-        return self._calls.directory.model(name)
+        return self._calls.model_index.model(name)
 
     def serving_now(self, model: str | None = None, version: int = 0) -> LoadedModel | None:
         """Return what answers requests, or None where one must wait for it or there is none.
@@ -96,9 +96,9 @@ class HostChannel:
             version: 0 is its default one.
         """
         if model is None and not version:
-            return self._calls.directory.serving
+            return self._calls.model_index.serving
         try:
-            return self._calls.directory.version(model, version)
+            return self._calls.model_index.version(model, version)
         except ServiceError:
             return None
 
@@ -118,12 +118,12 @@ class HostChannel:
             NotReadyError: If none serves, or still none at the deadline, or too much waits, or the
                 version that is asked for is still being loaded.
         """
-        serving = self._calls.directory.serving
+        serving = self._calls.model_index.serving
         if model is None and not version and serving is not None:
             return serving
-        if self._calls.directory.awaited(model):
+        if self._calls.model_index.awaited(model):
             await self._hold(deadline, size, model)
-        return self._calls.directory.version(model, version)
+        return self._calls.model_index.version(model, version)
 
     async def _hold(self, deadline: float, size: int, model: str | None) -> None:
         """Wait until it is known whether a version of a model serves."""
@@ -135,7 +135,7 @@ class HostChannel:
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, deadline - self._clock())):
-                    while self._calls.directory.awaited(model):
+                    while self._calls.model_index.awaited(model):
                         await self._calls.changed.wait()
         finally:
             self._held -= size
@@ -172,8 +172,8 @@ class HostChannel:
             self._on_shed("full")
             raise OverloadedError(refused.sentence, retry_after_s=refused.retry_after_s)
         request_id = next(calls.ids)
-        place = calls.directory.places.get(model, 0)
-        frame = encode_predict(request_id, deadline, rows, pixels, place, version, or_default)
+        index = calls.model_index.indices.get(model, 0)
+        frame = encode_predict(request_id, deadline, rows, pixels, index, version, or_default)
         outcome = await calls.ask(request_id, frame, deadline, rows, model)
         assert isinstance(outcome, Prediction)  # noqa: S101 - PREDICT is answered with one
         return outcome
@@ -211,8 +211,8 @@ class HostChannel:
         serving = found.serving
         if not found.ready or serving is None or serving.loaded is None:
             raise not_ready(found)
-        place = self._calls.directory.places[model]
-        body = example_body(place, serving.version)
+        index = self._calls.model_index.indices[model]
+        body = example_body(index, serving.version)
         pixels = await self._ask_host(Kind.EXAMPLE, deadline, body)
         return np.frombuffer(pixels, np.uint8).reshape(serving.loaded.input_shape)
 

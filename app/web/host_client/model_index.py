@@ -31,7 +31,7 @@ _ERRORS: dict[Refusal, type[ServiceError]] = {
 }
 
 
-class Directory:
+class ModelIndex:
     """The host's status, prepared for looking things up. The name None is the default model's."""
 
     def __init__(self, status: HostStatus) -> None:
@@ -41,10 +41,10 @@ class Directory:
         """The default version of the default model."""
         names: dict[str | None, ModelStatus] = {model.name: model for model in status.models}
         self._models = names | {None: status.default}
-        places: dict[str | None, int] = {m.name: n for n, m in enumerate(status.models)}
-        places[None] = 0
-        self.places = {name: n for name, n in places.items() if self._models[name].ready}
-        """Where the models that are ready stand; a request gives its model's place."""
+        indices: dict[str | None, int] = {m.name: n for n, m in enumerate(status.models)}
+        indices[None] = 0
+        self.indices = {name: n for name, n in indices.items() if self._models[name].ready}
+        """Index of each ready model in the host's status; requests carry it."""
         self._classes = {
             (name, v.version): v.loaded.classes
             for name, model in self._models.items()

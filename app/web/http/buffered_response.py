@@ -19,19 +19,19 @@ Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 
 
-class FinalResponse(Response):
+class BufferedResponse(Response):
     """Sends what it was made of, packed if it is large, and the length of the body."""
 
     def __init__(  # not Flask's, which takes 20 µs
         self, body: bytes, headers: Headers, status: int = 200
     ) -> None:
         self._body = body
-        self._final_headers = headers
+        self._response_headers = headers
         self._status, self._status_code = _STATUS_LINES[status], status
 
     def final(self, environ: Environ) -> tuple[bytes, Headers]:
         """Return the body and the headers as the caller of a request gets them."""
-        body, headers = self._body, self._final_headers
+        body, headers = self._body, self._response_headers
         if len(body) > LARGE:
             body, headers = pack(body, headers, environ.get("HTTP_ACCEPT_ENCODING", ""))
         if self._status_code == _EMPTY:

@@ -9,7 +9,7 @@ import orjson
 from flask import request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from app.web.http.buffered_response import FinalResponse
+from app.web.http.buffered_response import BufferedResponse
 from app.web.http.environ import REQUEST_ID
 from app.web.http.errors import UNEXPECTED, ServiceError
 from app.web.http.responses import json_response
@@ -27,18 +27,18 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(Exception, lambda exc: unexpected(exc, request.environ))
 
 
-def error_response(exc: ServiceError) -> FinalResponse:
+def error_response(exc: ServiceError) -> BufferedResponse:
     """Return the response to a refused request. Under overload most are, so it is a short way."""
-    return FinalResponse(exc.body(), exc.headers(), exc.status)
+    return BufferedResponse(exc.body(), exc.headers(), exc.status)
 
 
-def unexpected(exc: Exception, environ: dict[str, Any]) -> FinalResponse:
+def unexpected(exc: Exception, environ: dict[str, Any]) -> BufferedResponse:
     """Log a failure of the service, and return the answer to the request that met it."""
     request_id, path = environ[REQUEST_ID], environ["PATH_INFO"]
     log.error("unexpected failure on %s", path, exc_info=exc, extra={"request_id": request_id})
     document = {"error": UNEXPECTED, "request_id": request_id}
     body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-    return FinalResponse(body, [("Content-Type", "application/json")], 500)
+    return BufferedResponse(body, [("Content-Type", "application/json")], 500)
 
 
 def _http_error(exc: HTTPException) -> Response:

@@ -1,6 +1,6 @@
 """Turns the JSON of `/predict` into pixels, and says exactly what is wrong where it cannot.
 
-The usual JSON takes the short way of `plain_instances`. Beside other keys, `bytes()` of a list
+The usual JSON takes the short way of `json_fast_path`. Beside other keys, `bytes()` of a list
 checks that every number is an integer from 0 to 255; unusual but right input (28 x 28 x 1, 255.0)
 goes through numpy. Only what is left is looked at number by number, to name the place.
 """

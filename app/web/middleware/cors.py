@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from app.config.origins import ANY
-from app.web.http.buffered_response import FinalResponse
+from app.web.http.buffered_response import BufferedResponse
 from app.web.http.errors import BadInputError
 
 _METHODS = "POST, GET"
@@ -40,7 +40,7 @@ class CrossOrigin:
         self._origins = origins
         self._tfs_takes = f"Content-Type, {_KEY_HEADERS}" if with_keys else "Content-Type"
 
-    def enter(self, environ: Environ) -> FinalResponse | None:
+    def enter(self, environ: Environ) -> BufferedResponse | None:
         """Answer the questions that browsers ask before a request; None for any other request.
 
         Raises:
@@ -88,13 +88,13 @@ def _is_of_tfs(environ: Environ) -> bool:
     return _TENSORFLOW_SERVING.fullmatch(environ["PATH_INFO"]) is not None
 
 
-def _allow(*, of_tfs: bool) -> FinalResponse:
+def _allow(*, of_tfs: bool) -> BufferedResponse:
     """Answer the question whether a page may send a request."""
     if of_tfs:
-        return FinalResponse(b"", [])
+        return BufferedResponse(b"", [])
     allowed = [
         ("Access-Control-Allow-Methods", _METHODS),
         ("Access-Control-Allow-Headers", _TAKES),
         ("Access-Control-Max-Age", _REMEMBER_S),
     ]
-    return FinalResponse(b"", allowed, 204)
+    return BufferedResponse(b"", allowed, 204)

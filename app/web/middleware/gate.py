@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from wsgiref.types import StartResponse, WSGIApplication
 
-    from app.web.http.buffered_response import FinalResponse
+    from app.web.http.buffered_response import BufferedResponse
     from app.web.http.held_bodies import HeldBodies
-    from app.web.middleware.request_log import Observer
+    from app.web.middleware.request_log import RequestLog
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -27,7 +27,7 @@ Headers = list[tuple[str, str]]
 class Layer(Protocol):
     """One concern of the gate."""
 
-    def enter(self, environ: Environ) -> FinalResponse | None:
+    def enter(self, environ: Environ) -> BufferedResponse | None:
         """Look at a request, and change its environment; a response ends it here.
 
         Raises:
@@ -44,26 +44,26 @@ class Gate:
     """Names requests, checks them, and notes how they end."""
 
     def __init__(
-        self, observer: Observer, layers: Sequence[Layer], held_bodies: HeldBodies
+        self, request_log: RequestLog, layers: Sequence[Layer], held_bodies: HeldBodies
     ) -> None:
         """Create a gate.
 
         Args:
-            observer: Told of every request.
+            request_log: Told of every request.
             layers: The outermost first.
             held_bodies: Counts what a request's body takes, until it leaves.
         """
-        self._observer = observer
+        self._request_log = request_log
         self._layers = layers
         self._held_bodies = held_bodies
 
-    def enter(self, environ: Environ) -> FinalResponse | None:
+    def enter(self, environ: Environ) -> BufferedResponse | None:
         """Let a request in, or return what it is answered here. Every one leaves, or is abandoned.
 
         Args:
             environ: The request's; the layers may change it.
         """
-        self._observer.begin(environ)
+        self._request_log.begin(environ)
         for layer in self._layers:
             try:
                 response = layer.enter(environ)
@@ -84,13 +84,13 @@ class Gate:
             headers: Of the answer.
         """
         self._held_bodies.release(environ)
-        self._observer.end(environ, status)
+        self._request_log.end(environ, status)
         return [*headers, *self._added(environ)]
 
     def abandon(self, environ: Environ) -> None:
         """Note that the client of a request has gone before its answer."""
         self._held_bodies.release(environ)
-        self._observer.end(environ)
+        self._request_log.end(environ)
 
     def _added(self, environ: Environ) -> Headers:
         added: Headers = []

@@ -7,7 +7,7 @@ import random
 import re
 from typing import TYPE_CHECKING, Any
 
-from app.telemetry.log_rate_limit import LineBudget, also
+from app.telemetry.log_rate_limit import LogRateLimit, also
 from app.web.http.environ import CALLER, REQUEST_ID, ROUTE, STARTED
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def new_request_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
-class Observer:
+class RequestLog:
     """Notes when requests come, and how they end."""
 
     def __init__(self, metrics: WebMetrics, clock: Callable[[], float], *, log_all: bool) -> None:
@@ -47,7 +47,7 @@ class Observer:
         self._metrics = metrics
         self._clock = clock
         self._log_all = log_all
-        self._lines = LineBudget(_MOST_LINES)
+        self._lines = LogRateLimit(_MOST_LINES)
 
     def begin(self, environ: Environ) -> None:
         """Note that a request came, and how it is called."""

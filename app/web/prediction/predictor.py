@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Environ = dict[str, Any]
 
 
-class Target(NamedTuple):
+class ModelRef(NamedTuple):
     """What is to answer; at most one of version and label is given."""
 
     model: str | None = None
@@ -40,15 +40,15 @@ class Predictor:
         self.channel = channel
         self._traffic = traffic
 
-    def name(self, target: Target) -> str:
+    def name(self, model_ref: ModelRef) -> str:
         """Give the name of a target's model."""
-        return target.model or self.channel.status.model
+        return model_ref.model or self.channel.status.model
 
-    def serving(self, target: Target, deadline: float, size: int = 0) -> LoadedModel:
+    def serving(self, model_ref: ModelRef, deadline: float, size: int = 0) -> LoadedModel:
         """Describe what is to answer; waits while the model's first version is being loaded.
 
         Args:
-            target: What the path names.
+            model_ref: What the path names.
             deadline: Clock reading after which nobody waits.
             size: Bytes that whoever waits holds.
 
@@ -56,15 +56,15 @@ class Predictor:
             NotFoundError: If there is no such model, or no such version or label of it serves.
             NotReadyError: If nothing of the model serves, or this version is still being loaded.
         """
-        serving = self.channel.serving(deadline, size, model=target.model)
-        if target.version or target.label is not None:
-            version = self._number(target)
-            serving = self.channel.serving(deadline, model=target.model, version=version)
+        serving = self.channel.serving(deadline, size, model=model_ref.model)
+        if model_ref.version or model_ref.label is not None:
+            version = self._number(model_ref)
+            serving = self.channel.serving(deadline, model=model_ref.model, version=version)
         return serving
 
     def predict(
         self,
-        target: Target,
+        model_ref: ModelRef,
         rows: int,
         pixels: bytes | memoryview,
         deadline: float,
@@ -73,7 +73,7 @@ class Predictor:
         """Have images classified.
 
         Args:
-            target: What the path names.
+            model_ref: What the path names.
             rows: Number of images.
             pixels: uint8, row-major, image after image, in the shape that `serving` gives.
             deadline: Clock reading after which nobody waits.
@@ -82,18 +82,18 @@ class Predictor:
         Raises:
             ServiceError: If there is no answer; the class says why.
         """
-        ask = partial(self.channel.predict, rows, pixels, deadline, model=target.model)
-        if target.label is not None:
-            number = self._number(target)
+        ask = partial(self.channel.predict, rows, pixels, deadline, model=model_ref.model)
+        if model_ref.label is not None:
+            number = self._number(model_ref)
             try:
                 return ask(version=number)
             except NotFoundError:  # the label moved on, and what it was on is gone
-                if self._number(target) == number:
+                if self._number(model_ref) == number:
                     raise
-                return ask(version=self._number(target))
-        if target.version:
-            return ask(version=target.version)
-        canary = self.canary(target.model, environ)
+                return ask(version=self._number(model_ref))
+        if model_ref.version:
+            return ask(version=model_ref.version)
+        canary = self.canary(model_ref.model, environ)
         return ask(version=canary, or_default=canary > 0)
 
     def canary(self, model: str | None, environ: Environ) -> int:
@@ -105,7 +105,7 @@ class Predictor:
         """
         return self._traffic.choose(self.channel.model(model), environ)
 
-    def _number(self, target: Target) -> int:
-        if target.label is None:
-            return target.version
-        return find_label(self.channel.model(target.model), target.label)
+    def _number(self, model_ref: ModelRef) -> int:
+        if model_ref.label is None:
+            return model_ref.version
+        return find_label(self.channel.model(model_ref.model), model_ref.label)

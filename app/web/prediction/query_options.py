@@ -25,7 +25,7 @@ _QUOTE_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryOptions:
     """What a request asks for beside its images."""
 
     prepare: Prepare = "auto"
@@ -60,10 +60,10 @@ class Asked:
         return fields | {"top"} if self.top_k else fields
 
 
-USUAL = Asked()
+USUAL = QueryOptions()
 
 
-def read_query(text: str) -> Asked:
+def read_query(text: str) -> QueryOptions:
     """Read a query.
 
     Args:
@@ -79,7 +79,7 @@ def read_query(text: str) -> Asked:
         if len(values) > 1:
             raise BadInputError(f"query parameter {name} stands {len(values)} times; give it once")
     one = {name: value for name, (value,) in arguments.items()}
-    return Asked(_read_prepare(one), _read_top_k(one), _read_fields(one))
+    return QueryOptions(_read_prepare(one), _read_top_k(one), _read_fields(one))
 
 
 def _read_prepare(arguments: dict[str, str]) -> Prepare:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
 
-from app.web.api.admin.commands import ORDERS, AnyOrder, Order, read_order
+from app.web.api.admin.commands import COMMANDS, AdminCommand, AnyCommand, read_command
 from app.web.http.admin_token import check_token
 from app.web.http.environ import REQUEST_ID, STARTED
 from app.web.http.errors import ConflictError, DeadlineError, NotFoundError, StoreAwayError
@@ -40,16 +40,18 @@ def admin_blueprint(channel: BlockingHost, token: str | None) -> Blueprint:
     @blueprint.post("/models/<name>/<action>")
     def change(name: str, action: str) -> Response:
         check_token(request.environ, token)
-        kind = ORDERS.get(action)
+        kind = COMMANDS.get(action)
         if kind is None:
-            raise NotFoundError(f"there is no action {action[:80]!r}; actions: {', '.join(ORDERS)}")
+            raise NotFoundError(
+                f"there is no action {action[:80]!r}; actions: {', '.join(COMMANDS)}"
+            )
         find_model(channel.status, name)
         return json_response(carry_out(channel, name, action, read_body_of(kind)))
 
     return blueprint
 
 
-def read_body_of(kind: type[AnyOrder]) -> AnyOrder:
+def read_body_of(kind: type[AnyCommand]) -> AnyCommand:
     """Read the body of the request that is being answered.
 
     Raises:
@@ -57,10 +59,12 @@ def read_body_of(kind: type[AnyOrder]) -> AnyOrder:
     """
     request_timeout_s(request.environ, TIMEOUT_MS)
     body = read_body(request.environ, _MAX_BODY_BYTES, "an order is a few fields")
-    return read_order(body, kind)
+    return read_command(body, kind)
 
 
-def carry_out(channel: BlockingHost, name: str, action: str, order: Order) -> dict[str, Any]:
+def carry_out(
+    channel: BlockingHost, name: str, action: str, command: AdminCommand
+) -> dict[str, Any]:
     """Have the model host make a change; gives its audit line.
 
     Raises:
@@ -70,10 +74,10 @@ def carry_out(channel: BlockingHost, name: str, action: str, order: Order) -> di
     """
     environ = request.environ
     deadline = environ[STARTED] + request_timeout_s(environ, TIMEOUT_MS)
-    by = f"{order.by or 'http'}@{environ.get('REMOTE_ADDR', 'unknown')}"
-    asked = {"action": action, "model": name, **order.model_dump(), "by": by}
+    by = f"{command.by or 'http'}@{environ.get('REMOTE_ADDR', 'unknown')}"
+    command_document = {"action": action, "model": name, **command.model_dump(), "by": by}
     try:
-        outcome = channel.admin(asked, deadline)
+        outcome = channel.admin(command_document, deadline)
     except DeadlineError:
         sentence = "the model host has not answered in time; the change may be made all the same"
         raise DeadlineError(f"{sentence}: GET /models/{name} tells") from None

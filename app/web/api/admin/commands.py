@@ -7,13 +7,13 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.web.http.errors import BadInputError
-from app.web.http.integral_float import WHOLE
+from app.web.http.integral_float import INTEGRAL_FLOAT
 from app.web.http.null_fields import NullIsMissing
 from model_store.control.document import HeaderName  # noqa: TC001 - pydantic needs it at run time
 from model_store.control.labels import Label  # noqa: TC001 - likewise
 from model_store.control.version_policy import PolicyText  # noqa: TC001 - likewise
 
-Version = Annotated[int, Field(ge=1, lt=10**18), WHOLE]
+Version = Annotated[int, Field(ge=1, lt=10**18), INTEGRAL_FLOAT]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Who = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._+@-]{1,64}$")]
 Why = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -21,7 +21,7 @@ Why = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 _MOST_QUOTED = 80
 
 
-class Order(NullIsMissing):
+class AdminCommand(NullIsMissing):
     """What every action takes."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -31,7 +31,7 @@ class Order(NullIsMissing):
     reason: Why | None = None
 
 
-class OfVersion(Order):
+class OfVersion(AdminCommand):
     """An action on one version."""
 
     version: Version
@@ -44,13 +44,13 @@ class Promote(OfVersion):
     """Even if it did not pass a trial."""
 
 
-class Rollback(Order):
+class Rollback(AdminCommand):
     """Go back, by default to the version before."""
 
     version: Version | None = None
 
 
-class PointLabel(Order):
+class PointLabel(AdminCommand):
     """Point a label at a version; null takes the label away."""
 
     label: Label
@@ -58,7 +58,7 @@ class PointLabel(Order):
     force: bool = False
 
 
-class Split(Order):
+class Split(AdminCommand):
     """Give a label's version a share; 0 percent ends it."""
 
     percent: Percent
@@ -80,31 +80,31 @@ class StartShadow(Split):
     label: Label = "shadow"
 
 
-class SetPolicy(Order):
+class SetPolicy(AdminCommand):
     """Decide which versions are loaded; null leaves it to the service's setting."""
 
     policy: PolicyText | None
 
 
-ORDERS: dict[str, type[Order]] = {
+COMMANDS: dict[str, type[AdminCommand]] = {
     "promote": Promote,
     "rollback": Rollback,
     "pin": OfVersion,
-    "unpin": Order,
+    "unpin": AdminCommand,
     "quarantine": OfVersion,
     "release": OfVersion,
     "label": PointLabel,
     "canary": StartCanary,
     "shadow": StartShadow,
     "policy": SetPolicy,
-    "load": Order,
-    "unload": Order,
+    "load": AdminCommand,
+    "unload": AdminCommand,
 }
 
-AnyOrder = TypeVar("AnyOrder", bound=BaseModel)
+AnyCommand = TypeVar("AnyCommand", bound=BaseModel)
 
 
-def read_order(body: bytes, kind: type[AnyOrder]) -> AnyOrder:
+def read_command(body: bytes, kind: type[AnyCommand]) -> AnyCommand:
     """Parse and check a JSON object; nothing at all is an empty one.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.web.api.admin.commands import ORDERS
+from app.web.api.admin.commands import COMMANDS
 from app.web.openapi.common import TOKEN
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.schemas import (
@@ -89,13 +89,13 @@ def operations(_facts: Facts) -> list[Operation]:
             answers={200: version},
             refusals=(404, 503),
         ),
-        *map(_change, ORDERS),
+        *map(_change, COMMANDS),
     ]
 
 
 def _change(action: str) -> Operation:
     summary, example = _ACTIONS[action]
-    kind = ORDERS[action]
+    kind = COMMANDS[action]
     body: Json = {"content": json_of(component(_name(action)), example=example)}
     body["required"] = any(field.is_required() for field in kind.model_fields.values())
     made = answer("The change's audit line.", json_of(component("Change")))
@@ -118,7 +118,7 @@ def _name(action: str) -> str:
 
 def schemas(_facts: Facts) -> dict[str, Json]:
     """Describe models, versions, shares of traffic and changes."""
-    orders = {_name(action): of_model(kind) for action, kind in ORDERS.items()}
+    orders = {_name(action): of_model(kind) for action, kind in COMMANDS.items()}
     trouble = {"store_trouble": either(STRING, NULL)}
     model = record(
         {

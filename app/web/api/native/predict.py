@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flask import Blueprint, request
 
 from app.ipc.status import Shape
-from app.web.http.buffered_response import FinalResponse
+from app.web.http.buffered_response import BufferedResponse
 from app.web.http.environ import STARTED
 from app.web.http.errors import UnsupportedMediaTypeError
 from app.web.http.request_body import media_type, read_body, request_timeout_s
@@ -20,7 +20,7 @@ from app.web.inputs.multipart import decode_form
 from app.web.inputs.npy import decode_npy
 from app.web.inputs.raw import decode_raw_pixels
 from app.web.prediction.lookup import version_number
-from app.web.prediction.predictor import Target
+from app.web.prediction.predictor import ModelRef
 from app.web.prediction.query_options import PARAMETERS, USUAL, read_query
 from app.web.prediction.responses import (
     ANYTHING,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from app.web.inputs.images import Picture
     from app.web.inputs.picture_reader import PictureReader, Prepare
     from app.web.prediction.predictor import Predictor
-    from app.web.prediction.query_options import Asked
+    from app.web.prediction.query_options import QueryOptions
 
 Environ = dict[str, Any]
 
@@ -107,32 +107,32 @@ def predict_blueprint(
     def predict(
         name: str | None = None, version: str | None = None, label: str | None = None
     ) -> Response:
-        return answer(Target(name, version_number(version) if version else 0, label))
+        return answer(ModelRef(name, version_number(version) if version else 0, label))
 
     for rule in GLYPH:
         blueprint.add_url_rule(rule, None, predict, methods=("POST",))
 
-    def answer(target: Target) -> Response:
+    def answer(model_ref: ModelRef) -> Response:
         environ = request.environ
-        timeout_s, decode, asked, form = read_head(environ, timeout_ms)
+        timeout_s, decode, options, form = read_head(environ, timeout_ms)
         deadline = environ[STARTED] + timeout_s
         body = read_body(environ, max_body_bytes)
         decode = decode or _decoder_of(body, media_type(environ))
-        model = predictor.serving(target, deadline, len(body))
-        if asked.top_k:
-            asked.check_classes(len(model.classes))
+        model = predictor.serving(model_ref, deadline, len(body))
+        if options.top_k:
+            options.check_classes(len(model.classes))
         shape = model.input_shape
-        pictures = partial(_read_pictures, reader, shape, asked.prepare, deadline)
-        if asked.prepare == "always" and decode is decode_npy:
+        pictures = partial(_read_pictures, reader, shape, options.prepare, deadline)
+        if options.prepare == "always" and decode is decode_npy:
             decode = partial(decode_npy, always=True)
         images = decode(body, shape, max_images, pictures)
-        prediction = predictor.predict(target, images.rows, images.pixels, deadline, environ)
-        name = predictor.name(target)
+        prediction = predictor.predict(model_ref, images.rows, images.pixels, deadline, environ)
+        name = predictor.name(model_ref)
         if form != JSON:
             return _numbers(prediction, name, form)
-        if asked is USUAL and images.notes is None:
+        if options is USUAL and images.notes is None:
             return usual_response(prediction, name)
-        return _json(_chosen(prediction, name, asked, images, shape), prediction)
+        return _json(_chosen(prediction, name, options, images, shape), prediction)
 
     return blueprint
 
@@ -143,7 +143,7 @@ class Head(NamedTuple):
     timeout_s: float
     decode: _Decoder | None
     """None where the content of the body must say what it is."""
-    asked: Asked
+    options: QueryOptions
     form: str
     """Media type of the answer."""
 
@@ -161,19 +161,19 @@ def read_head(environ: Environ, timeout_ms: int) -> Head:
     timeout_s = request_timeout_s(environ, timeout_ms)
     decode = DECODERS.get(environ.get("CONTENT_TYPE", "")) or _decoder(media_type(environ))
     query = environ.get("QUERY_STRING")
-    asked = read_query(query) if query else USUAL
+    options = read_query(query) if query else USUAL
     accept = environ.get("HTTP_ACCEPT", "")
-    form = JSON if accept in ANYTHING else choose_form(accept, needs_json=asked.needs_json)
-    return Head(timeout_s, decode, asked, form)
+    form = JSON if accept in ANYTHING else choose_form(accept, needs_json=options.needs_json)
+    return Head(timeout_s, decode, options, form)
 
 
-def usual_response(prediction: Prediction, model: str) -> FinalResponse:
+def usual_response(prediction: Prediction, model: str) -> BufferedResponse:
     """Answer a request that asked for nothing in particular."""
     return _json(encode_predictions(prediction, model), prediction)
 
 
-def _json(encoded: bytes, prediction: Prediction) -> FinalResponse:
-    return FinalResponse(encoded, [_JSON, ("Server-Timing", server_timing(prediction.answer))])
+def _json(encoded: bytes, prediction: Prediction) -> BufferedResponse:
+    return BufferedResponse(encoded, [_JSON, ("Server-Timing", server_timing(prediction.answer))])
 
 
 def _decoder(kind: str) -> _Decoder | None:
@@ -201,11 +201,11 @@ def _unsupported(kind: str) -> UnsupportedMediaTypeError:
 
 
 def _chosen(
-    prediction: Prediction, model: str, asked: Asked, images: Images, shape: Shape
+    prediction: Prediction, model: str, options: QueryOptions, images: Images, shape: Shape
 ) -> bytes:
-    fields = asked.fields_of(pictures=images.notes is not None)
+    fields = options.fields_of(pictures=images.notes is not None)
     return encode_fields(
-        prediction, model, fields=fields, top_k=asked.top_k, images=images, shape=shape
+        prediction, model, fields=fields, top_k=options.top_k, images=images, shape=shape
     )
 
 
@@ -217,4 +217,4 @@ def _numbers(prediction: Prediction, model: str, form: str) -> Response:
         ("Glyph-Model", model),
         ("Glyph-Version", str(answer.version)),
     ]
-    return FinalResponse(encode_numbers(answer.probabilities, form), headers)
+    return BufferedResponse(encode_numbers(answer.probabilities, form), headers)

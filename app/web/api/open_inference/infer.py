@@ -13,7 +13,7 @@ from app.web.api.open_inference.tensors import read_pixels
 from app.web.http.environ import STARTED
 from app.web.http.request_body import read_body, request_timeout_s
 from app.web.prediction.lookup import version_number
-from app.web.prediction.predictor import Target
+from app.web.prediction.predictor import ModelRef
 from app.web.prediction.routes import OPEN_INFERENCE
 
 if TYPE_CHECKING:
@@ -43,27 +43,27 @@ def infer_blueprint(
     blueprint = Blueprint("infer", __name__)
 
     def infer(name: str, version: str | None = None) -> Response:
-        return answer(Target(name, version_number(version) if version else 0))
+        return answer(ModelRef(name, version_number(version) if version else 0))
 
     for rule in OPEN_INFERENCE:
         blueprint.add_url_rule(rule, None, infer, methods=("POST",))
 
-    def answer(target: Target) -> Response:
+    def answer(model_ref: ModelRef) -> Response:
         environ = request.environ
         timeout_s = request_timeout_s(environ, timeout_ms)
         body = read_body(environ, max_body_bytes)
-        asked = read_request(body, environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH"))
-        deadline = environ[STARTED] + (asked.timeout_s or timeout_s)
-        serving = predictor.serving(target, deadline, len(body))
+        inference = read_request(body, environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH"))
+        deadline = environ[STARTED] + (inference.timeout_s or timeout_s)
+        serving = predictor.serving(model_ref, deadline, len(body))
         shape = serving.input_shape
         pixels: bytes | memoryview
-        if asked.input.datatype == FILES:
-            files = read_files(asked.input, max_images)
-            rows, pixels, notes = reader.read(files, shape, asked.prepare, deadline, name_of)
+        if inference.input.datatype == FILES:
+            files = read_files(inference.input, max_images)
+            rows, pixels, notes = reader.read(files, shape, inference.prepare, deadline, name_of)
         else:
-            rows, pixels = read_pixels(asked.input, shape, max_images)
+            rows, pixels = read_pixels(inference.input, shape, max_images)
             notes = None
-        prediction = predictor.predict(target, rows, pixels, deadline, environ)
-        return write_response(asked, prediction, predictor.name(target), notes)
+        prediction = predictor.predict(model_ref, rows, pixels, deadline, environ)
+        return write_response(inference, prediction, predictor.name(model_ref), notes)
 
     return blueprint

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.web.api.open_inference.tensors import INPUT, Tensor
 from app.web.http.errors import BadInputError
-from app.web.http.integral_float import WHOLE
+from app.web.http.integral_float import INTEGRAL_FLOAT
 from app.web.http.json_parsing import describe_fault, parse_json
 from app.web.http.request_body import LONGEST_TIMEOUT_MS
 from app.web.inputs.picture_reader import Prepare  # noqa: TC001 - pydantic needs it at run time
@@ -35,21 +35,21 @@ class _Lenient(BaseModel):
 
 
 class _InputParameters(_Lenient):
-    binary_data_size: Annotated[int, Field(ge=0), WHOLE] | None = None
+    binary_data_size: Annotated[int, Field(ge=0), INTEGRAL_FLOAT] | None = None
     shared_memory_region: Any = None
 
 
 class _Input(_Lenient):
     name: str
     datatype: str
-    shape: Annotated[list[Annotated[int, WHOLE]], Field(max_length=_MOST_DIMENSIONS)]
+    shape: Annotated[list[Annotated[int, INTEGRAL_FLOAT]], Field(max_length=_MOST_DIMENSIONS)]
     parameters: _InputParameters | None = None
     data: Any = None  # not a list of anything: to look at each number takes longer than all else
 
 
 class _OutputParameters(_Lenient):
     binary_data: bool | None = None
-    classification: Annotated[int, Field(ge=0), WHOLE] | None = None
+    classification: Annotated[int, Field(ge=0), INTEGRAL_FLOAT] | None = None
     shared_memory_region: Any = None
 
 
@@ -60,7 +60,7 @@ class _Output(_Lenient):
 
 class _RequestParameters(_Lenient):
     binary_data_output: bool | None = None
-    timeout: Annotated[int, Field(ge=0, le=_LONGEST_US), WHOLE] | None = None
+    timeout: Annotated[int, Field(ge=0, le=_LONGEST_US), INTEGRAL_FLOAT] | None = None
     prepare: Prepare | None = None
 
 
@@ -71,7 +71,7 @@ class _Request(_Lenient):
     parameters: _RequestParameters | None = None
 
 
-class Wanted(NamedTuple):
+class OutputOptions(NamedTuple):
     """How the output is to be written."""
 
     binary: bool = False
@@ -84,7 +84,7 @@ class InferenceRequest(NamedTuple):
     """What is asked."""
 
     input: Tensor
-    wanted: Wanted = Wanted()
+    output: OutputOptions = OutputOptions()
     id: str | None = None
     """To be given back."""
     timeout_s: float | None = None
@@ -106,12 +106,12 @@ def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
     view = memoryview(body)
     length = _header_length(header_length, len(body))
     if not length and header_length is not None:
-        return InferenceRequest(Tensor(INPUT, "UINT8", None, view), Wanted(binary=True))
+        return InferenceRequest(Tensor(INPUT, "UINT8", None, view), OutputOptions(binary=True))
     request = _parse(view[:length])
     parameters = request.parameters or _RequestParameters()
     return InferenceRequest(
         _tensor(request, view[length:]),
-        _wanted(request.outputs, binary=bool(parameters.binary_data_output)),
+        _output_options(request.outputs, binary=bool(parameters.binary_data_output)),
         request.id,
         parameters.timeout / 1e6 if parameters.timeout else None,
         parameters.prepare or "auto",
@@ -176,9 +176,9 @@ def _tensor(request: _Request, binary: memoryview) -> Tensor:
     return Tensor(given.name, given.datatype, tuple(given.shape), data)
 
 
-def _wanted(outputs: list[_Output] | None, *, binary: bool) -> Wanted:
+def _output_options(outputs: list[_Output] | None, *, binary: bool) -> OutputOptions:
     if not outputs:
-        return Wanted(binary)
+        return OutputOptions(binary)
     for output in outputs:
         if output.name != OUTPUT:
             name = output.name[:_QUOTE_LENGTH]
@@ -192,4 +192,4 @@ def _wanted(outputs: list[_Output] | None, *, binary: bool) -> Wanted:
         )
     if parameters.binary_data is not None:
         binary = parameters.binary_data
-    return Wanted(binary, parameters.classification or 0)
+    return OutputOptions(binary, parameters.classification or 0)

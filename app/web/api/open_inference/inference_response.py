@@ -9,7 +9,7 @@ import orjson
 
 from app.web.api.open_inference.files import LENGTH
 from app.web.api.open_inference.inference_request import HEADER_LENGTH, OUTPUT
-from app.web.http.buffered_response import FinalResponse
+from app.web.http.buffered_response import BufferedResponse
 from app.web.prediction.responses import server_timing
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def write_response(
     prediction: Prediction,
     model: str,
     notes: Sequence[tuple[str, ...]] | None = None,
-) -> FinalResponse:
+) -> BufferedResponse:
     """Answer a request.
 
     Args:
@@ -43,16 +43,16 @@ def write_response(
         document["id"] = request.id
     if notes is not None:  # as text: a parameter is no list
         document["parameters"] = {"notes": orjson.dumps(notes).decode()}
-    top = request.wanted.top
+    top = request.output.top
     output = _classification(prediction, top) if top else _probabilities(prediction)
-    if not request.wanted.binary:
+    if not request.output.binary:
         document["outputs"] = [output]
-        return FinalResponse(_dump(document), [_JSON, *headers])
+        return BufferedResponse(_dump(document), [_JSON, *headers])
     data = output.pop("data")
     binary = _strings(data) if top else data.tobytes()
     document["outputs"] = [output | {"parameters": {"binary_data_size": len(binary)}}]
     text = _dump(document)
-    return FinalResponse(text + binary, [_BYTES, (HEADER_LENGTH, str(len(text))), *headers])
+    return BufferedResponse(text + binary, [_BYTES, (HEADER_LENGTH, str(len(text))), *headers])
 
 
 def _probabilities(prediction: Prediction) -> dict[str, Any]:

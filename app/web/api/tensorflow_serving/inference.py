@@ -11,7 +11,7 @@ from app.web.api.tensorflow_serving.documents import parse_object
 from app.web.api.tensorflow_serving.errors import InvalidArgumentError, TfServingError
 from app.web.api.tensorflow_serving.responses import METHOD, encode_outputs
 from app.web.api.tensorflow_serving.tensors import SIGNATURE
-from app.web.http.buffered_response import FinalResponse
+from app.web.http.buffered_response import BufferedResponse
 from app.web.http.environ import STARTED
 from app.web.http.errors import NotFoundError
 from app.web.http.json_parsing import describe
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flask import Response
 
     from app.ipc.status import LoadedModel
-    from app.web.api.tensorflow_serving.paths import Asked
+    from app.web.api.tensorflow_serving.paths import ParsedPath
     from app.web.host_client.client import Prediction
     from app.web.prediction.predictor import Predictor
 
@@ -40,24 +40,24 @@ class Inference:
         self._max_images = max_images
         self._max_body_bytes = max_body_bytes
 
-    def predict(self, asked: Asked) -> Response:
+    def predict(self, parsed: ParsedPath) -> Response:
         """Answer `:predict`.
 
         Raises:
             ServiceError: If there is no answer; the class says why.
         """
         deadline, body = self._receive()
-        model = self._serving(asked, deadline, body)
+        model = self._serving(parsed, deadline, body)
         key, rows, pixels = decode_images(body, model.input_shape, self._max_images)
         try:
             prediction = self._predictor.predict(
-                asked.target, rows, pixels, deadline, request.environ
+                parsed.model_ref, rows, pixels, deadline, request.environ
             )
         except NotFoundError:  # it has gone meanwhile
-            raise asked.unknown() from None
-        return prediction_response(asked.model, prediction, key)
+            raise parsed.unknown() from None
+        return prediction_response(parsed.model, prediction, key)
 
-    def refuse(self, asked: Asked) -> Response:
+    def refuse(self, parsed: ParsedPath) -> Response:
         """Answer `:classify` and `:regress` as for a signature that is for `:predict` alone.
 
         Raises:
@@ -67,12 +67,12 @@ class Inference:
         document = parse_object(body)
         name = signature_of(document)
         _check_examples(document)
-        self._serving(asked, deadline, body)
+        self._serving(parsed, deadline, body)
         if name != SIGNATURE:
             raise InvalidArgumentError(f"No signature was found with the name: {name}")
         raise InvalidArgumentError(
-            f"Expected {_KINDS[asked.action]} signature method_name to be "
-            f"{METHOD % asked.action}. Was: {METHOD % 'predict'}"
+            f"Expected {_KINDS[parsed.action]} signature method_name to be "
+            f"{METHOD % parsed.action}. Was: {METHOD % 'predict'}"
         )
 
     def _receive(self) -> tuple[float, bytes]:
@@ -82,12 +82,12 @@ class Inference:
         body = read_body(environ, self._max_body_bytes)
         return environ[STARTED] + timeout_s, body
 
-    def _serving(self, asked: Asked, deadline: float, body: bytes) -> LoadedModel:
+    def _serving(self, parsed: ParsedPath, deadline: float, body: bytes) -> LoadedModel:
         try:
-            return self._predictor.serving(asked.target, deadline, len(body))
+            return self._predictor.serving(parsed.model_ref, deadline, len(body))
         except (NotFoundError, TfServingError):
             signature_of(parse_object(body))  # there, what is wrong with it is found first
-            raise asked.unknown() from None
+            raise parsed.unknown() from None
 
 
 def _check_examples(document: dict[str, Any]) -> None:
@@ -101,7 +101,7 @@ def _check_examples(document: dict[str, Any]) -> None:
             raise InvalidArgumentError(f"{found}; an object is expected")
 
 
-def prediction_response(model: str, prediction: Prediction, key: str) -> FinalResponse:
+def prediction_response(model: str, prediction: Prediction, key: str) -> BufferedResponse:
     """Answer `:predict`.
 
     Args:
@@ -116,4 +116,4 @@ def prediction_response(model: str, prediction: Prediction, key: str) -> FinalRe
         ("Glyph-Version", str(answer.version)),
         ("Server-Timing", server_timing(answer)),
     ]
-    return FinalResponse(encode_outputs(answer.probabilities, key), headers)
+    return BufferedResponse(encode_outputs(answer.probabilities, key), headers)

@@ -12,7 +12,7 @@ from app.web.api.tensorflow_serving.errors import (
     ServableNotFoundError,
     TfServingError,
 )
-from app.web.prediction.predictor import Target
+from app.web.prediction.predictor import ModelRef
 
 if TYPE_CHECKING:
     Environ = dict[str, Any]
@@ -31,7 +31,7 @@ _FEW_DIGITS = 19
 """Of the largest version; int() raises on thousands of them."""
 
 
-class Asked(NamedTuple):
+class ParsedPath(NamedTuple):
     """What a path asks for; at most one of version and label is given."""
 
     action: str
@@ -41,7 +41,7 @@ class Asked(NamedTuple):
     label: str | None
 
     @property
-    def target(self) -> Target:
+    def model_ref(self) -> ModelRef:
         """What is to answer.
 
         Raises:
@@ -49,7 +49,7 @@ class Asked(NamedTuple):
         """
         if self.version == 0:  # to the predictor this is the default version
             raise self.unknown()
-        return Target(self.model, self.version or 0, self.label)
+        return ModelRef(self.model, self.version or 0, self.label)
 
     def unknown(self) -> TfServingError:
         """Say that nothing serves what is asked for."""
@@ -62,7 +62,7 @@ class Asked(NamedTuple):
         return ServableNotFoundError(f"Servable not found for request: {found}")
 
 
-def asked_by(environ: Environ) -> Asked:
+def parse_request_path(environ: Environ) -> ParsedPath:
     """Tell what a request asks for.
 
     Raises:
@@ -76,7 +76,7 @@ def asked_by(environ: Environ) -> Asked:
 
 
 @lru_cache(maxsize=256)
-def parse(method: str, path: str) -> Asked:
+def parse(method: str, path: str) -> ParsedPath:
     """Take a path apart.
 
     Args:
@@ -101,7 +101,7 @@ def parse(method: str, path: str) -> Asked:
     number = _number(version) if version is not None else None
     if not name:
         raise InvalidArgumentError("Missing model name in request.")
-    return Asked(action, unquote(name), number, unquote(label) if label is not None else None)
+    return ParsedPath(action, unquote(name), number, unquote(label) if label is not None else None)
 
 
 def _number(text: str) -> int:

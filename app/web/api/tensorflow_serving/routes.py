@@ -8,7 +8,7 @@ from flask import Blueprint, request
 from werkzeug.routing import BaseConverter
 
 from app.web.api.tensorflow_serving.inference import Inference
-from app.web.api.tensorflow_serving.paths import asked_by
+from app.web.api.tensorflow_serving.paths import parse_request_path
 from app.web.api.tensorflow_serving.status import About
 from app.web.http.environ import ROUTE
 from app.web.prediction.routes import TF_SERVING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flask import Response
     from flask.blueprints import BlueprintSetupState
 
-    from app.web.api.tensorflow_serving.paths import Asked
+    from app.web.api.tensorflow_serving.paths import ParsedPath
     from app.web.prediction.predictor import Predictor
 
 _WHICH = ("", "/versions/<version>", "/labels/<label>")
@@ -31,7 +31,7 @@ _RULES: dict[str, Iterable[str]] = {
     "/v1/<rest:rest>": _METHODS,
     "/V1/<rest:rest>": _METHODS,
 }
-"""Names for what is asked most, in metrics; what a path means is found out by `asked_by`."""
+"""Route names for metrics; `parse_request_path` reads the path itself."""
 
 
 class _Rest(BaseConverter):
@@ -41,11 +41,11 @@ class _Rest(BaseConverter):
     part_isolating = False
 
 
-def _predicting(asked: Asked) -> str:
+def _predicting(parsed: ParsedPath) -> str:
     of_model, of_version, of_label = TF_SERVING
-    if asked.label is not None:
+    if parsed.label is not None:
         return of_label
-    return of_model if asked.version is None else of_version
+    return of_model if parsed.version is None else of_version
 
 
 def tf_serving_blueprint(
@@ -75,10 +75,10 @@ def tf_serving_blueprint(
     }
 
     def answer(**_parts: str) -> Response:
-        asked = asked_by(request.environ)
-        if asked.action == "predict":  # in metrics too, however the path was written
-            request.environ[ROUTE] = _predicting(asked)
-        return answers[asked.action](asked)
+        parsed = parse_request_path(request.environ)
+        if parsed.action == "predict":  # in metrics too, however the path was written
+            request.environ[ROUTE] = _predicting(parsed)
+        return answers[parsed.action](parsed)
 
     @blueprint.record
     def prepare(state: BlueprintSetupState) -> None:

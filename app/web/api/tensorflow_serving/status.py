@@ -16,7 +16,7 @@ from app.web.http.request_body import request_timeout_s
 
 if TYPE_CHECKING:
     from app.ipc.status import ModelStatus
-    from app.web.api.tensorflow_serving.paths import Asked
+    from app.web.api.tensorflow_serving.paths import ParsedPath
     from app.web.prediction.predictor import Predictor
 
 
@@ -31,31 +31,31 @@ class About:
         self._channel = predictor.channel
         self._timeout_ms = timeout_ms
 
-    def status(self, asked: Asked) -> Response:
+    def status(self, parsed: ParsedPath) -> Response:
         """Tell in which state the versions of a model are; 200 whatever it is.
 
         Raises:
             TfServingError: If there is no such model, version or label.
             NotReadyError: If that is not known yet.
         """
-        model = self._find(asked)
-        number = asked.version
-        if asked.label is not None:
+        model = self._find(parsed)
+        number = parsed.version
+        if parsed.label is not None:
             if model is None:
-                raise asked.unknown()
-            number = _labelled(model, asked)
+                raise parsed.unknown()
+            number = _labelled(model, parsed)
         versions = model.versions if model is not None else ()
         if number is not None:
             versions = tuple(version for version in versions if version.version == number)
         if model is None or not versions:
             found = "any versions" if number is None else f"version {number}"
-            raise ServableNotFoundError(f"Could not find {found} of model {asked.model}")
+            raise ServableNotFoundError(f"Could not find {found} of model {parsed.model}")
         answers = number if number is not None else model.default
         ready = model.ready and any(v.version == answers and v.state == "serving" for v in versions)
         headers = {"Glyph-Ready": str(ready).lower()}
-        return _tell(describe_states(versions), asked.model, answers, headers)
+        return _tell(describe_states(versions), parsed.model, answers, headers)
 
-    def metadata(self, asked: Asked) -> Response:
+    def metadata(self, parsed: ParsedPath) -> Response:
         """Tell what the signature of a version takes and gives.
 
         Raises:
@@ -65,42 +65,42 @@ class About:
         environ = request.environ
         deadline = environ[STARTED] + request_timeout_s(environ, self._timeout_ms)
         try:
-            loaded = self._predictor.serving(asked.target, deadline)
+            loaded = self._predictor.serving(parsed.model_ref, deadline)
         except NotFoundError:
-            raise asked.unknown() from None
-        model = self._channel.model(asked.model)
-        number = asked.version or model.default or 0
-        if asked.label is not None:
-            number = model.labels[asked.label]
-        return _tell(describe_signature(asked.model, number, loaded), asked.model, number)
+            raise parsed.unknown() from None
+        model = self._channel.model(parsed.model)
+        number = parsed.version or model.default or 0
+        if parsed.label is not None:
+            number = model.labels[parsed.label]
+        return _tell(describe_signature(parsed.model, number, loaded), parsed.model, number)
 
-    def _find(self, asked: Asked) -> ModelStatus | None:
+    def _find(self, parsed: ParsedPath) -> ModelStatus | None:
         """Find a model of which versions are known.
 
         Raises:
             NotReadyError: If they are not known yet.
         """
         status = self._channel.status
-        found = next((model for model in status.models if model.name == asked.model), None)
+        found = next((model for model in status.models if model.name == parsed.model), None)
         if found is None and not status.settled:
             raise not_ready(status.default)
-        if found is not None and asked.version is not None:
-            known = any(version.version == asked.version for version in found.versions)
+        if found is not None and parsed.version is not None:
+            known = any(version.version == parsed.version for version in found.versions)
             if not (known or found.complete):
-                raise not_yet(f"version {asked.version} of {found.name}")
+                raise not_yet(f"version {parsed.version} of {found.name}")
         if found is not None and found.starting and not found.versions:
             raise not_ready(found)
         return found
 
 
-def _labelled(model: ModelStatus, asked: Asked) -> int:
+def _labelled(model: ModelStatus, parsed: ParsedPath) -> int:
     """Find the version that the label asked for points at."""
-    label = asked.label or ""
+    label = parsed.label or ""
     if label in model.labels:
         return model.labels[label]
     if not model.complete:
         raise not_yet(f"label {label[:80]!r} of {model.name}")
-    raise asked.unknown()
+    raise parsed.unknown()
 
 
 def _tell(

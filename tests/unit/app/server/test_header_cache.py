@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from gunicorn.asgi.parser import CallbackRequest, PythonProtocol
 
-from app.server.header_cache import KnownHead
+from app.server.header_cache import HeaderCache
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %s\r\nAccept: */*\r\n\r\n"
 
 
-def learn(data: bytes) -> KnownHead | None:
+def learn(data: bytes) -> HeaderCache | None:
     """Have gunicorn's parser read a request, and remember its head."""
     parser = PythonProtocol()
     parser.feed(data)
-    return KnownHead.learn(data, CallbackRequest.from_parser(parser))
+    return HeaderCache.learn(data, CallbackRequest.from_parser(parser))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from app.web.http.buffered_response import FinalResponse
+from app.web.http.buffered_response import BufferedResponse
 from app.web.http.flask_app import FlaskApp
 
 LARGE = json.dumps([number / 7 for number in range(2000)]).encode()
@@ -21,7 +21,9 @@ def answer():
 
     def ask(body, accepted=None, kind=JSON):
         app = FlaskApp(__name__, static_folder=None)
-        app.add_url_rule("/", view_func=lambda: FinalResponse(body, [kind, ("Glyph-Model", "a")]))
+        app.add_url_rule(
+            "/", view_func=lambda: BufferedResponse(body, [kind, ("Glyph-Model", "a")])
+        )
         return app.test_client().get("/", headers={"Accept-Encoding": accepted} if accepted else {})
 
     return ask

@@ -7,13 +7,13 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.web.http.integral_float import WHOLE
+from app.web.http.integral_float import INTEGRAL_FLOAT
 
 
 class Model(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    count: Annotated[int, WHOLE]
+    count: Annotated[int, INTEGRAL_FLOAT]
 
 
 @pytest.mark.parametrize("text", ["2", "2.0", "2e0", "0.2e1"])

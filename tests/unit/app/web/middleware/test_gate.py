@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from app.web.http.buffered_response import FinalResponse
+from app.web.http.buffered_response import BufferedResponse
 from app.web.http.environ import REQUEST_ID, STARTED
 from app.web.http.errors import NotFoundError, UnauthenticatedError
 from app.web.http.held_bodies import HeldBodies
 from app.web.middleware.gate import Gate, GatedApplication
 from app.web.middleware.metrics import WebMetrics
-from app.web.middleware.request_log import Observer
+from app.web.middleware.request_log import RequestLog
 
 TEXT = ("Content-Type", "text/plain")
 
@@ -68,7 +68,7 @@ def make_gate(registry, clock, held, diary):
 
     def run(outer=None, inner=None) -> Gate:
         layers = [Layer("Outer", diary, outer), Layer("Inner", diary, inner)]
-        return Gate(Observer(metrics, clock, log_all=False), layers, held)
+        return Gate(RequestLog(metrics, clock, log_all=False), layers, held)
 
     return run
 
@@ -109,8 +109,8 @@ def test_a_request_enters_through_every_layer_from_the_outermost_on(make_gate, d
 @pytest.mark.parametrize(
     ("outer", "inner", "seen"),
     [
-        (FinalResponse(b"", [], 204), None, ["Outer"]),
-        (None, FinalResponse(b"", [], 204), ["Outer", "Inner"]),
+        (BufferedResponse(b"", [], 204), None, ["Outer"]),
+        (None, BufferedResponse(b"", [], 204), ["Outer", "Inner"]),
     ],
     ids=["outer", "inner"],
 )

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from app.web.http.errors import BadInputError
-from app.web.prediction.query_options import FIELDS, USUAL, USUAL_FIELDS, Asked, read_query
+from app.web.prediction.query_options import FIELDS, USUAL, USUAL_FIELDS, QueryOptions, read_query
 
 
 def refusal(*pairs: tuple[str, str]) -> str:
@@ -20,11 +20,11 @@ def refusal(*pairs: tuple[str, str]) -> str:
     ("pairs", "expected"),
     [
         ([], USUAL),
-        ([("prepare", "always")], Asked(prepare="always")),
-        ([("prepare", "never"), ("top_k", "3")], Asked(prepare="never", top_k=3)),
-        ([("fields", "label")], Asked(fields=frozenset({"label"}))),
-        ([("fields", "top,label,top")], Asked(fields=frozenset({"label", "top"}))),
-        ([("fields", ",".join(FIELDS))], Asked(fields=frozenset(FIELDS))),
+        ([("prepare", "always")], QueryOptions(prepare="always")),
+        ([("prepare", "never"), ("top_k", "3")], QueryOptions(prepare="never", top_k=3)),
+        ([("fields", "label")], QueryOptions(fields=frozenset({"label"}))),
+        ([("fields", "top,label,top")], QueryOptions(fields=frozenset({"label", "top"}))),
+        ([("fields", ",".join(FIELDS))], QueryOptions(fields=frozenset(FIELDS))),
     ],
 )
 def test_what_may_be_asked_for(pairs, expected):
@@ -74,9 +74,9 @@ def test_a_parameter_stands_once():
 
 def test_more_classes_than_there_are_are_refused():
     """A model has so many."""
-    Asked(top_k=3).check_classes(3)
+    QueryOptions(top_k=3).check_classes(3)
     with pytest.raises(BadInputError, match="top_k is '4'; a whole number from 1 to 3 is expected"):
-        Asked(top_k=4).check_classes(3)
+        QueryOptions(top_k=4).check_classes(3)
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_more_classes_than_there_are_are_refused():
     [
         (USUAL, False, set(USUAL_FIELDS)),
         (USUAL, True, {*USUAL_FIELDS, "notes"}),
-        (Asked(top_k=1), False, {*USUAL_FIELDS, "top"}),
-        (Asked(top_k=1), True, {*USUAL_FIELDS, "top", "notes"}),
-        (Asked(top_k=1, fields=frozenset({"label"})), True, {"label", "top"}),
-        (Asked(fields=frozenset({"pixels"})), True, {"pixels"}),
+        (QueryOptions(top_k=1), False, {*USUAL_FIELDS, "top"}),
+        (QueryOptions(top_k=1), True, {*USUAL_FIELDS, "top", "notes"}),
+        (QueryOptions(top_k=1, fields=frozenset({"label"})), True, {"label", "top"}),
+        (QueryOptions(fields=frozenset({"pixels"})), True, {"pixels"}),
     ],
 )
 def test_the_fields_of_an_answer(asked, pictures, expected):
@@ -99,9 +99,9 @@ def test_the_fields_of_an_answer(asked, pictures, expected):
     ("asked", "expected"),
     [
         (USUAL, False),
-        (Asked(prepare="always"), False),
-        (Asked(top_k=1), True),
-        (Asked(fields=frozenset({"label"})), True),
+        (QueryOptions(prepare="always"), False),
+        (QueryOptions(top_k=1), True),
+        (QueryOptions(fields=frozenset({"label"})), True),
     ],
 )
 def test_what_only_json_can_hold(asked, expected):

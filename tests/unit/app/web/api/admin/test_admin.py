@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.api.admin.commands import ORDERS, read_order
+from app.web.api.admin.commands import COMMANDS, read_command
 from app.web.http.admin_token import check_token
 from app.web.http.errors import (
     BadInputError,
@@ -251,11 +251,11 @@ def test_what_is_no_object_is_refused(admin, body):
     assert response.json["error"].startswith("the body: ")
 
 
-@given(st.sampled_from(sorted(ORDERS)), st.binary(max_size=40))
+@given(st.sampled_from(sorted(COMMANDS)), st.binary(max_size=40))
 def test_any_body_is_an_order_or_refused(action, body):
     """Nothing else comes of it."""
     try:
-        read_order(body, ORDERS[action])
+        read_command(body, COMMANDS[action])
     except BadInputError as exc:
         assert len(str(exc)) < 400  # noqa: PT017 - some are orders
 
@@ -269,11 +269,11 @@ def test_any_body_is_an_order_or_refused(action, body):
 def test_a_pin_holds_a_version_or_is_refused(fields):
     """Whatever stands in the fields."""
     try:
-        order = read_order(json.dumps(fields).encode(), ORDERS["pin"])
+        command = read_command(json.dumps(fields).encode(), COMMANDS["pin"])
     except BadInputError:
         return
     assert fields["version"] is not True
-    assert 1 <= order.version < 10**18
+    assert 1 <= command.version < 10**18
 
 
 def test_an_order_is_bounded(admin, channel):
@@ -360,16 +360,16 @@ def test_a_caller_may_set_the_deadline(admin, channel, clock):
     assert clock.now + 0.25 == channel.orders[0][1]
 
 
-@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_an_optional_field_may_be_null(name):
     """It is as good as missing; where a field must be given, null says something or is refused."""
-    kind = ORDERS[name]
+    kind = COMMANDS[name]
     needed = {field for field, about in kind.model_fields.items() if about.is_required()}
     given = {"version": 3, "label": "next", "percent": 1, "policy": "latest"}
     without = {field: value for field, value in given.items() if field in needed}
     nulls = without | dict.fromkeys(kind.model_fields.keys() - needed)
 
-    read = [read_order(json.dumps(body).encode(), kind) for body in (without, nulls)]
+    read = [read_command(json.dumps(body).encode(), kind) for body in (without, nulls)]
 
     assert read[0] == read[1]
 
@@ -377,13 +377,13 @@ def test_an_optional_field_may_be_null(name):
 def test_null_for_what_is_not_known_is_refused():
     """It is a slip all the same."""
     with pytest.raises(BadInputError, match="field whom"):
-        read_order(b'{"whom": null}', ORDERS["unpin"])
+        read_command(b'{"whom": null}', COMMANDS["unpin"])
 
 
-@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_description_lets_optional_fields_be_null(name):
     """And keeps what they are else."""
-    kind = ORDERS[name]
+    kind = COMMANDS[name]
     schema = kind.model_json_schema()
 
     nullable = {

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.web.api.open_inference.inference_request import Wanted, read_request
+from app.web.api.open_inference.inference_request import OutputOptions, read_request
 from app.web.http.errors import BadInputError
 
 IMAGE = {"name": "images", "datatype": "UINT8", "shape": [1, 4], "data": [1, 0, 0, 0]}
@@ -31,7 +31,7 @@ def test_a_request_is_as_short_as_this():
     request = read({"inputs": [IMAGE]})
 
     assert ("images", "UINT8", (1, 4), [1, 0, 0, 0]) == request.input
-    assert (Wanted(), None, None) == (request.wanted, request.id, request.timeout_s)
+    assert (OutputOptions(), None, None) == (request.output, request.id, request.timeout_s)
 
 
 def test_what_clients_send_for_other_servers_is_ignored():
@@ -70,27 +70,27 @@ def test_a_timeout_of_nothing_is_none():
 @pytest.mark.parametrize(
     ("of_request", "of_output", "wanted"),
     [
-        ({}, {"binary_data": True}, Wanted(binary=True)),
-        ({"binary_data_output": True}, {}, Wanted(binary=True)),
-        ({"binary_data_output": True}, {"binary_data": False}, Wanted()),
-        ({"binary_data_output": False}, {"binary_data": True}, Wanted(binary=True)),
-        ({}, {"classification": 3}, Wanted(top=3)),
-        ({"binary_data_output": True}, {"classification": 2}, Wanted(binary=True, top=2)),
-        ({}, {"classification": 0}, Wanted()),
+        ({}, {"binary_data": True}, OutputOptions(binary=True)),
+        ({"binary_data_output": True}, {}, OutputOptions(binary=True)),
+        ({"binary_data_output": True}, {"binary_data": False}, OutputOptions()),
+        ({"binary_data_output": False}, {"binary_data": True}, OutputOptions(binary=True)),
+        ({}, {"classification": 3}, OutputOptions(top=3)),
+        ({"binary_data_output": True}, {"classification": 2}, OutputOptions(binary=True, top=2)),
+        ({}, {"classification": 0}, OutputOptions()),
     ],
 )
 def test_how_the_output_is_wanted(of_request, of_output, wanted):
     """What is said of the output wins over what is said of the request."""
     output = {"name": "probabilities", "parameters": of_output}
 
-    assert wanted == read({"parameters": of_request, "outputs": [output], "inputs": [IMAGE]}).wanted
+    assert wanted == read({"parameters": of_request, "outputs": [output], "inputs": [IMAGE]}).output
 
 
 def test_no_outputs_are_all_outputs():
     """In the form that the request asks for."""
     request = {"parameters": {"binary_data_output": True}, "outputs": [], "inputs": [IMAGE]}
 
-    assert Wanted(binary=True) == read(request).wanted
+    assert OutputOptions(binary=True) == read(request).output
 
 
 def test_bytes_behind_the_json_are_the_data():
@@ -108,7 +108,7 @@ def test_a_body_without_json_is_one_image():
     request = read_request(b"\1\0\0\0", "0")
 
     assert ("images", "UINT8", None, b"\1\0\0\0") == request.input
-    assert Wanted(binary=True) == request.wanted
+    assert OutputOptions(binary=True) == request.output
 
 
 @pytest.mark.parametrize("length", ["-1", "1.5", "", "5", "abc", "9" * 30])

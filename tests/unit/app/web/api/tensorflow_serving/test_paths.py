@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.web.api.tensorflow_serving.errors import InvalidArgumentError, ServableNotFoundError
-from app.web.api.tensorflow_serving.paths import Asked, parse
-from app.web.prediction.predictor import Target
+from app.web.api.tensorflow_serving.paths import ParsedPath, parse
+from app.web.prediction.predictor import ModelRef
 
 MODEL = "/v1/models/shapes"
 
@@ -18,7 +18,7 @@ MODEL = "/v1/models/shapes"
 )
 def test_a_prediction_is_asked_of_a_model_a_version_or_a_label(method, which, version, label):
     """With the method behind a colon."""
-    assert Asked(method, "shapes", version, label) == parse("POST", f"{MODEL}{which}:{method}")
+    assert ParsedPath(method, "shapes", version, label) == parse("POST", f"{MODEL}{which}:{method}")
 
 
 @pytest.mark.parametrize(("part", "action"), [("", "status"), ("/metadata", "metadata")])
@@ -28,52 +28,52 @@ def test_a_prediction_is_asked_of_a_model_a_version_or_a_label(method, which, ve
 )
 def test_what_is_known_is_asked_likewise(part, action, which, version, label):
     """Of the same three."""
-    assert Asked(action, "shapes", version, label) == parse("GET", f"{MODEL}{which}{part}")
+    assert ParsedPath(action, "shapes", version, label) == parse("GET", f"{MODEL}{which}{part}")
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "asked"),
+    ("method", "path", "parsed"),
     [
-        ("GET", "/V1/Models/Shapes", Asked("status", "Shapes", None, None)),
-        ("POST", "/v1/MODELS/s/VERSIONS/2:predict", Asked("predict", "s", 2, None)),
-        ("GET", "/v1/models/s/Labels/L/metadata", Asked("metadata", "s", None, "L")),
-        ("GET", "/v1/models/s/METADATA", Asked("status", "s", None, None)),
-        ("GET", "/v1/models/metadata", Asked("status", "metadata", None, None)),
+        ("GET", "/V1/Models/Shapes", ParsedPath("status", "Shapes", None, None)),
+        ("POST", "/v1/MODELS/s/VERSIONS/2:predict", ParsedPath("predict", "s", 2, None)),
+        ("GET", "/v1/models/s/Labels/L/metadata", ParsedPath("metadata", "s", None, "L")),
+        ("GET", "/v1/models/s/METADATA", ParsedPath("status", "s", None, None)),
+        ("GET", "/v1/models/metadata", ParsedPath("status", "metadata", None, None)),
     ],
 )
-def test_the_case_of_a_path_does_not_count(method, path, asked):
+def test_the_case_of_a_path_does_not_count(method, path, parsed):
     """That of names does; and as there, METADATA in capitals is taken for the status."""
-    assert asked == parse(method, path)
+    assert parsed == parse(method, path)
 
 
 @pytest.mark.parametrize(
-    ("path", "asked"),
+    ("path", "parsed"),
     [
-        ("/v1/models/a%2Fb%3Ac", Asked("status", "a/b:c", None, None)),
-        ("/v1/models/m/labels/be%20st", Asked("status", "m", None, "be st")),
-        ("/v1/models/\xc3\xa9", Asked("status", "é", None, None)),
+        ("/v1/models/a%2Fb%3Ac", ParsedPath("status", "a/b:c", None, None)),
+        ("/v1/models/m/labels/be%20st", ParsedPath("status", "m", None, "be st")),
+        ("/v1/models/\xc3\xa9", ParsedPath("status", "é", None, None)),
     ],
 )
-def test_names_are_decoded(path, asked):
+def test_names_are_decoded(path, parsed):
     """After the path was taken apart."""
-    assert asked == parse("GET", path)
+    assert parsed == parse("GET", path)
 
 
 @pytest.mark.parametrize(
-    ("path", "asked"),
+    ("path", "parsed"),
     [
-        (f"{MODEL}%3Apredict", Asked("predict", "shapes", None, None)),
-        (f"{MODEL}/versions/7%3apredict", Asked("predict", "shapes", 7, None)),
-        (f"{MODEL}/labels/be%20st%3Aclassify", Asked("classify", "shapes", None, "be st")),
-        ("/%76%31/mod%65ls/sh%61pes:pre%64ict", Asked("predict", "shapes", None, None)),
-        (f"{MODEL}/versions/%37:predict", Asked("predict", "shapes", 7, None)),
-        ("/v1/models/a%3Ab:predict", Asked("predict", "a:b", None, None)),
-        ("/v1/models/a%252Fb:predict", Asked("predict", "a%2Fb", None, None)),
+        (f"{MODEL}%3Apredict", ParsedPath("predict", "shapes", None, None)),
+        (f"{MODEL}/versions/7%3apredict", ParsedPath("predict", "shapes", 7, None)),
+        (f"{MODEL}/labels/be%20st%3Aclassify", ParsedPath("classify", "shapes", None, "be st")),
+        ("/%76%31/mod%65ls/sh%61pes:pre%64ict", ParsedPath("predict", "shapes", None, None)),
+        (f"{MODEL}/versions/%37:predict", ParsedPath("predict", "shapes", 7, None)),
+        ("/v1/models/a%3Ab:predict", ParsedPath("predict", "a:b", None, None)),
+        ("/v1/models/a%252Fb:predict", ParsedPath("predict", "a%2Fb", None, None)),
     ],
 )
-def test_any_character_may_be_encoded(path, asked):
+def test_any_character_may_be_encoded(path, parsed):
     """As clients do that encode more than they must; nothing is decoded twice."""
-    assert asked == parse("POST", path)
+    assert parsed == parse("POST", path)
 
 
 @pytest.mark.parametrize(
@@ -132,16 +132,17 @@ def test_a_version_has_64_bits(number):
     assert 2**63 - 1 == parse("GET", f"{MODEL}/versions/{2**63 - 1}").version
 
 
-def test_what_is_asked_is_a_target_for_the_predictor():
+def test_a_parsed_path_is_a_model_reference_for_the_predictor():
     """A version, a label, or neither."""
-    assert [Target("m"), Target("m", 2), Target("m", label="a")] == [
-        Asked("predict", "m", *which).target for which in [(None, None), (2, None), (None, "a")]
+    assert [ModelRef("m"), ModelRef("m", 2), ModelRef("m", label="a")] == [
+        ParsedPath("predict", "m", *which).model_ref
+        for which in [(None, None), (2, None), (None, "a")]
     ]
 
 
 def test_there_is_no_version_0():
     """It is not the default one."""
     with pytest.raises(ServableNotFoundError) as caught:
-        _ = Asked("predict", "m", 0, None).target
+        _ = ParsedPath("predict", "m", 0, None).model_ref
 
     assert "Servable not found for request: Specific(m, 0)" == str(caught.value)
