@@ -365,7 +365,7 @@ class Settings(BaseSettings):
         """Give the number of batches to compute at the same time on so many cores."""
         return self.runtime_streams or max(1, min(_MOST_STREAMS, cores // self.runtime_threads))
 
-    def count_considerate_streams(self, cores: int) -> int:
+    def count_core_sparing_streams(self, cores: int) -> int:
         """Give the number of batches that leave web workers a core each of so many; at least 1."""
         left = cores - self.count_web_workers(cores)
         return max(1, left // self.runtime_threads)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
-    from app.host.batching.cost_model import Curve
+    from app.host.batching.cost_model import BatchCostModel
 
 # Else every counter exposes a second series that Prometheus does not need.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -98,13 +98,13 @@ class HostMetrics:
         self.store_up = Gauge(
             "glyph_store_up", "1 if the store could be read at the last look", registry=registry
         )
-        self._looked = clock()
-        look_age = Gauge(
+        self._last_poll = clock()
+        poll_age = Gauge(
             "glyph_store_last_look_age_seconds",
             "Since the watcher last finished a look at the store, whatever came of it",
             registry=registry,
         )
-        look_age.set_function(self.look_age_s)
+        poll_age.set_function(self.poll_age_s)
         self.loads = Counter(
             "glyph_model_loads",
             "Versions tried, by outcome",
@@ -166,13 +166,13 @@ class HostMetrics:
         """Count a request on which a version failed."""
         self.failures[model, version] += 1
 
-    def loaded(self, model: str, version: int, seconds: float, curve: Curve) -> None:  # noqa: ARG002
+    def loaded(self, model: str, version: int, seconds: float, costs: BatchCostModel) -> None:  # noqa: ARG002
         """Note that a version can be asked for, and what its batches cost."""
         self.loads.labels(model, "served").inc()
         self.load_seconds.observe(seconds)
-        self.batch_limit.labels(model).set(curve.limit)
+        self.batch_limit.labels(model).set(costs.limit)
         self.batch_seconds.remove_by_labels({"model": model})
-        for size, batch_s in curve.seconds.items():
+        for size, batch_s in costs.seconds.items():
             self.batch_seconds.labels(model, size).set(batch_s)
 
     def refused(self, model: str) -> None:
@@ -206,10 +206,10 @@ class HostMetrics:
         """Note whether the store can be read."""
         self.store_up.set(up)
 
-    def look_age_s(self) -> float:
+    def poll_age_s(self) -> float:
         """Return how long ago the last look at the store ended, or this object was made."""
-        return self._clock() - self._looked
+        return self._clock() - self._last_poll
 
-    def looked(self) -> None:
+    def polled(self) -> None:
         """Note that a look at the store has ended."""
-        self._looked = self._clock()
+        self._last_poll = self._clock()

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 1.0
-_BEAT_S = 1.0
+_CHECK_S = 1.0
+_HEARTBEAT_S = 1.0
 """gunicorn's own heart beats twice in the time after which it kills: how long that takes would
 depend on chance."""
 
@@ -48,7 +48,7 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
             notify: Tells the arbiter that this process lives.
             arbiter: Its process, which may have died since it started this one.
         """
-        threading.Thread(target=_beat, name="heart", args=(notify,), daemon=True).start()
+        threading.Thread(target=_send_heartbeats, name="heart", args=(notify,), daemon=True).start()
         # The host keeps its own registry: its counts are not for the web workers' shared files.
         os.environ.pop(METRICS_DIR, None)
         from app.host.service import HostService  # noqa: PLC0415
@@ -59,7 +59,7 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
         self._service.journal.catch_crashes()
         self._service.start()
         watchdog = Watchdog(
-            self._service.beats,
+            self._service.heartbeats,
             stuck_s=settings.host_timeout_s,
             limit_mib=settings.host_memory_mib,
             waited=self._service.waited_for_core_s,
@@ -78,10 +78,10 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
             self._service.close()
 
 
-def _beat(notify: Callable[[], None]) -> None:
+def _send_heartbeats(notify: Callable[[], None]) -> None:
     while True:
         notify()
-        time.sleep(_BEAT_S)
+        time.sleep(_HEARTBEAT_S)
 
 
 def _watch(
@@ -89,12 +89,12 @@ def _watch(
 ) -> None:
     """End this process when it must, or its arbiter was killed: a new arbiter starts a new host."""
     while os.getppid() == parent:
-        why = watchdog.look()
+        why = watchdog.check()
         if why is not None:
             log.error("the model host ends, and another is started: %s", why)
             give_up()
             os._exit(1)
-        time.sleep(_LOOK_S)
+        time.sleep(_CHECK_S)
     os.kill(os.getpid(), signal.SIGTERM)
-    while not closing.wait(_LOOK_S):  # gunicorn forgets one that comes before its loop runs
+    while not closing.wait(_CHECK_S):  # gunicorn forgets one that comes before its loop runs
         os.kill(os.getpid(), signal.SIGTERM)

@@ -20,14 +20,14 @@ from prometheus_client import CollectorRegistry
 from app.config.cpu import usable_cores
 from app.config.run_dir import HOST_SOCKET, HOST_STARTS
 from app.config.share import parse_shadow
-from app.host.batching.background import keep_errands
+from app.host.batching.background import route_results
 from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.engine import Engine
 from app.host.batching.statistics import Statistics
-from app.host.lifecycle.auto_rollback import Watching
+from app.host.lifecycle.auto_rollback import RollbackMonitor
 from app.host.lifecycle.crash_journal import HostJournal
 from app.host.lifecycle.intake import Intake
-from app.host.lifecycle.poll_watchdog import LookWatchdog
+from app.host.lifecycle.poll_watchdog import PollWatchdog
 from app.host.lifecycle.reconciler import ModelVersions
 from app.host.lifecycle.watcher import StoreWatcher
 from app.host.loading.loader import Loader
@@ -74,7 +74,7 @@ class HostService:
         self._settings = settings
         cores = usable_cores()
         queue = BatchQueue(
-            settings.queue_limit, settings.max_batch, settings.count_considerate_streams(cores)
+            settings.queue_limit, settings.max_batch, settings.count_core_sparing_streams(cores)
         )
         registry = CollectorRegistry()
         self._metrics = HostMetrics(registry, waiting=lambda: queue.waiting)
@@ -88,7 +88,7 @@ class HostService:
         self._statistics = Statistics()
         self._engine = Engine(
             queue,
-            keep_errands(self._server.deliver),
+            route_results(self._server.deliver),
             self._metrics,
             statistics=self._statistics,
             wait_s=settings.batch_wait_ms / 1000,
@@ -104,7 +104,7 @@ class HostService:
         self._watcher = self._make_watcher(store, streams)
         self._engine.on_retired = self._watcher.retired
         self._announce(self._watcher.status())
-        self._beats = 0
+        self._heartbeats = 0
         self._oldest: Batch | None = None
         self._stuck_cpu_s = 0.0
         """CPU time of this process when the oldest batch was first seen."""
@@ -112,7 +112,7 @@ class HostService:
             threading.Thread(target=self._engine.run, name=f"stream {number}", daemon=True)
             for number in range(1, streams)
         ]
-        watching = threading.Thread(
+        rollback_monitor = threading.Thread(
             target=_seed_and_watch,
             name="watcher",
             args=(store, settings, self._watcher),
@@ -120,10 +120,10 @@ class HostService:
         )
         self._threads = [
             threading.Thread(target=self._server.run, name="server", daemon=True),
-            watching,
+            rollback_monitor,
         ]
-        self._look_watchdog = LookWatchdog(
-            self._metrics.look_age_s, self._watcher.overdue, watching
+        self._poll_watchdog = PollWatchdog(
+            self._metrics.poll_age_s, self._watcher.overdue, rollback_monitor
         )
 
     def start(self) -> None:
@@ -131,7 +131,7 @@ class HostService:
         self._server.listen()
         for thread in self._threads + self._streams:
             thread.start()
-        threading.Thread(target=self._look_watchdog.run, name="looks", daemon=True).start()
+        threading.Thread(target=self._poll_watchdog.run, name="looks", daemon=True).start()
 
     def close(self) -> None:
         """Serve on until the web workers have gone, or the graceful time is over; then stop.
@@ -152,13 +152,13 @@ class HostService:
             thread.join(timeout=5)
         self.journal.close()
 
-    def beats(self) -> int:
+    def heartbeats(self) -> int:
         """Give a number that grows while the server's loop turns and no batch hangs."""
         seen, self._oldest = self._oldest, self._engine.oldest()
         if self._oldest is None or self._oldest is not seen:
-            self._beats = self._server.beats
+            self._heartbeats = self._server.heartbeats
             self._stuck_cpu_s = time.process_time()
-        return self._beats
+        return self._heartbeats
 
     def waited_for_core_s(self) -> float:
         """Return the seconds that the server's thread has waited for a core so far."""
@@ -189,7 +189,7 @@ class HostService:
         self._server.close()
         self._threads[0].join(timeout=_LAST_BATCH_S)
 
-    def predict(self, request: Predict, origin: Origin) -> Refused | None:
+    def predict(self, request: Predict, reply_to: Origin) -> Refused | None:
         """Admit a request, or say why not."""
         if not self._knows(request.model):
             return Refused(Refusal.NOT_FOUND, 0.0, f"there is no model number {request.model}")
@@ -197,19 +197,19 @@ class HostService:
             request.rows,
             request.pixels,
             request.deadline,
-            origin,
+            reply_to,
             model=self._models[request.model],
             version=request.version,
             or_default=request.or_default,
         )
 
-    def cancel(self, origin: Origin) -> None:
+    def cancel(self, reply_to: Origin) -> None:
         """Drop what is left of a request that nobody waits for any more."""
-        self._engine.cancel([origin])
+        self._engine.cancel([reply_to])
 
     def gone(self, connection: Connection) -> None:
         """Drop what is left of all that a web worker asked that has gone."""
-        asked = (o for o in self._engine.origins() if isinstance(o, tuple))
+        asked = (o for o in self._engine.pending_replies() if isinstance(o, tuple))
         self._engine.cancel([o for o in asked if o[0] is connection])
 
     def work(self) -> float | None:
@@ -233,12 +233,12 @@ class HostService:
         return model < len(self._models)
 
     def _misfit(self, metadata: Metadata) -> str | None:
-        bounds, told_bytes = self._settings.frame_bounds, self._server.told_bytes
-        return bounds.version_misfit(metadata.input.shape, metadata.classes, told_bytes)
+        bounds, status_bytes = self._settings.frame_bounds, self._server.status_bytes
+        return bounds.version_misfit(metadata.input.shape, metadata.classes, status_bytes)
 
     def _make_watcher(self, store: Store, streams: int) -> StoreWatcher:
         settings, engine = self._settings, self._engine
-        ways = partial(
+        runtimes = partial(
             candidates,
             settings.runtime,
             settings.precision,
@@ -246,7 +246,7 @@ class HostService:
             streams=streams,
         )
         loader = Loader(
-            ways,
+            runtimes,
             max_batch=settings.max_batch,
             check_signature=signature_check(settings.public_key_paths),
             misfit=self._misfit,
@@ -257,14 +257,14 @@ class HostService:
             timeout_s=settings.trial_timeout_s,
             memory_mib=settings.trial_memory_mib,
         )
-        watching = Watching(
+        rollback_monitor = RollbackMonitor(
             store,
             engine.submit_to_background,
             lambda model, version: self._metrics.failures[model, version],
             window_s=settings.auto_rollback_s,
         )
 
-        def make(name: str, tell: Callable[[], None]) -> ModelVersions:
+        def make(name: str, notify: Callable[[], None]) -> ModelVersions:
             return ModelVersions(
                 store,
                 name,
@@ -279,9 +279,9 @@ class HostService:
                 excess=partial(excess, settings.host_memory_mib),
                 journal=self.journal,
                 engine=engine,
-                tell=tell,
+                notify=notify,
                 observer=self._metrics,
-                watching=watching if settings.auto_rollback_s else None,
+                rollback_monitor=rollback_monitor if settings.auto_rollback_s else None,
                 shadow=parse_shadow(settings.shadow) if settings.shadow else None,
             )
 
@@ -292,7 +292,7 @@ class HostService:
             make=make,
             announce=self._announce,
             observer=self._metrics,
-            gives_way=settings.runtime_threads == 1,
+            yields_to_others=settings.runtime_threads == 1,
         )
 
     def _end_streams(self) -> None:
@@ -302,11 +302,11 @@ class HostService:
         for thread in self._streams:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
-    def administer(self, request: bytes, origin: Origin) -> None:
+    def administer(self, request: bytes, reply_to: Origin) -> None:
         """Have the watcher do what an operator asks for."""
 
         def reply(outcome: dict[str, Any]) -> None:
-            self._server.reply(origin, json.dumps(outcome).encode())
+            self._server.reply(reply_to, json.dumps(outcome).encode())
 
         try:
             self._watcher.ask(json.loads(request), reply)

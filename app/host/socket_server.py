@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _READ_BYTES = 256 * 1024
-_BEAT_S = 0.25
+_HEARTBEAT_S = 0.25
 """How often the host says that it is there, unless a batch takes longer."""
 _UNSENT_LIMIT = 64 * 2**20
 """Bytes kept for a reader that does not read; beyond it refusals take the place of answers."""
@@ -48,10 +48,10 @@ _GIVEN_UP = 4 * _UNSENT_LIMIT
 _BEHIND = Refused(Refusal.OVERLOADED, 1.0, "earlier answers still wait to be read by this worker")
 
 
-_LOOKS = 400
+_SPINS = 400
 """How often an idle loop looks for more before it sleeps: some 0.7 ms, after which a request pays
 0.1 ms for the host to wake up."""
-_AWAKE_S = 0.001
+_SPIN_S = 0.001
 """How long these looks may take at most. Beside a busy process one yield costs that process's time
 slice, some milliseconds: then somebody else needs the core, and the loop sleeps."""
 
@@ -59,15 +59,15 @@ slice, some milliseconds: then somebody else needs the core, and the loop sleeps
 class Handler(Protocol):
     """Who answers the frames."""
 
-    def predict(self, request: Predict, origin: Origin) -> Refused | None: ...
+    def predict(self, request: Predict, reply_to: Origin) -> Refused | None: ...
 
-    def cancel(self, origin: Origin) -> None: ...
+    def cancel(self, reply_to: Origin) -> None: ...
 
     def gone(self, connection: Connection) -> None:
         """Drop what a web worker asked that has gone."""
         ...
 
-    def administer(self, request: bytes, origin: Origin) -> None:
+    def administer(self, request: bytes, reply_to: Origin) -> None:
         """Do what an operator asks for (JSON), at leisure, and `reply` with what came of it."""
         ...
 
@@ -144,8 +144,8 @@ class HostServer:
     ) -> None:
         self._handler = handler
         self._clock = clock
-        self._next_beat = 0.0
-        self.beats = 0
+        self._next_heartbeat = 0.0
+        self.heartbeats = 0
         """Grows while `run` goes round."""
         self._largest_frame = largest_frame
         self._connections: set[Connection] = set()
@@ -166,7 +166,7 @@ class HostServer:
         self._selector.register(self._listener, selectors.EVENT_READ)
 
     @property
-    def told_bytes(self) -> int:
+    def status_bytes(self) -> int:
         """Size of the status that web workers are told."""
         return len(self._status)
 
@@ -187,8 +187,10 @@ class HostServer:
         """Serve until closed: read what has come, work on it, and so on."""
         pause_s: float | None = None
         while not self._closing:
-            self._beat()
-            for key, events in self._wait(_BEAT_S if pause_s is None else min(pause_s, _BEAT_S)):
+            self._send_heartbeat()
+            for key, events in self._wait(
+                _HEARTBEAT_S if pause_s is None else min(pause_s, _HEARTBEAT_S)
+            ):
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fileobj is self._waker:
@@ -201,16 +203,16 @@ class HostServer:
 
     def _wait(self, pause_s: float) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for something to come, awake for a while: to be woken takes longer than to look."""
-        if pause_s < _BEAT_S:
+        if pause_s < _HEARTBEAT_S:
             return self._selector.select(pause_s)
-        end = self._clock() + _AWAKE_S
-        for _ in range(_LOOKS):
+        end = self._clock() + _SPIN_S
+        for _ in range(_SPINS):
             if events := self._selector.select(0):
                 return events
             os.sched_yield()  # whoever has work goes first
             if self._clock() > end:
                 break
-        self._beat()
+        self._send_heartbeat()
         return self._selector.select(pause_s)
 
     def close(self) -> None:
@@ -234,9 +236,9 @@ class HostServer:
         for connection, frames in outgoing.items():
             self._send(connection, b"".join(frames))
 
-    def reply(self, origin: Origin, answer: bytes) -> None:
+    def reply(self, reply_to: Origin, answer: bytes) -> None:
         """Send what came of an operator's request (JSON); any thread may."""
-        self._reply(*origin, Kind.ADMIN, answer)
+        self._reply(*reply_to, Kind.ADMIN, answer)
 
     def _reply(self, connection: Connection, request_id: int, kind: Kind, body: bytes) -> None:
         """Answer what is no prediction; refuse what does not fit, which would cost all the rest."""
@@ -287,17 +289,17 @@ class HostServer:
         self._listener = listener
         self._selector.register(listener, selectors.EVENT_READ)
 
-    def _beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         now = self._clock()
-        if now < self._next_beat:
+        if now < self._next_heartbeat:
             return
         self._keep_name()
-        self._next_beat = now + _BEAT_S
-        self.beats += 1
+        self._next_heartbeat = now + _HEARTBEAT_S
+        self.heartbeats += 1
         with self._lock:
             for connection in self._connections:
                 if not connection.unsent:  # else there is enough to hear
-                    self._send(connection, encode(Kind.BEAT, 0))
+                    self._send(connection, encode(Kind.HEARTBEAT, 0))
 
     def _work(self) -> float | None:
         try:
@@ -336,8 +338,8 @@ class HostServer:
 
     def _handle(self, connection: Connection, frame: Frame) -> None:
         if frame.kind == Kind.PREDICT:
-            origin = (connection, frame.request_id)
-            refused = self._handler.predict(Predict.decode(frame.body), origin)
+            reply_to = (connection, frame.request_id)
+            refused = self._handler.predict(Predict.decode(frame.body), reply_to)
             if refused is not None:
                 self._send(connection, encode_refusal(frame.request_id, refused))
         elif frame.kind == Kind.CANCEL:

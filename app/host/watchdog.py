@@ -20,7 +20,7 @@ _YOUTH_S = 30.0
 _MIB = 2**20
 _EXCESSES = 3
 """A version that has just been loaded and does not fit is given up meanwhile, not the host."""
-_LOOK_S = 1.0
+_CHECK_S = 1.0
 """How often it is asked."""
 
 
@@ -52,7 +52,7 @@ class Watchdog:
 
     def __init__(
         self,
-        beats: Callable[[], int],
+        heartbeats: Callable[[], int],
         *,
         stuck_s: float,
         limit_mib: int,
@@ -63,7 +63,7 @@ class Watchdog:
         """Begin to watch.
 
         Args:
-            beats: Gives a number that grows while the loop turns.
+            heartbeats: Gives a number that grows while the loop turns.
             stuck_s: How long the number may stay the same. Looks are counted, one a second, and
                 no clock is read: time in which the whole process stood still is not the loop's
                 fault. Nor is time in which it waited for a core.
@@ -72,25 +72,25 @@ class Watchdog:
             resident: Gives it, in bytes.
             clock: Monotonic seconds.
         """
-        self._beats = beats
+        self._heartbeats = heartbeats
         self._stuck_s = stuck_s
         self._waited = waited
         self._limit_mib = limit_mib
         self._resident = resident
         self._clock = clock
         self._born = clock()
-        self._seen = beats()
+        self._seen = heartbeats()
         self._waited_before = waited()
         self._same_s = 0.0
         self._excesses = 0
         """How many looks in a row found it too large."""
 
-    def look(self) -> str | None:
+    def check(self) -> str | None:
         """Give the reason why the host must end, if there is one."""
-        beats, waited = self._beats(), self._waited()
-        own_s = max(0.0, _LOOK_S - (waited - self._waited_before))
-        self._same_s = self._same_s + own_s if beats == self._seen else 0.0
-        self._seen, self._waited_before = beats, waited
+        heartbeats, waited = self._heartbeats(), self._waited()
+        own_s = max(0.0, _CHECK_S - (waited - self._waited_before))
+        self._same_s = self._same_s + own_s if heartbeats == self._seen else 0.0
+        self._seen, self._waited_before = heartbeats, waited
         if self._same_s >= self._stuck_s:
             return f"its loop has not turned for {self._same_s:.0f} s"
         if self._clock() - self._born < _YOUTH_S:

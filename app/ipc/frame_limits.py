@@ -64,14 +64,14 @@ class FrameBounds:
         )
 
     def version_misfit(
-        self, shape: Shape, classes: Sequence[str], told_bytes: int = 0
+        self, shape: Shape, classes: Sequence[str], status_bytes: int = 0
     ) -> str | None:
         """Return why a version cannot be served here; None if it can.
 
         Args:
             shape: Of one image.
             classes: Their names.
-            told_bytes: What web workers are told of all versions already.
+            status_bytes: What web workers are told of all versions already.
         """
         image = math.prod(shape)
         if image > self.pixels:
@@ -83,10 +83,10 @@ class FrameBounds:
             most = self.answer // _NUMBER_BYTES
             return f"it has {len(classes)} classes; an answer holds at most {most}"
         names = len(json.dumps(classes))
-        if told_bytes + names > STATUS_BYTES:
+        if status_bytes + names > STATUS_BYTES:
             return (
                 f"the names of its {len(classes)} classes are {names} bytes; web workers are told "
-                f"{told_bytes} bytes of versions already, and at most {STATUS_BYTES}: "
+                f"{status_bytes} bytes of versions already, and at most {STATUS_BYTES}: "
                 "unload other versions or shorten the names"
             )
         return None

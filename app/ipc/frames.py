@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _HEADER = struct.Struct("<IBxxxQ")
 _PREDICT = struct.Struct("<dIH?xQ")
 _PREDICT_HEAD = struct.Struct("<IBxxxQdIH?xQ")
-_PLACE = struct.Struct("<H")
-_PLACE_OFFSET = struct.calcsize("<dI")
+_MODEL_INDEX = struct.Struct("<H")
+_MODEL_INDEX_OFFSET = struct.calcsize("<dI")
 _ANSWER = struct.Struct("<QIff")  # a version may have eighteen digits: some count in dates
 _ANSWER_HEAD = struct.Struct("<IBxxxQQIff")
 _REFUSAL = struct.Struct("<If")
@@ -44,7 +44,7 @@ class Kind(IntEnum):
     METRICS = 5
     CANCEL = 6
     """Nobody waits for the answer to this request any more."""
-    BEAT = 7
+    HEARTBEAT = 7
     """The host's loop turns; sent even if there is nothing to say."""
     ADMIN = 8
     """JSON: what an operator asks for, and what came of it."""
@@ -172,8 +172,8 @@ def encode_predict(  # noqa: PLR0917 - in the order of the frame; to name them t
 
 def with_model(frame: bytes, model: int) -> bytes:
     """Address a PREDICT frame to a model at another place."""
-    start = _HEADER.size + _PLACE_OFFSET
-    return frame[:start] + _PLACE.pack(model) + frame[start + _PLACE.size :]
+    start = _HEADER.size + _MODEL_INDEX_OFFSET
+    return frame[:start] + _MODEL_INDEX.pack(model) + frame[start + _MODEL_INDEX.size :]
 
 
 def encode_answer(request_id: int, answer: Answer) -> bytes:

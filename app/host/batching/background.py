@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from app.ipc.frames import Answer, Refused
 
 
-class Errand(ABC):
+class BackgroundTask(ABC):
     """The origin of work in the background."""
 
     @abstractmethod
@@ -20,16 +20,18 @@ class Errand(ABC):
         """Take the outcome, in the thread that computed it."""
 
 
-def keep_errands(deliver: Callable[[list[Delivery]], None]) -> Callable[[list[Delivery]], None]:
+def route_results(deliver: Callable[[list[Delivery]], None]) -> Callable[[list[Delivery]], None]:
     """Give a way to deliver that hands callers what is theirs, and then errands."""
 
     def sort(deliveries: list[Delivery]) -> None:
-        others = [delivery for delivery in deliveries if not isinstance(delivery[0], Errand)]
+        others = [
+            delivery for delivery in deliveries if not isinstance(delivery[0], BackgroundTask)
+        ]
         if others:
             deliver(others)
         if len(others) < len(deliveries):
-            for origin, outcome in deliveries:
-                if isinstance(origin, Errand):
-                    origin.answered(outcome)
+            for reply_to, outcome in deliveries:
+                if isinstance(reply_to, BackgroundTask):
+                    reply_to.answered(outcome)
 
     return sort

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 
-WORTH = 1.08
+MIN_SPEEDUP = 1.08
 """A rate must be higher by this factor before something is given up for it."""
-_TURN_S = 0.0001
+_OVERHEAD_S = 0.0001
 """What the host itself spends on a batch, beside the runtime: cutting, answering, reading on."""
-_BRIEF = 2
+_SHORT = 2
 """A brief batch takes at most so many times as long as the smallest."""
 _ROUNDS = (2, 12)
 """Fewest and most rounds in which calls are timed."""
@@ -26,35 +26,35 @@ _BUDGET_S = 0.15
 """Time after which no further round is begun."""
 
 
-class Curve:
+class BatchCostModel:
     """Seconds per batch at each prepared size, and what follows from them."""
 
     def __init__(self, seconds: Mapping[int, float]) -> None:
         """Take the measured seconds of one call with so many images; never empty."""
-        self.seconds = _undisturbed(seconds)
+        self.seconds = _non_decreasing(seconds)
         self.limit = _limit(self.seconds)
         """Largest batch worth making: beyond it only the latency rises. 1 where none pays."""
-        self._cuts = _cuts(self.seconds, self.limit)
+        self._next_batch_sizes = _next_batch_sizes(self.seconds, self.limit)
 
     @property
     def sizes(self) -> list[int]:
         """Sizes worth preparing, ascending; the last is the limit."""
         return [size for size in self.seconds if size <= self.limit]
 
-    def cut(self, waiting: int) -> int:
+    def next_batch_size(self, waiting: int) -> int:
         """Say how many of the images that wait make the next batch.
 
         A batch between two prepared sizes is padded, which may cost more than two exact ones.
         """
-        return self._cuts[min(waiting, self.limit)]
+        return self._next_batch_sizes[min(waiting, self.limit)]
 
-    def brief(self) -> Curve:
+    def short_batches(self) -> BatchCostModel:
         """Give a curve of small batches only, for work that others may have to wait for the end of.
 
         They take hardly longer than one image, which is what these would wait for anyway.
         """
-        longest = _BRIEF * min(self.seconds.values())
-        return Curve({size: s for size, s in self.seconds.items() if s <= longest})
+        longest = _SHORT * min(self.seconds.values())
+        return BatchCostModel({size: s for size, s in self.seconds.items() if s <= longest})
 
     def __str__(self) -> str:
         return ", ".join(f"{size}: {s * 1000:.2f} ms" for size, s in self.seconds.items())
@@ -87,7 +87,7 @@ def measure(
     return seconds
 
 
-def _undisturbed(seconds: Mapping[int, float]) -> dict[int, float]:
+def _non_decreasing(seconds: Mapping[int, float]) -> dict[int, float]:
     """Order by size, and let no batch take longer than a larger one: it was disturbed."""
     mended: dict[int, float] = {}
     least = float("inf")
@@ -97,20 +97,20 @@ def _undisturbed(seconds: Mapping[int, float]) -> dict[int, float]:
 
 
 def _limit(seconds: dict[int, float]) -> int:
-    rates = {size: size / (s + _TURN_S) for size, s in seconds.items()}
-    return next(size for size, rate in rates.items() if rate * WORTH >= max(rates.values()))
+    rates = {size: size / (s + _OVERHEAD_S) for size, s in seconds.items()}
+    return next(size for size, rate in rates.items() if rate * MIN_SPEEDUP >= max(rates.values()))
 
 
-def _cuts(seconds: dict[int, float], limit: int) -> list[int]:
+def _next_batch_sizes(seconds: dict[int, float], limit: int) -> list[int]:
     """Find for every number of waiting images the first of the batches that cost least together."""
     sizes = [size for size in reversed(seconds) if size <= limit]
     costs, cuts = [0.0], [0]
     for waiting in range(1, limit + 1):
         options = [
-            (seconds[size] + _TURN_S + costs[waiting - min(size, waiting)], min(size, waiting))
+            (seconds[size] + _OVERHEAD_S + costs[waiting - min(size, waiting)], min(size, waiting))
             for size in sizes
         ]
-        cost, cut = min(options, key=lambda option: option[0])
+        cost, next_batch_size = min(options, key=lambda option: option[0])
         costs.append(cost)
-        cuts.append(cut)
+        cuts.append(next_batch_size)
     return cuts

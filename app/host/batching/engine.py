@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from app.host.batching.batch_queue import BatchQueue, Job, OverloadedError, Piece
-from app.host.batching.routing import Lane, Lineup, LoadedVersion
+from app.host.batching.batch_queue import BatchKey, BatchQueue, Job, OverloadedError, Piece
+from app.host.batching.routing import LoadedVersion, RoutingTable
 from app.host.batching.statistics import Statistics
 from app.ipc.frames import Answer, Refusal, Refused
 
@@ -36,7 +36,7 @@ _EXPIRED = "the deadline passed"
 _OUT_OF_MEMORY = "this machine has too little memory for the request at the moment"
 
 
-class Observer(Protocol):
+class EngineObserver(Protocol):
     """Who is told what the engine does."""
 
     def batch(self, size: int, seconds: float) -> None: ...
@@ -59,7 +59,7 @@ class Engine:
         self,
         queue: BatchQueue,
         deliver: Callable[[list[Delivery]], None],
-        observer: Observer,
+        observer: EngineObserver,
         *,
         statistics: Statistics | None = None,
         wait_s: float = 0.0,
@@ -80,7 +80,7 @@ class Engine:
         """Those whose answers are not delivered yet, oldest first."""
         self._streams = 1
         """Threads at work: the one that steps, and those of `run` that do not wait."""
-        self._lineup = Lineup()
+        self._routing = RoutingTable()
         self._waiting_since = 0.0
         self.on_retired: Callable[[str, int], None] = lambda _model, _version: None
         self.on_answered: Callable[[Job, Answer], None] = lambda _job, _answer: None
@@ -102,30 +102,30 @@ class Engine:
         """
         with self._lock:
             announce()
-            self._queue.plan(version.lane(), version.curve)
-            self._queue.plan(version.lane(background=True), version.curve.brief())
-            self._lineup.enter(version)
+            self._queue.plan(version.batch_key(), version.costs)
+            self._queue.plan(version.batch_key(background=True), version.costs.short_batches())
+            self._routing.enter(version)
             if default:
-                self._lineup.make_default(version.name, version.version)
+                self._routing.make_default(version.name, version.version)
 
     def make_default(self, model: str, version: int, announce: Callable[[], None]) -> None:
         """Give a version that serves every later job of its model that asks for none."""
         with self._lock:
             announce()
-            self._lineup.make_default(model, version)
+            self._routing.make_default(model, version)
 
     def retire(self, model: str, version: int) -> None:
         """Take no more jobs for a version, and let go of it once its last answer is delivered."""
         with self._lock:
-            self._lineup.retire(model, version)
-        self._let_go()
+            self._routing.retire(model, version)
+        self._drop_retired()
 
     def submit(
         self,
         rows: int,
         pixels: bytes | memoryview,
         deadline: float,
-        origin: object,
+        reply_to: object,
         *,
         model: str,
         version: int = 0,
@@ -137,25 +137,25 @@ class Engine:
             rows: Number of images.
             pixels: uint8, row-major, image after image.
             deadline: Clock reading after which nobody waits.
-            origin: Given back with the answer.
+            reply_to: Given back with the answer.
             model: Which is to answer.
             version: Which of its versions; 0 is the default one.
             or_default: If that version does not serve, the default one will do.
         """
         with self._lock:
-            found = self._lineup.find(model, version, or_default=or_default)
+            found = self._routing.find(model, version, or_default=or_default)
             if isinstance(found, Refused):
                 refused: Refused | None = found
             else:
-                refused = self._admit(found, rows, pixels, deadline, origin)
+                refused = self._admit(found, rows, pixels, deadline, reply_to)
                 if refused is not None:
-                    self._statistics.refused(found.lane())
+                    self._statistics.refused(found.batch_key())
         if refused is not None:
-            self._tell(self._observer.dropped, refused.reason.name.lower())
+            self._notify(self._observer.dropped, refused.reason.name.lower())
         return refused
 
     def submit_to_background(
-        self, model: str, version: int, images: NDArray[np.uint8], origin: object
+        self, model: str, version: int, images: NDArray[np.uint8], reply_to: object
     ) -> bool:
         """Have images classified when nothing else waits; False where too much waits already.
 
@@ -163,41 +163,41 @@ class Engine:
             model: Which is to answer.
             version: Which of its versions, whose input has the shape of these images.
             images: Shape (n, rows, columns, channels).
-            origin: Given back with the answer.
+            reply_to: Given back with the answer.
         """
         with self._lock:
-            found = self._lineup.available(model, version)
+            found = self._routing.available(model, version)
             if found is None:
                 return False
-            lane = found.lane(background=True)
-            job = Job(images, lane, self._clock(), math.inf, origin, background=True)
+            key = found.batch_key(background=True)
+            job = Job(images, key, self._clock(), math.inf, reply_to, background=True)
             return self._queue.admit_to_background(job)
 
     def loaded(self, model: str, version: int) -> LoadedVersion | None:
         """Give a version that is in memory, if only to finish what it has."""
-        return self._lineup.loaded(model, version)
+        return self._routing.loaded(model, version)
 
     def computes(self, batch: Batch) -> LoadedVersion:
         """Return the version that computes a batch."""
-        lane: Any = batch.lane
-        return self._lineup.of(lane)
+        key = batch.batch_key
+        return self._routing.of(key)
 
-    def origins(self) -> list[Any]:
+    def pending_replies(self) -> list[Any]:
         """List whoever has not got an answer yet."""
         with self._lock:
-            return self._queue.origins()
+            return self._queue.pending_replies()
 
-    def cancel(self, origins: Sequence[object]) -> None:
+    def cancel(self, pending_replies: Sequence[object]) -> None:
         """End jobs that nobody waits for any more, and compute no more of them."""
-        for origin in origins:
+        for reply_to in pending_replies:
             with self._lock:
-                job = self._queue.cancel(origin)
+                job = self._queue.cancel(reply_to)
                 now = self._clock()
                 reason = "expired" if job and job.deadline < now else "abandoned"
                 if job is not None:
                     self._statistics.ended([(job, Refused(Refusal.EXPIRED, 0.0, reason))], now)
             if job is not None:
-                self._tell(self._observer.dropped, reason)
+                self._notify(self._observer.dropped, reason)
 
     def step(self) -> float | None:
         """Compute the next batch, if it is time for one.
@@ -215,7 +215,7 @@ class Engine:
                 self._queue.finish(job)
             if batch is not None:
                 self._computing.append(batch)
-            if self._queue.crowded(self._clock(), self._streams):
+            if self._queue.should_add_stream(self._clock(), self._streams):
                 self._woken.notify()
         try:
             ended: list[tuple[Job, Answer | Refused]] = [
@@ -224,11 +224,11 @@ class Engine:
             if batch is not None:
                 ended += self._execute(batch)
             if ended:
-                self._deliver([(job.origin, outcome) for job, outcome in ended])
+                self._deliver([(job.reply_to, outcome) for job, outcome in ended])
                 self._statistics.ended(ended, self._clock())
-                self._tell_answered(ended)
+                self._notify_answered(ended)
         finally:
-            self._let_go(batch)
+            self._drop_retired(batch)
         with self._lock:
             due = self._queue.waiting or self._queue.background_due(self._clock())
             return self._pause_s() if due else None
@@ -262,7 +262,7 @@ class Engine:
         """Wait until there is work for one more thread; False when stopped."""
 
         def wanted() -> bool:
-            return self._stopped or self._queue.crowded(self._clock(), self._streams)
+            return self._stopped or self._queue.should_add_stream(self._clock(), self._streams)
 
         with self._lock:
             self._woken.wait_for(wanted)
@@ -281,7 +281,7 @@ class Engine:
         rows: int,
         pixels: bytes | memoryview,
         deadline: float,
-        origin: object,
+        reply_to: object,
     ) -> Refused | None:
         shape = (rows, *serving.input_shape)
         if rows < 1 or len(pixels) != math.prod(shape):
@@ -296,34 +296,34 @@ class Engine:
         if not self._queue.waiting:
             self._waiting_since = now
         try:
-            self._queue.admit(Job(images, serving.lane(), now, deadline, origin), now)
+            self._queue.admit(Job(images, serving.batch_key(), now, deadline, reply_to), now)
         except OverloadedError as exc:
             return Refused(Refusal.OVERLOADED, exc.retry_after_s, str(exc))
         return None
 
     def _execute(self, batch: Batch) -> list[tuple[Job, Answer | Refused]]:
-        lane: Any = batch.lane
-        loaded = self._lineup.of(lane)
+        key = batch.batch_key
+        loaded = self._routing.of(key)
         started = self._clock()
         for piece in batch.pieces:
             if piece.start == 0:
                 piece.job.started = started
-                if not lane.background:
-                    self._tell(self._observer.waited, started - piece.job.arrived)
-        self._tell(self.on_computing, loaded)
+                if not key.background:
+                    self._notify(self._observer.waited, started - piece.job.arrived)
+        self._notify(self.on_computing, loaded)
         results = self._compute(loaded, batch.pieces)
         ended_at = self._clock()
         seconds = ended_at - started
         with self._lock:
-            if lane.background:
+            if key.background:
                 self._queue.record_in_background(seconds, ended_at)
             else:
                 # What is computed at the same time shares it: the queue measures the rate of all.
                 self._queue.record(batch.size, seconds / len(self._computing))
             done = zip(batch.pieces, results, strict=True)
             ended = [piece.job for piece, rows in done if self._note(piece, rows, seconds)]
-        self._tell(self._observer.batch, batch.size, seconds)
-        self._statistics.batch(lane, batch.size, seconds)
+        self._notify(self._observer.batch, batch.size, seconds)
+        self._statistics.batch(key, batch.size, seconds)
         return [(job, self._outcome(job, loaded)) for job in ended]
 
     def _compute(
@@ -348,7 +348,7 @@ class Engine:
             middle = len(pieces) // 2
             return self._compute(loaded, pieces[:middle]) + self._compute(loaded, pieces[middle:])
         if not pieces[0].job.background:
-            self._tell(self._observer.predicted, loaded.name, loaded.classes, probabilities)
+            self._notify(self._observer.predicted, loaded.name, loaded.classes, probabilities)
         starts = accumulate(map(len, parts[:-1]), initial=0)
         spans = zip(starts, parts, strict=True)
         return [probabilities[start : start + len(part)] for start, part in spans]
@@ -375,39 +375,39 @@ class Engine:
         if job.dropped and job.background:
             return Refused(Refusal.FAILED, 0.0, "the model failed on these images")
         if job.dropped:
-            self._tell(self._observer.failed, loaded.name, loaded.version)
+            self._notify(self._observer.failed, loaded.name, loaded.version)
             return self._refuse(Refusal.FAILED, "the model failed on this request")
         queue_s = (job.started or job.arrived) - job.arrived
         return Answer(loaded.version, queue_s, job.inference_s, job.probabilities())
 
     def _refuse(self, reason: Refusal, sentence: str) -> Refused:
-        self._tell(self._observer.dropped, reason.name.lower())
+        self._notify(self._observer.dropped, reason.name.lower())
         return Refused(reason, 0.0, sentence)
 
-    def _tell_answered(self, ended: Sequence[tuple[Job, Answer | Refused]]) -> None:
+    def _notify_answered(self, ended: Sequence[tuple[Job, Answer | Refused]]) -> None:
         for job, outcome in ended:
             if isinstance(outcome, Answer) and not job.background:
-                self._tell(self.on_answered, job, outcome)
+                self._notify(self.on_answered, job, outcome)
 
-    def _tell(self, event: Callable[..., None], *facts: object) -> None:
+    def _notify(self, event: Callable[..., None], *facts: object) -> None:
         """Report to somebody, whose failure costs a line in the log and not the loop."""
         try:
             event(*facts)
         except Exception:
             log.exception("the observer failed")
 
-    def _let_go(self, batch: Batch | None = None) -> None:
+    def _drop_retired(self, batch: Batch | None = None) -> None:
         """Drop versions that retire once their last batch is delivered, as this one is."""
         with self._lock:
             if batch is not None:
                 self._computing.remove(batch)
-            gone = self._lineup.let_go(self._idle)
-            for lane in gone:
-                self._queue.forget(lane)
-                self._statistics.forget(lane)
+            gone = self._routing.drop_idle(self._idle)
+            for key in gone:
+                self._queue.forget(key)
+                self._statistics.forget(key)
         for model, version, background in gone:
             if not background:
                 self.on_retired(model, version)
 
-    def _idle(self, lane: Lane) -> bool:
-        return self._queue.idle(lane) and all(b.lane != lane for b in self._computing)
+    def _idle(self, key: BatchKey) -> bool:
+        return self._queue.idle(key) and all(b.batch_key != key for b in self._computing)

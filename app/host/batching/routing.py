@@ -6,23 +6,16 @@ Books only; whoever owns a `Lineup` guards it with a lock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from app.host.batching.batch_queue import BatchKey
 from app.ipc.frames import Refusal, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.host.batching.cost_model import Curve
+    from app.host.batching.cost_model import BatchCostModel
     from app.host.runtimes.base import Model
-
-
-class Lane(NamedTuple):
-    """Which jobs share batches."""
-
-    model: str
-    version: int
-    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +25,7 @@ class LoadedVersion:
     name: str
     version: int
     model: Model
-    curve: Curve
+    costs: BatchCostModel
     classes: tuple[str, ...]
     input_shape: tuple[int, int, int]
     digest: str = ""
@@ -40,33 +33,33 @@ class LoadedVersion:
     example: bytes = b""
     """One golden image: uint8, row-major."""
 
-    def lane(self, *, background: bool = False) -> Lane:
+    def batch_key(self, *, background: bool = False) -> BatchKey:
         """Name the lane of its jobs."""
-        return Lane(self.name, self.version, background)
+        return BatchKey(self.name, self.version, background)
 
 
-class Lineup:
+class RoutingTable:
     """The loaded versions of all models."""
 
     def __init__(self) -> None:
-        self._versions: dict[Lane, LoadedVersion] = {}
+        self._versions: dict[BatchKey, LoadedVersion] = {}
         """By their lane in the foreground."""
         self._defaults: dict[str, LoadedVersion] = {}
         """By model; they are among the versions."""
-        self._retiring: set[Lane] = set()
+        self._retiring: set[BatchKey] = set()
 
     def enter(self, version: LoadedVersion) -> None:
         """Let a version be asked for."""
-        self._versions[version.lane()] = version
-        self._retiring.discard(version.lane())
+        self._versions[version.batch_key()] = version
+        self._retiring.discard(version.batch_key())
 
     def make_default(self, model: str, version: int) -> None:
         """Give a version to whoever asks for none."""
-        self._defaults[model] = self._versions[Lane(model, version)]
+        self._defaults[model] = self._versions[BatchKey(model, version)]
 
     def retire(self, model: str, version: int) -> None:
         """Let a version be asked for no more."""
-        self._retiring.add(Lane(model, version))
+        self._retiring.add(BatchKey(model, version))
         default = self._defaults.get(model)
         if default is not None and default.version == version:
             del self._defaults[model]
@@ -90,24 +83,24 @@ class Lineup:
 
     def available(self, model: str, version: int) -> LoadedVersion | None:
         """Give a version that can be asked for."""
-        lane = Lane(model, version)
-        return None if lane in self._retiring else self._versions.get(lane)
+        key = BatchKey(model, version)
+        return None if key in self._retiring else self._versions.get(key)
 
-    def of(self, lane: Lane) -> LoadedVersion:
+    def of(self, key: BatchKey) -> LoadedVersion:
         """Give what computes a lane's batches; it may be on its way out."""
-        return self._versions[lane._replace(background=False)]
+        return self._versions[key._replace(background=False)]
 
     def loaded(self, model: str, version: int) -> LoadedVersion | None:
         """Give a version that is there; it may be on its way out."""
-        return self._versions.get(Lane(model, version))
+        return self._versions.get(BatchKey(model, version))
 
-    def let_go(self, idle: Callable[[Lane], bool]) -> list[Lane]:
-        """Drop the versions that retire and have nothing to do in either lane; gives both lanes."""
+    def drop_idle(self, idle: Callable[[BatchKey], bool]) -> list[BatchKey]:
+        """Drop the versions that retire and have nothing to do in either lane; gives both keys."""
         gone = []
-        for lane in list(self._retiring):
-            lanes = [lane, lane._replace(background=True)]
-            if all(map(idle, lanes)):
-                self._retiring.discard(lane)
-                self._versions.pop(lane, None)
-                gone += lanes
+        for key in list(self._retiring):
+            keys = [key, key._replace(background=True)]
+            if all(map(idle, keys)):
+                self._retiring.discard(key)
+                self._versions.pop(key, None)
+                gone += keys
         return gone

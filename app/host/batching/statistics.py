@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.ipc.frames import Answer
 from app.ipc.statistics import STATISTICS, Duration, VersionStatistics
@@ -15,8 +15,7 @@ from app.ipc.statistics import STATISTICS, Duration, VersionStatistics
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from app.host.batching.batch_queue import Job
-    from app.host.batching.routing import Lane
+    from app.host.batching.batch_queue import BatchKey, Job
     from app.ipc.frames import Refused
 
 
@@ -33,12 +32,12 @@ class Statistics:
         self._lock = threading.Lock()
         self._versions: dict[tuple[str, int], VersionStatistics] = {}
 
-    def batch(self, lane: Lane, size: int, seconds: float) -> None:
+    def batch(self, key: BatchKey, size: int, seconds: float) -> None:
         """Count a batch and its images."""
-        if lane.background:
+        if key.background:
             return
         with self._lock:
-            self._of(lane).batches.setdefault(size, Duration()).add(seconds)
+            self._of(key).batches.setdefault(size, Duration()).add(seconds)
 
     def ended(self, jobs: Sequence[tuple[Job, Answer | Refused]], at: float) -> None:
         """Count requests by how they ended.
@@ -52,8 +51,8 @@ class Statistics:
             for job, outcome in jobs:
                 if job.background:
                     continue
-                lane: Any = job.lane
-                of = self._of(lane)
+                key = job.batch_key
+                of = self._of(key)
                 if isinstance(outcome, Answer):
                     of.images += len(outcome.probabilities)
                     of.last_at = now
@@ -63,23 +62,23 @@ class Statistics:
                 else:
                     of.fail.add(at - job.arrived)
 
-    def refused(self, lane: Lane) -> None:
+    def refused(self, key: BatchKey) -> None:
         """Count a request that was not let in."""
         with self._lock:
-            self._of(lane).fail.add(0.0)
+            self._of(key).fail.add(0.0)
 
-    def forget(self, lane: Lane) -> None:
+    def forget(self, key: BatchKey) -> None:
         """Drop the sums of a version that is no more in memory."""
         with self._lock:
-            self._versions.pop(lane[:2], None)
+            self._versions.pop(key[:2], None)
 
     def render(self) -> bytes:
         """Give all sums as JSON."""
         with self._lock:
             return STATISTICS.dump_json(list(self._versions.values()))
 
-    def _of(self, lane: Lane) -> VersionStatistics:
-        found = self._versions.get(lane[:2])
+    def _of(self, key: BatchKey) -> VersionStatistics:
+        found = self._versions.get(key[:2])
         if found is None:
-            found = self._versions[lane[:2]] = VersionStatistics(lane.model, lane.version)
+            found = self._versions[key[:2]] = VersionStatistics(key.model, key.version)
         return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.host.batching.background import Errand
+from app.host.batching.background import BackgroundTask
 from app.host.loading.golden_check import TrialFailedError, compare
 from app.ipc.frames import Answer, Refusal
 from model_store import Golden, Metadata, StoreError
@@ -36,7 +36,7 @@ _FAILURES = 3
 may be an accident of this machine, as when memory is short."""
 
 
-class Replay(Errand):
+class Replay(BackgroundTask):
     """Golden images on their way through the engine."""
 
     def __init__(self, golden: Golden, classes: tuple[str, ...]) -> None:
@@ -67,7 +67,7 @@ class Replay(Errand):
         return ""
 
 
-class Probation:
+class MonitoredSwap:
     """A version that took over, and the one before it."""
 
     def __init__(
@@ -105,7 +105,7 @@ class Probation:
         """Whether the version has been watched for long enough."""
         return self._clock() >= self._ends
 
-    def look(self) -> str | None:
+    def check(self) -> str | None:
         """Say why the version before must come back, if it must."""
         failed = self._count() - self._failed_before
         if failed >= _FAILURES:
@@ -120,7 +120,7 @@ class Probation:
         return None
 
 
-class Watching:
+class RollbackMonitor:
     """Puts new default versions on probation."""
 
     def __init__(
@@ -148,7 +148,7 @@ class Watching:
         self._window_s = window_s
         self._clock = clock
 
-    def begin(self, model: str, version: int, before: int) -> Probation:
+    def begin(self, model: str, version: int, before: int) -> MonitoredSwap:
         """Watch a version that took over from another."""
         golden = self._read(model, version)
 
@@ -161,7 +161,7 @@ class Watching:
         def failures() -> int:
             return self._failures(model, version)
 
-        return Probation(
+        return MonitoredSwap(
             version, before, replay, failures, window_s=self._window_s, clock=self._clock
         )
 

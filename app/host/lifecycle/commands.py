@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from model_store.operations.guards import Author
 
 
-class OrderError(Exception):
+class CommandError(Exception):
     """Raised when a request makes no sense; the text says why."""
 
 
-class Order(BaseModel):
+class AdminCommand(BaseModel):
     """A request, its fields checked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -36,28 +36,28 @@ class Order(BaseModel):
     force: bool = False
 
     @classmethod
-    def read(cls, request: Mapping[str, Any]) -> Order:
+    def read(cls, request: Mapping[str, Any]) -> AdminCommand:
         """Check a request.
 
         Raises:
-            OrderError: If a field is missing, unknown or of another kind.
+            CommandError: If a field is missing, unknown or of another kind.
         """
         try:
             return cls.model_validate(dict(request))
         except ValidationError as exc:
             first = exc.errors(include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"])
-            raise OrderError(f"field {field}: {first['msg']}") from exc
+            raise CommandError(f"field {field}: {first['msg']}") from exc
 
     def need(self, field: str) -> Any:
         """Give a field that the action takes.
 
         Raises:
-            OrderError: If it is not given.
+            CommandError: If it is not given.
         """
         value = getattr(self, field)
         if value is None:
-            raise OrderError(f"field {field}: {self.action} needs one")
+            raise CommandError(f"field {field}: {self.action} needs one")
         return value
 
     @property
@@ -70,87 +70,89 @@ class Order(BaseModel):
         return {field: value for field in fields if (value := getattr(self, field)) is not None}
 
 
-def carry_out(store: Store, order: Order, policy: str) -> Change:
+def execute(store: Store, command: AdminCommand, policy: str) -> Change:
     """Change a model's control document as asked.
 
     Args:
         store: Where it is.
-        order: What is asked.
+        command: What is asked.
         policy: The model's version policy by the service's setting.
 
     Raises:
         OrderError: If there is no such action, or it lacks a field.
         StoreError: If it is refused.
     """
-    act = _ACTIONS.get(order.action)
+    act = _ACTIONS.get(command.action)
     if act is None:
-        raise OrderError(f"field action: {order.action!r} is none of {', '.join(_ACTIONS)}")
-    return act(store, order, policy)
+        raise CommandError(f"field action: {command.action!r} is none of {', '.join(_ACTIONS)}")
+    return act(store, command, policy)
 
 
-def _promote(store: Store, order: Order, policy: str) -> Change:
-    version = order.need("version")
+def _promote(store: Store, command: AdminCommand, policy: str) -> Change:
+    version = command.need("version")
     return operations.promote(
-        store, order.model, version, force=order.force, policy=policy, **order.author
+        store, command.model, version, force=command.force, policy=policy, **command.author
     )
 
 
-def _rollback(store: Store, order: Order, policy: str) -> Change:
-    return operations.rollback(store, order.model, order.version, policy=policy, **order.author)
+def _rollback(store: Store, command: AdminCommand, policy: str) -> Change:
+    return operations.rollback(
+        store, command.model, command.version, policy=policy, **command.author
+    )
 
 
-def _pin(store: Store, order: Order, _policy: str) -> Change:
-    return operations.pin(store, order.model, order.need("version"), **order.author)
+def _pin(store: Store, command: AdminCommand, _policy: str) -> Change:
+    return operations.pin(store, command.model, command.need("version"), **command.author)
 
 
-def _unpin(store: Store, order: Order, _policy: str) -> Change:
-    return operations.unpin(store, order.model, **order.author)
+def _unpin(store: Store, command: AdminCommand, _policy: str) -> Change:
+    return operations.unpin(store, command.model, **command.author)
 
 
-def _quarantine(store: Store, order: Order, _policy: str) -> Change:
-    return operations.quarantine(store, order.model, order.need("version"), **order.author)
+def _quarantine(store: Store, command: AdminCommand, _policy: str) -> Change:
+    return operations.quarantine(store, command.model, command.need("version"), **command.author)
 
 
-def _release(store: Store, order: Order, _policy: str) -> Change:
-    return operations.release(store, order.model, order.need("version"), **order.author)
+def _release(store: Store, command: AdminCommand, _policy: str) -> Change:
+    return operations.release(store, command.model, command.need("version"), **command.author)
 
 
-def _label(store: Store, order: Order, _policy: str) -> Change:
-    name = order.need("label")
+def _label(store: Store, command: AdminCommand, _policy: str) -> Change:
+    name = command.need("label")
     return operations.label(
-        store, order.model, name, order.version, force=order.force, **order.author
+        store, command.model, name, command.version, force=command.force, **command.author
     )
 
 
-def _canary(store: Store, order: Order, _policy: str) -> Change:
-    which = order.as_dict("version", "label", "sticky_header")
-    percent = order.need("percent")
+def _canary(store: Store, command: AdminCommand, _policy: str) -> Change:
+    which = command.as_dict("version", "label", "sticky_header")
+    percent = command.need("percent")
     return operations.canary(
-        store, order.model, percent, force=order.force, **which, **order.author
+        store, command.model, percent, force=command.force, **which, **command.author
     )
 
 
-def _shadow(store: Store, order: Order, _policy: str) -> Change:
-    which = order.as_dict("version", "label")
-    percent = order.need("percent")
+def _shadow(store: Store, command: AdminCommand, _policy: str) -> Change:
+    which = command.as_dict("version", "label")
+    percent = command.need("percent")
     return operations.shadow(
-        store, order.model, percent, force=order.force, **which, **order.author
+        store, command.model, percent, force=command.force, **which, **command.author
     )
 
 
-def _policy(store: Store, order: Order, _policy: str) -> Change:
-    return operations.policy(store, order.model, order.policy, **order.author)
+def _policy(store: Store, command: AdminCommand, _policy: str) -> Change:
+    return operations.policy(store, command.model, command.policy, **command.author)
 
 
-def _unload(store: Store, order: Order, _policy: str) -> Change:
-    return operations.unload(store, order.model, **order.author)
+def _unload(store: Store, command: AdminCommand, _policy: str) -> Change:
+    return operations.unload(store, command.model, **command.author)
 
 
-def _load(store: Store, order: Order, _policy: str) -> Change:
-    return operations.load(store, order.model, **order.author)
+def _load(store: Store, command: AdminCommand, _policy: str) -> Change:
+    return operations.load(store, command.model, **command.author)
 
 
-_ACTIONS: dict[str, Callable[[Store, Order, str], Change]] = {
+_ACTIONS: dict[str, Callable[[Store, AdminCommand, str], Change]] = {
     "load": _load,
     "unload": _unload,
     "promote": _promote,

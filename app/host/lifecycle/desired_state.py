@@ -52,7 +52,7 @@ def plan(present: Iterable[int], control: Control, policy: str, barred: Collecti
     return Plan(tuple(dict.fromkeys([*candidates, *labelled])), candidates)
 
 
-def bars(quarantine: Quarantine, digest: str | None) -> bool:
+def applies_to(quarantine: Quarantine, digest: str | None) -> bool:
     """Say whether a quarantine is about what a version is now.
 
     What this service put there without a digest is no longer sure once it is looked at again: the

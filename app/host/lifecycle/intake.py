@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from app.host.lifecycle.crash_journal import HostJournal
     from app.host.loading.loader import Loaded, Loader
-    from app.host.loading.runtime_selection import Way
+    from app.host.loading.runtime_selection import RuntimePlan
     from app.host.loading.trial_process import Trial
     from app.host.loading.verdict import Passed
     from model_store import Store
@@ -28,7 +28,12 @@ class Trials(Protocol):
     def is_next(self, model: str) -> bool: ...
 
     def start(
-        self, model: str, directory: Path, version: int, digest: str | None, like: Way | None
+        self,
+        model: str,
+        directory: Path,
+        version: int,
+        digest: str | None,
+        like: RuntimePlan | None,
     ) -> Trial: ...
 
     def end(self, model: str) -> None: ...
@@ -68,7 +73,7 @@ class Intake:
         """The version whose trial is under way."""
         return None if self._trial is None else self._trial.version
 
-    def begin(self, version: int, digest: str | None, like: Way | None) -> bool:
+    def begin(self, version: int, digest: str | None, like: RuntimePlan | None) -> bool:
         """Start the trial of a version; False while another model's is under way.
 
         Args:
@@ -138,7 +143,7 @@ class Intake:
             reason = f"{ended} model hosts ended while they loaded it, though it passed its trial"
             raise UnfitError(reason, digest=digest, lasting=False, transient=True)
         with self._journal.loading(digest):
-            found = self._loader.load(directory, self._model, version, passed.way)
+            found = self._loader.load(directory, self._model, version, passed.runtime_plan)
         if found.known.digest != digest:
             raise UnfitError("its files changed while it was tried", lasting=False)
         return found

@@ -24,13 +24,13 @@ large version may take as long, and then, too, orders had better not wait for it
 _CHECK_EVERY_S = 5.0
 
 
-class LookWatchdog:
+class PollWatchdog:
     """Tells once that the last look is too long ago, and once that looks end again."""
 
     def __init__(
         self,
         age_s: Callable[[], float],
-        tell: Callable[[str | None], None],
+        notify: Callable[[str | None], None],
         watcher: threading.Thread,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -38,12 +38,12 @@ class LookWatchdog:
 
         Args:
             age_s: Returns how long ago the last look ended.
-            tell: Takes the sentence, and None when it does not hold any more.
+            notify: Takes the sentence, and None when it does not hold any more.
             watcher: The thread that looks, to report where it is.
             now: The time of day.
         """
         self._age_s = age_s
-        self._tell = tell
+        self._notify = notify
         self._watcher = watcher
         self._now = now
         self._is_late = False
@@ -57,12 +57,12 @@ class LookWatchdog:
         self._is_late = is_late
         if not is_late:
             log.info("looks at the store end again")
-            self._tell(None)
+            self._notify(None)
             return
         since = self._now() - timedelta(seconds=age_s)
         sentence = f"no look at the store has ended since {since:%Y-%m-%d %H:%M:%S} UTC"
         log.error("%s; the watcher is here:\n%s", sentence, _stack(self._watcher))
-        self._tell(f"{sentence}; what is loaded serves on")
+        self._notify(f"{sentence}; what is loaded serves on")
 
     def run(self) -> None:
         """Check for ever."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from app.host.lifecycle.desired_state import GLYPH_SERVE, bars
+from app.host.lifecycle.desired_state import GLYPH_SERVE, applies_to
 from model_store import Quarantine, StoreError
 from model_store.operations.evaluation import digest_of
 from model_store.operations.operations import STABLE
@@ -56,7 +56,7 @@ class Records:
 
         def edit(control: Control) -> Control:
             entries = dict(control.quarantined)
-            if version in entries and not bars(entries[version], digest):
+            if version in entries and not applies_to(entries[version], digest):
                 del entries[version]
             update = {"passed": control.passed | {version: digest}, "quarantined": entries}
             return control.model_copy(update=update)
@@ -102,7 +102,7 @@ class Records:
 
 
 @dataclass(slots=True)
-class _Refusal:
+class _FailedVersion:
     """A version that failed in this host's life."""
 
     stamp: str
@@ -112,13 +112,13 @@ class _Refusal:
     reason: str
     recorded: bool
     """It is in the store as well, until somebody releases it."""
-    condemned: bool = False
+    failed_while_serving: bool = False
     """It failed while it served: its files are not looked at again."""
     retry_at: float = math.inf
     """Clock reading at which it is tried again, though nothing has changed."""
 
 
-class Refusals:
+class QuarantinedVersions:
     """The versions of a model that failed or were quarantined."""
 
     def __init__(
@@ -134,7 +134,7 @@ class Refusals:
         self._clock = clock
         self._retries: dict[int, int] = {}
         """How often a version has failed in a row for this machine's sake."""
-        self._failed: dict[int, _Refusal] = {}
+        self._failed: dict[int, _FailedVersion] = {}
         self._digests: dict[int, tuple[str, str | None]] = {}
         """Of quarantined versions: the stamp of the files that it was read of, and the digest."""
 
@@ -158,7 +158,7 @@ class Refusals:
         reasons = {n: refusal.reason for n, refusal in self._failed.items()}
         for version in sorted((control.quarantined.keys() & present) - reasons.keys()):
             entry = control.quarantined[version]
-            if bars(entry, self.digest(version)):
+            if applies_to(entry, self.digest(version)):
                 who = "" if entry.by == GLYPH_SERVE else f"quarantined by {entry.by}: "
                 reasons[version] = who + entry.reason
         return reasons
@@ -180,7 +180,9 @@ class Refusals:
             after = self._records.quarantine(version, unfit.digest, str(unfit))
             recorded, control = after is not None, after or control
         retry_at = self._next_retry(version) if unfit.transient else math.inf
-        self._failed[version] = _Refusal(stamp, stamp, str(unfit), recorded, retry_at=retry_at)
+        self._failed[version] = _FailedVersion(
+            stamp, stamp, str(unfit), recorded, retry_at=retry_at
+        )
         return control
 
     def _next_retry(self, version: int) -> float:
@@ -201,24 +203,28 @@ class Refusals:
     def give_up(self, version: int, digest: str, reason: str, control: Control) -> Control:
         """Quarantine a version that passed and then ended hosts; return the document after it."""
         after = self._records.quarantine(version, digest, reason)
-        self._failed[version] = _Refusal("", "", reason, recorded=after is not None, condemned=True)
+        self._failed[version] = _FailedVersion(
+            "", "", reason, recorded=after is not None, failed_while_serving=True
+        )
         return after or control
 
-    def condemn(
+    def mark_bad(
         self, version: int, before: int, digest: str | None, reason: str, control: Control
     ) -> Control:
         """Remember that a version that served was given up for the one before it."""
         after = self._records.rolled_back(version, before, digest, reason)
-        self._failed[version] = _Refusal("", "", reason, recorded=after is not None, condemned=True)
+        self._failed[version] = _FailedVersion(
+            "", "", reason, recorded=after is not None, failed_while_serving=True
+        )
         return after or control
 
-    def forgive(self) -> None:
+    def retry_transient(self) -> None:
         """Forget what failed here and is not in the store: it may be tried again."""
         self._failed = {n: refusal for n, refusal in self._failed.items() if refusal.recorded}
 
-    def _is_changed(self, version: int, refusal: _Refusal) -> bool:
+    def _is_changed(self, version: int, refusal: _FailedVersion) -> bool:
         """Say whether a version's files are others than those tried, and are not being copied."""
-        if refusal.condemned:
+        if refusal.failed_while_serving:
             return False
         before, refusal.seen = refusal.seen, self.stamp(version)
         return before == refusal.seen != refusal.stamp

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from app.host.lifecycle.desired_state import Plan, plan
-from app.host.lifecycle.quarantine import Records, Refusals
-from app.host.lifecycle.version_states import Roster
+from app.host.lifecycle.quarantine import QuarantinedVersions, Records
+from app.host.lifecycle.version_states import VersionStates
 from app.host.loading.runtime_selection import first_line
 from app.host.loading.verdict import UnfitError
 from app.ipc.status import CanaryStatus, ModelStatus
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.config.share import Share
-    from app.host.batching.cost_model import Curve
+    from app.host.batching.cost_model import BatchCostModel
     from app.host.batching.routing import LoadedVersion
-    from app.host.lifecycle.auto_rollback import Probation, Watching
+    from app.host.lifecycle.auto_rollback import MonitoredSwap, RollbackMonitor
     from app.host.lifecycle.crash_journal import HostJournal
     from app.host.lifecycle.intake import Intake
     from app.host.loading.loader import Loaded
-    from app.host.loading.runtime_selection import Way
+    from app.host.loading.runtime_selection import RuntimePlan
     from app.ipc.status import VersionStatus
     from model_store import Canary, Shadow, Store
 
 log = logging.getLogger(__name__)
 
 
-class Observer(Protocol):
+class VersionObserver(Protocol):
     """Who is told what becomes of versions."""
 
-    def loaded(self, model: str, version: int, seconds: float, curve: Curve) -> None: ...
+    def loaded(self, model: str, version: int, seconds: float, costs: BatchCostModel) -> None: ...
 
     def refused(self, model: str) -> None: ...
 
@@ -90,9 +90,9 @@ class ModelVersions:
         policy: str,
         intake: Intake,
         engine: Engine,
-        tell: Callable[[], None],
-        observer: Observer,
-        watching: Watching | None = None,
+        notify: Callable[[], None],
+        observer: VersionObserver,
+        rollback_monitor: RollbackMonitor | None = None,
         shadow: Share | None = None,
         journal: HostJournal,
         excess: Callable[[], str | None] = lambda: None,
@@ -106,10 +106,9 @@ class ModelVersions:
             policy: Which versions are wanted where the control document does not say.
             intake: Brings them into memory.
             engine: Gets those that pass.
-            tell: Called when the status has changed.
+            notify: Called when the status has changed.
             observer: Who counts.
-            watching: How a new default is watched, for the one before it to come back; None does
-                not.
+            rollback_monitor: Watches new defaults for an automatic rollback; None does not.
             shadow: What shadows where the control document names none.
             journal: What the host before has left, and what this one leaves.
             excess: Returns a sentence if this process takes more memory than it may.
@@ -123,39 +122,39 @@ class ModelVersions:
         self._journal = journal
         self._has_strikes = journal.has_strikes
         self._engine = engine
-        self._tell = tell
+        self._notify = notify
         self._observer = observer
-        self._watching = watching
+        self._rollback_monitor = rollback_monitor
         self._shadow = shadow
         self._clock = clock
         self._records = Records(store, name)
-        self._refusals = Refusals(store, name, self._records, clock)
+        self._quarantine = QuarantinedVersions(store, name, self._records, clock)
         self._refused: dict[int, str] = {}
         """Versions that must not be loaded, and why."""
         self._attempt: _Attempt | None = None
         """A version whose trial is under way."""
         self.awaited: frozenset[int] = frozenset()
         """Versions that are to serve and do not yet."""
-        self._roster = Roster()
+        self._states = VersionStates()
         self._control = Control()
         self._present: set[int] = set()
-        self._way: Way | None = None
-        self._probation: Probation | None = None
-        self._looked = False
+        self._runtime_plan: RuntimePlan | None = None
+        self._swap: MonitoredSwap | None = None
+        self._last_poll = False
         self._planned = False
         self._trouble: str | None = None
-        self._told: ModelStatus | None = None
+        self._published: ModelStatus | None = None
 
-    def look(self) -> None:
+    def sync(self) -> None:
         """Load what is wanted, let go of what is not, and tell what has changed.
 
         Raises:
             StoreError: If the store cannot be read; what serves goes on serving.
         """
         try:
-            self._judge()
+            self._check_swap()
             self._read()
-            self._fill()
+            self._load_missing()
         except StoreError as exc:
             self._trouble = first_line(exc)
             if self._attempt is None:
@@ -164,43 +163,43 @@ class ModelVersions:
         else:
             self._trouble = None
         finally:
-            self._looked = True
-            self._tell_news()
+            self._last_poll = True
+            self._notify_if_changed()
 
-    def let_go(self) -> None:
+    def unload_all(self) -> None:
         """Unload everything: the store holds the model no more."""
-        self._present, self._probation, self._planned = set(), None, True
+        self._present, self._swap, self._planned = set(), None, True
         self.awaited = frozenset()
         self.close()
         self._retire_all()
-        self._tell_news()
+        self._notify_if_changed()
 
     def close(self) -> None:
         """End the trial that is under way."""
         if self._attempt is not None:
-            self._roster.abandoned(self._attempt.version)
+            self._states.abandoned(self._attempt.version)
         self._attempt = None
         self._intake.cancel()
 
     def retry(self) -> None:
         """Let what failed for this machine's sake be tried again."""
-        self._refusals.forgive()
+        self._quarantine.retry_transient()
 
     def retired(self, version: int) -> None:
         """Note that the engine has let a version go."""
-        if self._roster.retired(version):
-            self._say()
+        if self._states.retired(version):
+            self._publish_status()
 
     @property
     def due(self) -> bool:
         """Whether a look is due soon: a new default is watched, or a version is tried again."""
-        return self._probation is not None or self._refusals.next_retry <= self._clock()
+        return self._swap is not None or self._quarantine.next_retry <= self._clock()
 
     def status(self) -> ModelStatus:
         """Say what can be had, and if nothing, why."""
-        versions, default = self._roster.versions(), self._roster.default
-        control, serving = self._control, self._roster.serving()
-        starting = not self._looked or any(v.state == "loading" for v in versions)
+        versions, default = self._states.versions(), self._states.default
+        control, serving = self._control, self._states.serving()
+        starting = not self._last_poll or any(v.state == "loading" for v in versions)
         starting |= bool(self.awaited)
         ready = default is not None
         return ModelStatus(
@@ -221,7 +220,7 @@ class ModelVersions:
 
     def _read(self) -> None:
         present = set(self._store.versions(self.name))
-        serving = self._roster.serving()
+        serving = self._states.serving()
         if serving and not present:
             away = f"{self._store.location} shows no version of {self.name} any more"
             raise StoreError(f"{away}; what is loaded serves on")
@@ -231,7 +230,7 @@ class ModelVersions:
     def _give_up_on_those_that_end_hosts(self) -> None:
         """Quarantine what ended hosts while it served, where there is another version."""
         for version in sorted(self._present - self._refused.keys()):
-            digest = self._refusals.digest(version)
+            digest = self._quarantine.digest(version)
             reason = self._journal.verdict(digest) if digest else None
             if digest is None or reason is None:
                 continue
@@ -239,23 +238,23 @@ class ModelVersions:
                 log.error("%s version %d: %s; there is no other", self.name, version, reason)
                 continue
             log.error("%s version %d is given up: %s", self.name, version, reason)
-            self._control = self._refusals.give_up(version, digest, reason, self._control)
+            self._control = self._quarantine.give_up(version, digest, reason, self._control)
             self._refused[version] = reason
             self._journal.forget(digest)
             self._observer.rolled_back(self.name)
 
     def _plan(self) -> Plan:
         """Plan with what the store holds, and the default version even if its files are gone."""
-        self._refused = self._refusals.review(self._present, self._control)
+        self._refused = self._quarantine.review(self._present, self._control)
         if self._has_strikes:  # of hosts before this one: it gets no more in its life
             self._has_strikes = False
             self._give_up_on_those_that_end_hosts()
-        self._roster.refuse(self._refused)
-        default = self._roster.default
+        self._states.refuse(self._refused)
+        default = self._states.default
         kept = set() if default is None else {default}
         return plan(self._present | kept, self._control, self.policy, self._refused)
 
-    def _fill(self) -> None:
+    def _load_missing(self) -> None:
         """Load what is missing, the best first; return early while a trial is under way."""
         while True:
             planned = self._plan()
@@ -278,9 +277,9 @@ class ModelVersions:
         While none serves, one that has passed before goes first, even if a newer one is wanted:
         nothing is tried before something serves.
         """
-        serving = self._roster.serving()
+        serving = self._states.serving()
         missing = [n for n in planned.wanted if n not in serving]
-        if missing and self._roster.default is None:
+        if missing and self._states.default is None:
             proven = [n for n in missing if self._is_proven(n)] or [
                 n for n in sorted(self._present, reverse=True) if self._may_stand_in(n, planned)
             ]
@@ -289,7 +288,7 @@ class ModelVersions:
 
     def _may_stand_in(self, version: int, planned: Plan) -> bool:
         """Return True if a version that is not wanted may serve until one that is has passed."""
-        if version in self._roster.serving() or version in planned.wanted:
+        if version in self._states.serving() or version in planned.wanted:
             return False
         return version not in self._refused and self._is_proven(version)
 
@@ -298,12 +297,12 @@ class ModelVersions:
         digest = self._control.passed.get(version)
         if digest is None or self._journal.interruptions(digest):
             return False
-        return digest == self._refusals.digest(version)
+        return digest == self._quarantine.digest(version)
 
     def _advance(self, version: int, planned: Plan) -> bool:
         """Take the next step towards serving a version; False if it has to be waited for."""
         if self._attempt is None:
-            attempt = _Attempt(version, self._refusals.stamp(version), planned, self._clock())
+            attempt = _Attempt(version, self._quarantine.stamp(version), planned, self._clock())
         else:
             attempt = self._attempt
         try:
@@ -314,9 +313,9 @@ class ModelVersions:
         except VersionNotFoundError:  # removed in the meantime
             self._attempt = None
             self._present.discard(version)
-            self._roster.abandoned(version)
+            self._states.abandoned(version)
         except StoreError:
-            self._roster.abandoned(version)
+            self._states.abandoned(version)
             raise
         else:
             if found is None:
@@ -329,23 +328,23 @@ class ModelVersions:
         """Load a version at once if it has served before and none serves, else when it passed."""
         version = attempt.version
         if self._attempt is None:
-            digest = self._refusals.digest(version)
-            if self._roster.default is None and digest and self._is_proven(version):
+            digest = self._quarantine.digest(version)
+            if self._states.default is None and digest and self._is_proven(version):
                 self._note_loading(version)
                 return self._intake.load_proven(version, digest)
-            if not self._intake.begin(version, digest, self._way):
+            if not self._intake.begin(version, digest, self._runtime_plan):
                 return None
             self._attempt = attempt
             self._note_loading(version)
         found = self._intake.conclude()
-        if found is not None and self._roster.default is not None and (why := self._excess()):
+        if found is not None and self._states.default is not None and (why := self._excess()):
             reason = f"there is no room for it beside what serves: {why}"
             raise UnfitError(reason, lasting=False, transient=True)
         return found
 
     def _note_loading(self, version: int) -> None:
-        self._roster.loading(version)
-        self._say()
+        self._states.loading(version)
+        self._publish_status()
 
     def _end_void_trial(self, planned: Plan) -> None:
         """End a trial whose version is not to be loaded any more, whatever comes of it.
@@ -367,20 +366,20 @@ class ModelVersions:
 
     def _serve(self, found: Loaded, attempt: _Attempt) -> None:
         planned = attempt.planned
-        loaded, before = found.version, self._roster.default
+        loaded, before = found.version, self._states.default
         number = loaded.version
         is_stand_in = before is None and number not in planned.wanted
-        default = is_stand_in or planned.default({*self._roster.serving(), number}) == number
+        default = is_stand_in or planned.default({*self._states.serving(), number}) == number
 
         def announce() -> None:
-            self._roster.serve(number, found.known, default=default)
-            self._say()
+            self._states.serve(number, found.known, default=default)
+            self._publish_status()
 
         self._engine.serve(loaded, announce, default=default)
-        self._way = found.way
-        self._refusals.passed(number)
+        self._runtime_plan = found.runtime_plan
+        self._quarantine.passed(number)
         self._journal.loaded(found.known.digest)
-        self._observer.loaded(self.name, number, self._clock() - attempt.started, loaded.curve)
+        self._observer.loaded(self.name, number, self._clock() - attempt.started, loaded.costs)
         _log(found)
         if default:
             self._defaulted(number, before)
@@ -390,7 +389,7 @@ class ModelVersions:
 
     def _choose_default(self, planned: Plan) -> None:
         """Make the best loaded version the default."""
-        before, best = self._roster.default, planned.default(self._roster.serving())
+        before, best = self._states.default, planned.default(self._states.serving())
         if best is not None and best != before:
             self._make_default(best)
             self._defaulted(best, before)
@@ -400,16 +399,16 @@ class ModelVersions:
         if self._control.unloaded:
             self._retire_all()
             return
-        kept = {*planned.wanted, self._roster.default}
-        if self._probation is not None:
-            kept.add(self._probation.before)
-        for version in sorted(self._roster.serving() - kept):
+        kept = {*planned.wanted, self._states.default}
+        if self._swap is not None:
+            kept.add(self._swap.before)
+        for version in sorted(self._states.serving() - kept):
             self._retire(version)
 
     def _make_default(self, version: int) -> None:
         def announce() -> None:
-            self._roster.make_default(version)
-            self._say()
+            self._states.make_default(version)
+            self._publish_status()
 
         self._engine.make_default(self.name, version, announce)
 
@@ -418,64 +417,64 @@ class ModelVersions:
         if before is None:
             return
         log.info("%s version %d takes over from version %d", self.name, version, before)
-        if self._watching is not None and version > before:
-            self._probation = self._watching.begin(self.name, version, before)
+        if self._rollback_monitor is not None and version > before:
+            self._swap = self._rollback_monitor.begin(self.name, version, before)
 
-    def _judge(self) -> None:
+    def _check_swap(self) -> None:
         """End a probation: when it is over, or by going back."""
-        probation = self._probation
-        if probation is None:
+        swap = self._swap
+        if swap is None:
             return
-        if self._roster.default != probation.version or probation.over:
-            self._probation = None
+        if self._states.default != swap.version or swap.over:
+            self._swap = None
             return
-        reason = probation.look()
+        reason = swap.check()
         if reason is not None:
-            self._go_back(probation, reason)
+            self._roll_back(swap, reason)
 
-    def _go_back(self, probation: Probation, reason: str) -> None:
-        version, before = probation.version, probation.before
+    def _roll_back(self, swap: MonitoredSwap, reason: str) -> None:
+        version, before = swap.version, swap.before
         log.error("%s goes back from version %d to %d: %s", self.name, version, before, reason)
-        self._probation = None
+        self._swap = None
         self._make_default(before)
         self._observer.defaulted(self.name, before, swap=True)
         self._observer.rolled_back(self.name)
-        digest = self._roster.digest(version)
-        self._control = self._refusals.condemn(version, before, digest, reason, self._control)
+        digest = self._states.digest(version)
+        self._control = self._quarantine.mark_bad(version, before, digest, reason, self._control)
 
     def _retire_all(self) -> None:
-        for version in sorted(self._roster.serving()):
+        for version in sorted(self._states.serving()):
             self._retire(version)
         self._observer.defaulted(self.name, None, swap=False)
 
     def _retire(self, version: int) -> None:
-        self._roster.retire(version)
-        self._say()
+        self._states.retire(version)
+        self._publish_status()
         self._engine.retire(self.name, version)
 
     def _refuse(self, attempt: _Attempt, unfit: UnfitError) -> None:
         version = attempt.version
         log.error("%s version %d is refused: %s", self.name, version, unfit)
-        self._control = self._refusals.add(version, attempt.stamp, unfit, self._control)
-        self._roster.abandoned(version)
+        self._control = self._quarantine.add(version, attempt.stamp, unfit, self._control)
+        self._states.abandoned(version)
         self._observer.refused(self.name)
 
     def _count(self) -> None:
-        versions = self._roster.versions()
+        versions = self._states.versions()
         self._observer.counted(
             self.name,
             loaded=sum(v.state in ("serving", "retiring") for v in versions),
             refused=sum(v.state == "refused" for v in versions),
         )
 
-    def _say(self) -> None:
+    def _publish_status(self) -> None:
         self._count()  # first: whoever is told may ask for the metrics
-        self._told = self.status()
-        self._tell()
+        self._published = self.status()
+        self._notify()
 
-    def _tell_news(self) -> None:
-        if self.status() != self._told:
-            self._say()
+    def _notify_if_changed(self) -> None:
+        if self.status() != self._published:
+            self._publish_status()
 
     def _why_not(self, versions: tuple[VersionStatus, ...], *, starting: bool) -> str:
         if starting:
@@ -508,14 +507,16 @@ class ModelVersions:
 
 
 def _log(found: Loaded) -> None:
-    loaded, curve = found.version, found.version.curve
+    loaded, costs = found.version, found.version.costs
     log.info(
         "serving %s version %d with %s (%s) in %s; %s per batch: %s",
         loaded.name,
         loaded.version,
         loaded.model.runtime,
         loaded.model.precision,
-        f"batches of up to {curve.limit}" if curve.limit > 1 else "no batches: they do not pay",
-        "measured" if found.way.version == loaded.version else f"as version {found.way.version}",
-        curve,
+        f"batches of up to {costs.limit}" if costs.limit > 1 else "no batches: they do not pay",
+        "measured"
+        if found.runtime_plan.version == loaded.version
+        else f"as version {found.runtime_plan.version}",
+        costs,
     )

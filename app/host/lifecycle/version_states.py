@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.ipc.status import LoadedModel
 
 
-class Roster:
+class VersionStates:
     """The versions of one model, as the host sees them; any thread may ask or tell."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.host.lifecycle.auto_rollback import REPLAY_S
-from app.host.lifecycle.commands import Order, OrderError, carry_out
+from app.host.lifecycle.commands import AdminCommand, CommandError, execute
 from app.host.loading.runtime_selection import first_line
 from app.ipc.status import HostStatus
 from model_store import StoreError, StoreUnavailableError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MOST_ORDERS = 32
+_MAX_COMMANDS = 32
 """Orders that may wait; a person gives one at a time."""
 _NICER = 10
 """By how much the watcher's thread gives way to others once the first versions serve. Measured with
@@ -38,16 +38,16 @@ _MOST_PATIENT = 5
 """Into how many times the usual interval the pause between failing looks grows."""
 
 
-class Observer(Protocol):
+class StoreObserver(Protocol):
     """Who counts."""
 
     def store(self, *, up: bool) -> None: ...
 
-    def looked(self) -> None: ...
+    def polled(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Unsettled:
+class _PendingCommand:
     """Something that was done, and what it still waits for."""
 
     model: ModelVersions
@@ -68,8 +68,8 @@ class StoreWatcher:
         *,
         make: Callable[[str, Callable[[], None]], ModelVersions],
         announce: Callable[[HostStatus], None],
-        observer: Observer,
-        gives_way: bool = True,
+        observer: StoreObserver,
+        yields_to_others: bool = True,
     ) -> None:
         """Begin with the default model and those named.
 
@@ -81,11 +81,11 @@ class StoreWatcher:
                 changed.
             announce: Tells the web workers.
             observer: Who counts.
-            gives_way: Lower the priority of the thread that looks, and of all it starts, once the
-                first versions serve. Not for runtimes that compute in threads of their own: those
-                that are started at a load compute the requests as well.
+            yields_to_others: Lower the priority of the polling thread, and of all it starts, once
+                the first versions serve. Not for runtimes that compute in threads of their own:
+                those that are started at a load compute the requests as well.
         """
-        self._gives_way = gives_way
+        self._yields_to_others = yields_to_others
         self._store = store
         self._default = default
         self._named = tuple(names)
@@ -94,10 +94,10 @@ class StoreWatcher:
         self._observer = observer
         self._models: dict[str, ModelVersions] = {}
         """In the order of the status: web workers speak of a model by its place."""
-        self._orders: queue.Queue[tuple[Mapping[str, Any], Callable[[dict[str, Any]], None]]] = (
-            queue.Queue(_MOST_ORDERS)
+        self._commands: queue.Queue[tuple[Mapping[str, Any], Callable[[dict[str, Any]], None]]] = (
+            queue.Queue(_MAX_COMMANDS)
         )
-        self._unsettled: list[_Unsettled] = []
+        self._pending: list[_PendingCommand] = []
         """What was done, and answered only when the versions that it asks for have been tried."""
         self._trouble: str | None = None
         self._overdue: str | None = None
@@ -108,21 +108,23 @@ class StoreWatcher:
         """All models to serve are known."""
         self._wake = threading.Event()
         self._stopped = False
-        self._telling = threading.Lock()
+        self._notify_lock = threading.Lock()
         for name in (default, *self._named):
-            self._take_in(name)
+            self._add_model(name)
 
     def run(self, interval_s: float) -> None:
         """Look at the store until stopped."""
-        self.turn()
+        self.step()
         while not self._stopped:
-            if self._gives_way and any(model.status().ready for model in self._models.values()):
-                self._gives_way = False
-                _give_way()
+            if self._yields_to_others and any(
+                model.status().ready for model in self._models.values()
+            ):
+                self._yields_to_others = False
+                _yield_to_others()
             self._wake.wait(self._pause(interval_s))
             self._wake.clear()
             if not self._stopped:
-                self.turn()
+                self.step()
         self._end()
 
     def _pause(self, interval_s: float) -> float:
@@ -151,9 +153,9 @@ class StoreWatcher:
             done(_outcome(error=self._overdue, unavailable=True))
             return
         try:
-            self._orders.put_nowait((request, done))
+            self._commands.put_nowait((request, done))
         except queue.Full:
-            done(_outcome(error=f"{_MOST_ORDERS} other requests wait to be carried out"))
+            done(_outcome(error=f"{_MAX_COMMANDS} other requests wait to be carried out"))
         self._wake.set()
 
     def overdue(self, sentence: str | None) -> None:
@@ -162,39 +164,39 @@ class StoreWatcher:
         if sentence is not None:
             with contextlib.suppress(queue.Empty):
                 while True:
-                    _, done = self._orders.get_nowait()
+                    _, done = self._commands.get_nowait()
                     done(_outcome(error=sentence, unavailable=True))
-        self._tell()
+        self._notify()
 
-    def turn(self) -> None:
+    def step(self) -> None:
         """Do what was asked, then look once."""
         while True:
             try:
-                request, done = self._orders.get_nowait()
+                request, done = self._commands.get_nowait()
             except queue.Empty:
                 break
-            self._obey(request, done)
-        self.look()
+            self._execute(request, done)
+        self.poll()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Look at the store once; whatever is the matter with it, what serves goes on."""
         troubles = []
         try:
-            names = self._find()
+            names = self._find_models()
         except Exception as exc:  # noqa: BLE001 - told and logged, and looked at again
             names, troubles = set(self._models), [exc]
         for name, model in list(self._models.items()):
             try:
                 if name in names:
-                    model.look()
+                    model.sync()
                 else:
-                    model.let_go()
+                    model.unload_all()
             except Exception as exc:  # noqa: BLE001 - likewise
                 troubles.append(exc)
         self._patience = min(2 * self._patience, _MOST_PATIENT) if troubles else 1
-        self._note(next(iter(troubles), None))
-        self._settle()
-        self._observer.looked()
+        self._record_store_state(next(iter(troubles), None))
+        self._answer_settled()
+        self._observer.polled()
 
     def retired(self, model: str, version: int) -> None:
         """Note that the engine has let a version go."""
@@ -210,62 +212,62 @@ class StoreWatcher:
             complete=self._complete,
         )
 
-    def _find(self) -> set[str]:
+    def _find_models(self) -> set[str]:
         """Name the models to serve, and take in those that are new."""
         if self._named:
             return set(self._models)
         found = self._store.models()
         for name in found:
-            self._take_in(name)
+            self._add_model(name)
         self._complete = True
         # A store that shows no model at all has gone away, rather than all its models.
         return {self._default, *found} if found else set(self._models)
 
-    def _take_in(self, name: str) -> None:
+    def _add_model(self, name: str) -> None:
         if name not in self._models:
-            model = self._make(name, self._tell)
+            model = self._make(name, self._notify)
             self._models = {**self._models, name: model}  # others may be reading it
 
-    def _obey(self, request: Mapping[str, Any], done: Callable[[dict[str, Any]], None]) -> None:
+    def _execute(self, request: Mapping[str, Any], done: Callable[[dict[str, Any]], None]) -> None:
         """Do what is asked; tell what came of it now, or when the versions have been tried."""
         try:
-            order = Order.read(request)
-            model = self._models.get(order.model)
+            command = AdminCommand.read(request)
+            model = self._models.get(command.model)
             if model is None:
-                raise OrderError(f"no model {order.model!r} is served here")  # noqa: TRY301
-            change = carry_out(self._store, order, model.policy)
+                raise CommandError(f"no model {command.model!r} is served here")  # noqa: TRY301
+            change = execute(self._store, command, model.policy)
         except StoreUnavailableError as exc:
             done(_outcome(error=first_line(exc), unavailable=True))
             return
-        except (StoreError, OrderError) as exc:
+        except (StoreError, CommandError) as exc:
             done(_outcome(error=first_line(exc)))
             return
         except Exception as exc:
             log.exception("a request of an operator could not be carried out")
             done(_outcome(error=f"{type(exc).__name__}: {first_line(exc)}"))
             return
-        if order.action in ("load", "release"):
+        if command.action in ("load", "release"):
             model.retry()
         before = model.awaited
-        self.look()
-        asked = (order.version, change.control.pinned)
+        self.poll()
+        asked = (command.version, change.control.pinned)
         versions = frozenset(n for n in model.awaited if n in asked or n not in before)
-        self._unsettled.append(_Unsettled(model, versions, order.action, change, done))
-        self._settle()
+        self._pending.append(_PendingCommand(model, versions, command.action, change, done))
+        self._answer_settled()
 
-    def _settle(self) -> None:
+    def _answer_settled(self) -> None:
         """Tell what came of requests whose versions wait for no trial any more."""
         waiting = []
-        for one in self._unsettled:
+        for one in self._pending:
             if one.versions & one.model.awaited:
                 waiting.append(one)
             elif one.action == "load" and not (status := one.model.status()).ready:
                 one.done(_outcome(error=status.reason, change=one.change))
             else:
                 one.done(_outcome(change=one.change))
-        self._unsettled = waiting
+        self._pending = waiting
 
-    def _note(self, trouble: Exception | None) -> None:
+    def _record_store_state(self, trouble: Exception | None) -> None:
         """Tell once that the store cannot be read, and once that it can again."""
         sentence = first_line(trouble) if trouble else None
         self._observer.store(up=trouble is None)
@@ -276,25 +278,25 @@ class StoreWatcher:
         else:
             log.info("the store %s can be read again", self._store.location)
         self._trouble = sentence
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
-        with self._telling:  # several threads tell; the newest status must be told last
+    def _notify(self) -> None:
+        with self._notify_lock:  # several threads tell; the newest status must be told last
             self._announce(self.status())
 
     def _end(self) -> None:
         """End trials, and turn away what has not been done."""
         for model in self._models.values():
             model.close()
-        waiting = [one.done for one in self._unsettled]
+        waiting = [one.done for one in self._pending]
         with contextlib.suppress(queue.Empty):
             while True:
-                waiting.append(self._orders.get_nowait()[1])
+                waiting.append(self._commands.get_nowait()[1])
         for done in waiting:
             done(_outcome(error="the model host is ending"))
 
 
-def _give_way() -> None:
+def _yield_to_others() -> None:
     """Lower this thread's priority, and that of all it starts."""
     thread = threading.get_native_id()
     present = os.getpriority(os.PRIO_PROCESS, thread)

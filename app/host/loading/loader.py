@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from app.host.loading.runtime_selection import Selected, Way
+    from app.host.loading.runtime_selection import RuntimePlan, Selected
     from app.host.runtimes.candidates import Candidate
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Loaded:
 
     version: LoadedVersion
     known: LoadedModel
-    way: Way
+    runtime_plan: RuntimePlan
     golden: Golden
 
 
@@ -70,7 +70,9 @@ class Loader:
         self._max_batch = max_batch
         self._clock = clock
 
-    def examine(self, directory: Path, model: str, version: int, like: Way | None = None) -> Loaded:
+    def examine(
+        self, directory: Path, model: str, version: int, like: RuntimePlan | None = None
+    ) -> Loaded:
         """Load a version that nothing is known of: check it, measure it, choose what runs it.
 
         Args:
@@ -84,13 +86,15 @@ class Loader:
         """
         return self._load(directory, model, version, lambda s: s.select(self._candidates(), like))
 
-    def load(self, directory: Path, model: str, version: int, way: Way) -> Loaded:
+    def load(self, directory: Path, model: str, version: int, runtime_plan: RuntimePlan) -> Loaded:
         """Load a version as its trial found best.
 
         Raises:
             UnfitError: If it cannot be loaded here after all.
         """
-        return self._load(directory, model, version, lambda s: s.follow(way, self._candidates()))
+        return self._load(
+            directory, model, version, lambda s: s.follow(runtime_plan, self._candidates())
+        )
 
     def _load(
         self,
@@ -151,13 +155,13 @@ class Loader:
             name=model,
             version=version,
             model=found.model,
-            curve=found.way.curve,
+            costs=found.runtime_plan.costs,
             classes=metadata.classes,
             input_shape=metadata.input.shape,
             digest=manifest.digest,
             example=golden.images[0].tobytes(),
         )
-        return Loaded(loaded, _describe(manifest, metadata, found), found.way, golden)
+        return Loaded(loaded, _describe(manifest, metadata, found), found.runtime_plan, golden)
 
 
 def _is_unreadable(exc: Exception) -> bool:
@@ -176,14 +180,16 @@ def _check(metadata: Metadata, golden: Golden, model: str, version: int) -> None
 
 
 def _describe(manifest: Manifest, metadata: Metadata, found: Selected) -> LoadedModel:
-    curve = found.way.curve
+    costs = found.runtime_plan.costs
     return LoadedModel(
         runtime=found.model.runtime,
         precision=found.model.precision,
-        passed_over=found.way.passed_over,
-        batch_limit=curve.limit,
-        batch_seconds={str(size): s for size, s in curve.seconds.items()},
-        measured_with=found.way.version if found.way.version != metadata.version else None,
+        passed_over=found.runtime_plan.passed_over,
+        batch_limit=costs.limit,
+        batch_seconds={str(size): s for size, s in costs.seconds.items()},
+        measured_with=found.runtime_plan.version
+        if found.runtime_plan.version != metadata.version
+        else None,
         digest=manifest.digest,
         accuracy=metadata.metrics.accuracy,
         classes=metadata.classes,

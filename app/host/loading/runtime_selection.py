@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from pydantic import PlainSerializer, PlainValidator
 
-from app.host.batching.cost_model import WORTH, Curve, batch_sizes, measure
+from app.host.batching.cost_model import MIN_SPEEDUP, BatchCostModel, batch_sizes, measure
 from app.host.loading.golden_check import TrialFailedError, check_golden
 from app.host.runtimes.base import RuntimeMissingError
 
@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 _OF_THIS_MACHINE = (MemoryError, OSError, ImportError)
 """Failures for which the version may be good elsewhere, whatever else was tried."""
-_CurveAsSeconds = Annotated[
-    Curve,
-    PlainValidator(lambda seconds: Curve({int(size): s for size, s in seconds.items()})),
-    PlainSerializer(lambda curve: curve.seconds),
+_CostsAsSeconds = Annotated[
+    BatchCostModel,
+    PlainValidator(lambda seconds: BatchCostModel({int(size): s for size, s in seconds.items()})),
+    PlainSerializer(lambda costs: costs.seconds),
 ]
 
 
@@ -40,13 +40,13 @@ class NotQuickerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class RuntimePlan:
     """How a version runs, and what its batches cost; holds nothing of the model in memory."""
 
     version: int
     """Whose batches were measured."""
     candidate: str
-    curve: _CurveAsSeconds
+    costs: _CostsAsSeconds
     passed_over: tuple[str, ...]
     """Why it is not another one: a sentence for each that was tried."""
     parameter_count: int
@@ -68,7 +68,7 @@ class Selected:
     """A model that passed the trial, prepared for the batches worth making."""
 
     model: Model
-    way: Way
+    runtime_plan: RuntimePlan
 
 
 class Selection:
@@ -90,7 +90,7 @@ class Selection:
         self._clock = clock
         self._passed_over: list[tuple[str, type[Exception]]] = []
 
-    def select(self, candidates: Iterable[Candidate], like: Way | None = None) -> Selected:
+    def select(self, candidates: Iterable[Candidate], like: RuntimePlan | None = None) -> Selected:
         """Take the first that passes, or its rival.
 
         Args:
@@ -101,9 +101,9 @@ class Selection:
         Raises:
             TrialFailedError: If none passes; the text gives every reason.
         """
-        ways = tuple(candidates)
+        runtimes = tuple(candidates)
         if like is not None and like.fits(self._metadata):
-            model = self._follow(like, ways)
+            model = self._follow(like, runtimes)
             if model is not None:
                 return Selected(model, like)
         if self._passed_over:
@@ -111,60 +111,62 @@ class Selection:
                 "version %d is measured anew: %s", self._metadata.version, self._sentences()[-1]
             )
             self._passed_over.clear()
-        for candidate in ways:
+        for candidate in runtimes:
             best = self._attempt(candidate)
             if best is not None:
                 return self._choose(candidate, best)
         reason = "; ".join(self._sentences()) or "no runtime is installed"
         raise self._failure(reason, lasting=self._is_lasting())
 
-    def follow(self, way: Way, candidates: Iterable[Candidate]) -> Selected:
+    def follow(self, runtime_plan: RuntimePlan, candidates: Iterable[Candidate]) -> Selected:
         """Load exactly as a trial found, and check the golden images once more.
 
         Args:
-            way: What the trial of this version found.
+            runtime_plan: What the trial of this version found.
             candidates: Among them the one that it names.
 
         Raises:
             TrialFailedError: If that does not pass here.
         """
-        model = self._follow(way, candidates)
+        model = self._follow(runtime_plan, candidates)
         if model is None:
-            reason = "; ".join(self._sentences()) or f"{way.candidate} is not available here"
+            reason = (
+                "; ".join(self._sentences()) or f"{runtime_plan.candidate} is not available here"
+            )
             raise self._failure(reason, lasting=False)
-        return Selected(model, way)
+        return Selected(model, runtime_plan)
 
-    def _follow(self, way: Way, candidates: Iterable[Candidate]) -> Model | None:
+    def _follow(self, runtime_plan: RuntimePlan, candidates: Iterable[Candidate]) -> Model | None:
         """Load as another version was; None if that does not pass."""
-        every = [one for c in candidates for one in (c, c.rival) if one is not None]
-        for candidate in (one for one in every if one.name == way.candidate):
+        every = [one for c in candidates for one in (c, c.alternative) if one is not None]
+        for candidate in (one for one in every if one.name == runtime_plan.candidate):
             try:
                 model = candidate.load(self._directory)
-                self._try(model, way.curve.sizes)
+                self._try(model, runtime_plan.costs.sizes)
             except Exception as exc:  # noqa: BLE001 - runtimes raise what they like
                 self._passed_over.append((f"{candidate.name}: {first_line(exc)}", type(exc)))
             else:
                 return model
         return None
 
-    def _choose(self, candidate: Candidate, best: tuple[Model, Curve]) -> Selected:
-        rival = candidate.rival and self._attempt(candidate.rival, best)
-        model, curve = rival or best
-        chosen = candidate.rival if rival and candidate.rival else candidate
-        way = Way(
+    def _choose(self, candidate: Candidate, best: tuple[Model, BatchCostModel]) -> Selected:
+        alternative = candidate.alternative and self._attempt(candidate.alternative, best)
+        model, costs = alternative or best
+        chosen = candidate.alternative if alternative and candidate.alternative else candidate
+        runtime_plan = RuntimePlan(
             version=self._metadata.version,
             candidate=chosen.name,
-            curve=curve,
+            costs=costs,
             passed_over=self._sentences(),
             parameter_count=self._metadata.parameter_count,
             input_shape=self._metadata.input.shape,
             open_to_others=any(issubclass(e, TrialFailedError) for _, e in self._passed_over),
         )
-        return Selected(model, way)
+        return Selected(model, runtime_plan)
 
     def _attempt(
-        self, candidate: Candidate, best: tuple[Model, Curve] | None = None
-    ) -> tuple[Model, Curve] | None:
+        self, candidate: Candidate, best: tuple[Model, BatchCostModel] | None = None
+    ) -> tuple[Model, BatchCostModel] | None:
         try:
             model = candidate.load(self._directory)
             if best is not None:
@@ -176,26 +178,26 @@ class Selection:
             self._passed_over.append((f"{name}: {first_line(exc)}", type(exc)))
             return None
 
-    def _examine(self, model: Model) -> Curve:
+    def _examine(self, model: Model) -> BatchCostModel:
         """Let a model answer the golden images at every size; gives what its batches cost."""
         self._try(model, self._sizes)
         calls = {size: self._call(model, size) for size in self._sizes}
-        curve = Curve(measure(calls, self._clock))
-        model.prepare(curve.sizes)
-        return curve
+        costs = BatchCostModel(measure(calls, self._clock))
+        model.prepare(costs.sizes)
+        return costs
 
     def _try(self, model: Model, sizes: list[int]) -> None:
         model.prepare(sizes)
         check_golden(model, self._golden, self._metadata.classes, sizes)
 
-    def _compare(self, rival: Model, best: Model, curve: Curve) -> None:
-        size = curve.limit
-        rival.prepare([size])
-        calls = {model: self._call(model, size) for model in (rival, best)}
+    def _compare(self, alternative: Model, best: Model, costs: BatchCostModel) -> None:
+        size = costs.limit
+        alternative.prepare([size])
+        calls = {model: self._call(model, size) for model in (alternative, best)}
         seconds = measure(calls, self._clock)
-        if seconds[rival] * WORTH > seconds[best]:
+        if seconds[alternative] * MIN_SPEEDUP > seconds[best]:
             raise NotQuickerError(
-                f"a batch of {size} takes {seconds[rival] * 1000:.2f} ms, "
+                f"a batch of {size} takes {seconds[alternative] * 1000:.2f} ms, "
                 f"in {best.precision} {seconds[best] * 1000:.2f} ms"
             )
 

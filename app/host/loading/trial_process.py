@@ -28,7 +28,7 @@ from app.host.machine.run_queue import waited_for_core_s
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from app.host.loading.runtime_selection import Way
+    from app.host.loading.runtime_selection import RuntimePlan
 
 log = logging.getLogger(__name__)
 
@@ -352,7 +352,12 @@ class Trials:
         return self._running is None and self._waiting[0] == model
 
     def start(
-        self, model: str, directory: Path, version: int, digest: str | None, like: Way | None
+        self,
+        model: str,
+        directory: Path,
+        version: int,
+        digest: str | None,
+        like: RuntimePlan | None,
     ) -> Trial:
         """Start to try a version of the model that is next.
 

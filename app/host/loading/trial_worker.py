@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from app.config.cpu import usable_cores
 from app.config.settings import PREFIX, Settings
 from app.host.loading.loader import Loader
-from app.host.loading.runtime_selection import Way  # noqa: TC001 - pydantic needs it at run time
+from app.host.loading.runtime_selection import RuntimePlan  # noqa: TC001 - pydantic needs it at run time
 from app.host.loading.signature_check import signature_check
 from app.host.loading.verdict import Failed, Message, Passed, UnfitError, Verdict
 from app.host.machine.memory import available_bytes
@@ -48,7 +48,7 @@ class Request(BaseModel):
     version: int
     digest: str | None
     """Of its manifest, for a verdict that is not the loader's; None where it has none to read."""
-    like: Way | None
+    like: RuntimePlan | None
     """How the version that serves runs: one of the same size is loaded likewise, unmeasured."""
     timeout_s: float
     memory_mib: int
@@ -61,7 +61,7 @@ def main() -> None:
     request = Request.model_validate_json(sys.stdin.buffer.read())
     is_roomy = _confine(request)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    say = partial(_say, request.answer_fd, is_roomy=is_roomy)
+    say = partial(_publish_status, request.answer_fd, is_roomy=is_roomy)
     say(None)
     try:
         say(judge(request, Settings(), is_roomy=is_roomy))
@@ -105,7 +105,7 @@ def examine(
         return _blame(Failed.of(exc), request.memory_mib, is_roomy=is_roomy)
     if has_children():
         return Failed(reason=FORKED, digest=found.known.digest, lasting=True)
-    return Passed(digest=found.known.digest, way=found.way)
+    return Passed(digest=found.known.digest, runtime_plan=found.runtime_plan)
 
 
 def _blame(failed: Failed, memory_mib: int, *, is_roomy: bool) -> Failed:
@@ -153,7 +153,7 @@ def _has_children() -> bool:
     return True
 
 
-def _say(fd: int, verdict: Verdict | None, *, is_roomy: bool) -> None:
+def _publish_status(fd: int, verdict: Verdict | None, *, is_roomy: bool) -> None:
     line = Message(pid=os.getpid(), is_roomy=is_roomy, verdict=verdict).model_dump_json() + "\n"
     os.write(fd, line.encode())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from app.host.loading.runtime_selection import Way  # noqa: TC001 - pydantic needs it at run time
+from app.host.loading.runtime_selection import RuntimePlan  # noqa: TC001 - pydantic needs it at run time
 
 
 class UnfitError(Exception):
@@ -69,7 +69,7 @@ class Passed(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     digest: str
-    way: Way
+    runtime_plan: RuntimePlan
 
 
 Verdict = Passed | Failed

@@ -21,7 +21,7 @@ class Candidate:
     name: str
     load: Callable[[Path], Model]
     """Raises RuntimeUnavailableError."""
-    rival: Candidate | None = None
+    alternative: Candidate | None = None
     """Less exact; takes its place where it passes the trial and is measured to be quicker."""
 
 
@@ -48,7 +48,7 @@ def candidates(
         yield bf16
     else:
         load = partial(_load_openvino, "f32", threads, streams)
-        yield Candidate("openvino f32", load, rival=bf16 if precision == "auto" else None)
+        yield Candidate("openvino f32", load, alternative=bf16 if precision == "auto" else None)
     if runtime == "auto" and _installed("tensorflow"):
         yield on_tensorflow
 

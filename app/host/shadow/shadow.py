@@ -11,11 +11,11 @@ import logging
 import random
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from app.host.batching.background import Errand
+from app.host.batching.background import BackgroundTask
 from app.ipc.frames import Answer
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Comparison:
     """Runtime of the batches of its second run."""
 
 
-class Observer(Protocol):
+class ShadowObserver(Protocol):
     """Who counts what comes of it."""
 
     def shadowed(self, model: str) -> None: ...
@@ -60,7 +60,7 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Shadow:
+class ShadowTarget:
     """The version that runs a share of a model's requests again."""
 
     version: int
@@ -78,7 +78,7 @@ class Shadowing:
         self,
         submit: Callable[[str, int, NDArray[np.uint8], object], bool],
         loaded: Callable[[str, int], LoadedVersion | None],
-        observer: Observer,
+        observer: ShadowObserver,
         *,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -95,7 +95,7 @@ class Shadowing:
         self._loaded = loaded
         self._observer = observer
         self._chance = chance
-        self._shadows: dict[str, Shadow] = {}
+        self._shadows: dict[str, ShadowTarget] = {}
         self._lock = threading.Lock()
         self._under_way = 0
 
@@ -112,7 +112,7 @@ class Shadowing:
             percent: More than 0, and at most 100.
             primary: The version that it is compared with; None is any other than itself.
         """
-        shadow = None if version is None else Shadow(version, percent, primary)
+        shadow = None if version is None else ShadowTarget(version, percent, primary)
         if shadow == self._shadows.get(model):
             return
         if shadow is None:
@@ -125,14 +125,14 @@ class Shadowing:
 
     def answered(self, job: Job, answer: Answer) -> None:
         """Run an answered request again, if the dice say so."""
-        lane: Any = job.lane
-        shadow = self._shadows.get(lane.model)
+        key = job.batch_key
+        shadow = self._shadows.get(key.model)
         if shadow is None or shadow.version == answer.version:
             return
         if shadow.primary not in (None, answer.version):
             return
         if self._chance() * 100 < shadow.percent:
-            self._run_again(lane.model, shadow.version, job.images, answer)
+            self._run_again(key.model, shadow.version, job.images, answer)
 
     def settle(self, sample: Sample, outcome: Answer | Refused) -> None:
         """Count what came of a second run."""
@@ -175,7 +175,7 @@ class Shadowing:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample(Errand):
+class Sample(BackgroundTask):
     """An answered request that runs again. It keeps no version in memory."""
 
     asker: Shadowing

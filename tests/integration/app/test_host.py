@@ -281,16 +281,16 @@ def test_a_batch_that_never_ends_stops_the_beats(start, golden, monkeypatch, str
     """Though the server's loop turns; whoever watches replaces the host."""
     service, channel = start(runtime_streams=streams)
     predict(channel, golden.images[:1])
-    beats = service.beats()
-    until(lambda: service.beats() > beats)
+    heartbeats = service.heartbeats()
+    until(lambda: service.heartbeats() > heartbeats)
     hung = object()
     monkeypatch.setattr(service._engine, "oldest", lambda: hung)
-    service.beats()
-    stopped = service.beats()
-    turned = service._server.beats
-    until(lambda: service._server.beats > turned)
+    service.heartbeats()
+    stopped = service.heartbeats()
+    turned = service._server.heartbeats
+    until(lambda: service._server.heartbeats > turned)
 
-    assert stopped == service.beats()
+    assert stopped == service.heartbeats()
 
 
 @pytest.mark.parametrize("streams", [1, 2])
@@ -300,7 +300,7 @@ def test_a_host_that_must_end_answers_the_batch_in_progress(
     """Before it closes the connections."""
     service, channel = start(runtime_streams=streams)
     predict(channel, golden.images[:1])
-    (loaded,) = service._engine._lineup._versions.values()
+    (loaded,) = service._engine._routing._versions.values()
     begun, go_on = threading.Event(), threading.Event()
     compute = type(loaded.model).predict
 

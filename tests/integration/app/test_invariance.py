@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from app.host.batching.batch_queue import BatchQueue
-from app.host.batching.cost_model import Curve
+from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
 from app.host.batching.routing import LoadedVersion
 from app.host.metrics import HostMetrics
@@ -20,7 +20,7 @@ MIXES = 200
 NEVER = 1e9
 SHAPE = (28, 28, 1)
 SIZES = (1, 2, 4, 8, 16)
-CURVE = Curve({size: 0.0001 + 0.0001 * size for size in SIZES})
+COSTS = BatchCostModel({size: 0.0001 + 0.0001 * size for size in SIZES})
 """Cuts some backlogs and pads others, up to the largest size."""
 TOLERANCE = 1e-5
 
@@ -56,7 +56,7 @@ class Mixes:
         metrics = HostMetrics(CollectorRegistry(), waiting=lambda: queue.waiting)
         self.engine = Engine(queue, self._deliver, metrics)
         classes = tuple("0123456789")
-        version = LoadedVersion("mnist", 1, model, CURVE, classes, SHAPE)
+        version = LoadedVersion("mnist", 1, model, COSTS, classes, SHAPE)
         self.engine.serve(version, announce=lambda: None)
 
     def ask_at_once(self, requests: dict[int, np.ndarray]) -> None:

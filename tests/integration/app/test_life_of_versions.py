@@ -187,7 +187,7 @@ def test_a_version_that_turns_bad_after_the_swap_gives_way(start, store, golden,
     host.until(v1="serving")
     store.publish()
     host.until(v2="serving", v1="serving")
-    (loaded,) = (v for v in host.service._engine._lineup._versions.values() if v.version == 2)
+    (loaded,) = (v for v in host.service._engine._routing._versions.values() if v.version == 2)
     compute = type(loaded.model).predict
 
     def turn_bad(model, parts):

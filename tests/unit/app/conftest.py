@@ -89,7 +89,7 @@ class FakeRuntime:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.rival = None
+        self.alternative = None
         self.tried: list[int] = []
         self.failures: dict[int, Exception] = {}
         self.errors: dict[int, float] = {}

@@ -18,10 +18,10 @@ class FakeObserver:
         self.rollbacks: list[str] = []
         self.counts: dict[str, tuple[int, int]] = {}
         self.up: list[bool] = []
-        self.looks = 0
+        self.polls = 0
 
-    def loaded(self, model, version, seconds, curve):
-        self.loads.append(("served", model, version, seconds, curve.limit))
+    def loaded(self, model, version, seconds, costs):
+        self.loads.append(("served", model, version, seconds, costs.limit))
 
     def refused(self, model):
         self.loads.append(("refused", model))
@@ -39,8 +39,8 @@ class FakeObserver:
     def store(self, *, up):
         self.up.append(up)
 
-    def looked(self):
-        self.looks += 1
+    def polled(self):
+        self.polls += 1
 
 
 class FakeEngine:
@@ -78,12 +78,12 @@ class FlakyStore(ModelStore):
         super().__init__(store.root)
         self.problem: Exception | None = None
         self.writable = True
-        self.looks = 0
-        self.on_look = lambda: None
+        self.polls = 0
+        self.on_poll = lambda: None
 
     def versions(self, model):
-        self.looks += 1
-        self.on_look()
+        self.polls += 1
+        self.on_poll()
         if self.problem is not None:
             raise self.problem
         return super().versions(model)
@@ -151,7 +151,7 @@ class FakeTrials:
     def examine(self, directory, model, version, like=None):
         return self.loader.examine(directory, model, version, like)
 
-    def load(self, _directory, model, version, _way):
+    def load(self, _directory, model, version, _runtime_plan):
         return self._found.pop((model, version))
 
     def _judge(self, model, directory, version, like):
@@ -162,4 +162,4 @@ class FakeTrials:
         except UnfitError as exc:
             return Failed.of(exc)
         self._found[model, version] = found
-        return Passed(digest=found.known.digest, way=found.way)
+        return Passed(digest=found.known.digest, runtime_plan=found.runtime_plan)

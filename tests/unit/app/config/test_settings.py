@@ -297,7 +297,7 @@ def test_considerate_streams_leave_web_workers_a_core_each(cores, workers, threa
     """There is one at least."""
     settings = Settings(web_workers=workers, runtime_threads=threads)
 
-    assert expected == settings.count_considerate_streams(cores)
+    assert expected == settings.count_core_sparing_streams(cores)
 
 
 def test_models_are_named_with_commas(monkeypatch):

@@ -40,7 +40,7 @@ class FakeService:
     def give_up(self):
         self.calls.append("give up")
 
-    def beats(self):
+    def heartbeats(self):
         return 0
 
 
@@ -57,7 +57,7 @@ def services(monkeypatch, tmp_path):
     monkeypatch.setattr(FakeService, "made", [], raising=False)
     monkeypatch.setattr(service, "HostService", FakeService)
     monkeypatch.setattr(process, "_watch", lambda *_: None)
-    monkeypatch.setattr(process, "_beat", lambda notify: notify())
+    monkeypatch.setattr(process, "_send_heartbeats", lambda notify: notify())
     names = {"GLYPH_RUN_DIR": str(tmp_path), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     monkeypatch.setattr(os, "environ", os.environ | names | {"GLYPH_MODEL": "shapes"})
     return FakeService.made
@@ -104,12 +104,12 @@ def test_its_heart_beats_before_anything_is_imported(services, monkeypatch):
 
 def test_its_heart_beats_on(monkeypatch):
     """Until the process ends."""
-    beats, pauses = [], iter([1, 2, 3])
+    heartbeats, pauses = [], iter([1, 2, 3])
     monkeypatch.setattr(process, "time", SimpleNamespace(sleep=lambda _seconds: next(pauses)))
     with pytest.raises(StopIteration):
-        process._beat(lambda: beats.append("beat"))
+        process._send_heartbeats(lambda: heartbeats.append("beat"))
 
-    assert ["beat"] * 4 == beats
+    assert ["beat"] * 4 == heartbeats
 
 
 def test_closing_before_the_start_does_nothing():
@@ -158,7 +158,7 @@ def run(monkeypatch):
     def watch(fake, *reasons):
         monkeypatch.setattr(process, "os", fake)
         looks = iter(reasons)
-        watchdog = SimpleNamespace(look=lambda: next(looks))
+        watchdog = SimpleNamespace(check=lambda: next(looks))
         closing = SimpleNamespace(wait=lambda _seconds: len(fake.done) >= fake.deaf)
         process._watch(ARBITER, watchdog, lambda: fake.done.append(("stop",)), closing)
 

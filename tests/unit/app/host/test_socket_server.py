@@ -46,14 +46,14 @@ class FakeHandler:
         self.exposition = b"glyph_up 1\n"
         self.examples: dict[tuple[int, int], bytes] = {}
 
-    def predict(self, request, origin):
+    def predict(self, request, reply_to):
         if self.problem is not None:
             raise self.problem
-        self.asked.put((request, origin))
+        self.asked.put((request, reply_to))
         return self.refusal
 
-    def cancel(self, origin):
-        self.cancelled.put(origin)
+    def cancel(self, reply_to):
+        self.cancelled.put(reply_to)
 
     def gone(self, connection):
         self.left.put(connection)
@@ -195,26 +195,26 @@ def test_work_goes_on_while_some_is_left(connect, handler):
 def test_every_connection_hears_that_the_loop_turns(server, connect, clock):
     """Four times a second, whether there is anything to say or not."""
     clients = [connect(), connect()]
-    beats = server.beats
+    heartbeats = server.heartbeats
     clock.tick(0.2)
     server.awaken()
     for client in clients:
         settle(client)
-    assert beats == server.beats
+    assert heartbeats == server.heartbeats
     clock.tick(0.05)
     server.awaken()
 
     for client in clients:
-        assert Frame(Kind.BEAT, 0, b"") == client.receive()
-    assert beats + 1 == server.beats
+        assert Frame(Kind.HEARTBEAT, 0, b"") == client.receive()
+    assert heartbeats + 1 == server.heartbeats
 
 
 def test_the_loop_turns_while_nothing_comes(server, clock):
     """It does not sleep for longer than until its next word."""
-    beats = server.beats
+    heartbeats = server.heartbeats
     clock.tick(0.25)
     end = time.monotonic() + SAFETY_S
-    while server.beats == beats:
+    while server.heartbeats == heartbeats:
         assert time.monotonic() < end
 
 
@@ -231,7 +231,7 @@ def test_a_slow_yield_ends_the_looks(server, connect, clock, monkeypatch):
     monkeypatch.setattr("app.host.socket_server.os.sched_yield", slow)
     for _ in range(3):
         server.awaken()
-        assert Frame(Kind.BEAT, 0, b"") == client.receive()
+        assert Frame(Kind.HEARTBEAT, 0, b"") == client.receive()
 
     assert 8 > next(yields)
 
@@ -250,12 +250,12 @@ def test_a_bug_in_the_work_does_not_end_the_server(connect, handler, caplog):
 
 def test_answers_go_to_whoever_asked(server, connect, handler):
     """Two web workers use the same request id without mixing."""
-    origins = []
+    pending_replies = []
     clients = [connect(), connect()]
     for client in clients:
         client.predict(request_id=7)
-        origins.append(handler.asked.get(timeout=SAFETY_S)[1])
-    server.deliver([(origins[1], answer(0.25)), (origins[0], answer(0.75))])
+        pending_replies.append(handler.asked.get(timeout=SAFETY_S)[1])
+    server.deliver([(pending_replies[1], answer(0.25)), (pending_replies[0], answer(0.75))])
 
     frames = [client.receive() for client in clients]
     assert [(7, 0.75), (7, 0.25)] == [(frame.request_id, mark(frame)) for frame in frames]
@@ -289,15 +289,15 @@ def test_a_cancelled_request_is_told_to_the_handler(connect, handler):
     client, other = connect(), connect()
     for asking in (client, other):
         asking.predict(request_id=7)
-    origins = [handler.asked.get(timeout=SAFETY_S)[1] for _ in range(2)]
+    pending_replies = [handler.asked.get(timeout=SAFETY_S)[1] for _ in range(2)]
     client.send(encode(Kind.CANCEL, 7))
     settle(other)
     cancelled = handler.cancelled.get(timeout=SAFETY_S)
 
-    assert cancelled in origins
+    assert cancelled in pending_replies
     assert handler.cancelled.empty()
     other.send(encode(Kind.CANCEL, 7))
-    assert {*origins} == {cancelled, handler.cancelled.get(timeout=SAFETY_S)}
+    assert {*pending_replies} == {cancelled, handler.cancelled.get(timeout=SAFETY_S)}
 
 
 def test_what_a_web_worker_asked_goes_with_it(connect, handler):
@@ -378,10 +378,10 @@ def test_a_web_worker_that_goes_is_forgotten(server, connect, handler):
     """What is still delivered to it is dropped without harm."""
     gone, other = connect(), connect()
     gone.predict()
-    _, origin = handler.asked.get(timeout=SAFETY_S)
+    _, reply_to = handler.asked.get(timeout=SAFETY_S)
     gone.sock.close()
     settle(other)
-    server.deliver([(origin, answer(0.5))])
+    server.deliver([(reply_to, answer(0.5))])
     server.announce(b"on")
 
     assert status(b"on") == other.receive()
@@ -419,9 +419,9 @@ def test_a_slow_reader_gets_all_its_bytes(server, connect, handler):
     """Far more than the socket's buffer is kept, and sent in order when there is room."""
     client = connect()
     client.predict()
-    _, origin = handler.asked.get(timeout=SAFETY_S)
+    _, reply_to = handler.asked.get(timeout=SAFETY_S)
     for number in range(20):
-        server.deliver([(origin, answer(number, size=100_000))])
+        server.deliver([(reply_to, answer(number, size=100_000))])
     server.announce(b"last")
 
     assert list(range(20)) == [mark(client.receive()) for _ in range(20)]
@@ -431,11 +431,13 @@ def test_a_slow_reader_gets_all_its_bytes(server, connect, handler):
 def test_a_slow_reader_holds_nobody_up(server, connect, handler):
     """While its bytes are kept, others are answered."""
     slow, other = connect(), connect()
-    origins = []
+    pending_replies = []
     for client in (slow, other):
         client.predict()
-        origins.append(handler.asked.get(timeout=SAFETY_S)[1])
-    server.deliver([(origins[0], answer(0.25, size=2_000_000)), (origins[1], answer(0.5))])
+        pending_replies.append(handler.asked.get(timeout=SAFETY_S)[1])
+    server.deliver(
+        [(pending_replies[0], answer(0.25, size=2_000_000)), (pending_replies[1], answer(0.5))]
+    )
 
     assert 0.5 == mark(other.receive())
     assert 0.25 == mark(slow.receive())
@@ -447,11 +449,13 @@ def test_a_reader_that_is_behind_gets_refusals(server, connect, handler, monkeyp
     slow = connect()
     for request_id in range(1, 11):
         slow.predict(request_id)
-        _, origin = handler.asked.get(timeout=SAFETY_S)
-        server.deliver([(origin, answer(0.5, size=100_000))])
+        _, reply_to = handler.asked.get(timeout=SAFETY_S)
+        server.deliver([(reply_to, answer(0.5, size=100_000))])
     slow.send(encode(Kind.METRICS, 11))
 
-    frames = [frame for frame in (slow.receive() for _ in range(11)) if frame.kind != Kind.BEAT]
+    frames = [
+        frame for frame in (slow.receive() for _ in range(11)) if frame.kind != Kind.HEARTBEAT
+    ]
     assert [*range(1, 12)] == [frame.request_id for frame in frames]
     kinds = [frame.kind for frame in frames]
     answered = kinds.count(Kind.ANSWER)
@@ -490,13 +494,13 @@ def test_a_reader_that_never_reads_is_given_up(server, connect, handler, monkeyp
     monkeypatch.setattr("app.host.socket_server._GIVEN_UP", 2**20)
     stuck, other = connect(), connect()
     stuck.predict()
-    _, origin = handler.asked.get(timeout=SAFETY_S)
+    _, reply_to = handler.asked.get(timeout=SAFETY_S)
     for _ in range(10):
-        server.deliver([(origin, answer(0.5, size=100_000))])
+        server.deliver([(reply_to, answer(0.5, size=100_000))])
     settle(other)
 
     assert 1 == server.connected
-    connection, _ = origin
+    connection, _ = reply_to
     assert 0 == len(connection.unsent)
     assert 10 > sum(1 for _ in iter(stuck.receive, None))
 
@@ -554,7 +558,7 @@ def test_a_socket_that_is_gone_is_bound_anew(  # noqa: PLR0917 - fixtures
             dead.bind(str(path))
     clock.tick(0.25)
     server.awaken()
-    assert Kind.BEAT == old.receive().kind
+    assert Kind.HEARTBEAT == old.receive().kind
     new = connect()
 
     for client in (old, new):
@@ -570,11 +574,11 @@ def test_a_socket_that_cannot_be_bound_anew_is_tried_again(server, connect, path
     moved = path.parent.rename(path.parent.with_name("moved"))
     clock.tick(0.25)
     server.awaken()
-    assert Kind.BEAT == old.receive().kind
+    assert Kind.HEARTBEAT == old.receive().kind
     moved.rename(path.parent)
     clock.tick(0.25)
     server.awaken()
-    assert Kind.BEAT == old.receive().kind
+    assert Kind.HEARTBEAT == old.receive().kind
 
     connect()
 
@@ -585,7 +589,7 @@ def test_a_successor_keeps_the_name(server, connect, handler, path, clock):
     successor = HostServer(path, handler, LARGEST, clock)
     clock.tick(0.25)
     server.awaken()
-    assert Kind.BEAT == old.receive().kind
+    assert Kind.HEARTBEAT == old.receive().kind
 
     assert successor._inode == path.stat().st_ino
     assert (True, False) == (server.is_succeeded, successor.is_succeeded)

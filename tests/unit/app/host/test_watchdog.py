@@ -17,15 +17,15 @@ class FakeHost:
         self.stuck = False
         self.mib = 100
         self.waited_s = 0.0
-        self._beats = 0
+        self._heartbeats = 0
 
-    def beats(self) -> int:
-        self._beats += not self.stuck
-        return self._beats
+    def heartbeats(self) -> int:
+        self._heartbeats += not self.stuck
+        return self._heartbeats
 
     def watch(self, *, limit_mib: int = 0) -> Watchdog:
         return Watchdog(
-            self.beats,
+            self.heartbeats,
             stuck_s=3,
             waited=lambda: self.waited_s,
             limit_mib=limit_mib,
@@ -43,18 +43,18 @@ def test_a_host_whose_loop_turns_is_left_alone(host):
     """However often one looks."""
     watchdog = host.watch()
 
-    assert {None} == {watchdog.look() for _ in range(10)}
+    assert {None} == {watchdog.check() for _ in range(10)}
 
 
 def test_a_stuck_loop_ends_the_host(host):
     """After as many looks as were allowed, counted from its last turn."""
     watchdog = host.watch()
     host.stuck = True
-    looks = [watchdog.look() for _ in range(2)]
+    looks = [watchdog.check() for _ in range(2)]
     host.stuck = False
-    looks.append(watchdog.look())
+    looks.append(watchdog.check())
     host.stuck = True
-    looks += [watchdog.look() for _ in range(3)]
+    looks += [watchdog.check() for _ in range(3)]
 
     assert [*[None] * 5, "its loop has not turned for 3 s"] == looks
 
@@ -66,8 +66,8 @@ def test_a_loop_that_waits_for_a_core_is_not_stuck(host):
     looks = []
     for _ in range(8):
         host.waited_s += 0.75
-        looks.append(watchdog.look())
-    looks += [watchdog.look() for _ in range(1)]
+        looks.append(watchdog.check())
+    looks += [watchdog.check() for _ in range(1)]
 
     assert [*[None] * 8, "its loop has not turned for 3 s"] == looks
 
@@ -82,7 +82,7 @@ def test_a_host_that_grew_too_large_is_ended(host):
     sizes = [200, 201, 201, 200, 201, 201, 201]
     looks = []
     for host.mib in sizes:
-        looks.append(watchdog.look())
+        looks.append(watchdog.check())
 
     assert [*[None] * 6, TOO_LARGE] == looks
 
@@ -92,9 +92,9 @@ def test_a_young_host_may_be_large(host):
     host.mib = 201
     watchdog = host.watch(limit_mib=200)
     host.clock.tick(29)
-    young = [watchdog.look() for _ in range(5)]
+    young = [watchdog.check() for _ in range(5)]
     host.clock.tick(1)
-    old = [watchdog.look() for _ in range(3)]
+    old = [watchdog.check() for _ in range(3)]
 
     assert ([None] * 5, [None, None, TOO_LARGE]) == (young, old)
 
@@ -105,7 +105,7 @@ def test_without_a_limit_memory_is_not_judged(host):
     host.clock.tick(60)
     host.mib = 2**20
 
-    assert watchdog.look() is None
+    assert watchdog.check() is None
 
 
 def test_the_memory_of_this_process_is_told():

@@ -109,10 +109,13 @@ def test_many_frames_come_out_of_one_read():
 def test_a_stream_may_be_cut_anywhere():
     """A frame is given once it is whole, wherever the reads end."""
     data = join(STREAM)
-    for cut in range(len(data) + 1):
+    for next_batch_size in range(len(data) + 1):
         reader = FrameReader(LARGEST)
 
-        assert STREAM == [*reader.feed(data[:cut]), *reader.feed(data[cut:])]
+        assert STREAM == [
+            *reader.feed(data[:next_batch_size]),
+            *reader.feed(data[next_batch_size:]),
+        ]
 
 
 def test_a_stream_may_come_byte_by_byte():

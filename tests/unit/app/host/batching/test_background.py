@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from app.host.batching.background import Errand, keep_errands
+from app.host.batching.background import BackgroundTask, route_results
 from app.ipc.frames import Refusal, Refused
 
 FIRST, SECOND, THIRD, FOURTH = (Refused(Refusal.FAILED, 0.0, text) for text in "abcd")
 
 
-class FakeErrand(Errand):
+class FakeErrand(BackgroundTask):
     """Notes what it gets in a list that it shares with callers."""
 
     def __init__(self, noted: list) -> None:
@@ -22,7 +22,7 @@ def test_callers_get_theirs_first():
     """What is no errand's is handed on, in order and at once, before errands get their outcomes."""
     noted: list = []
     one, other = FakeErrand(noted), FakeErrand(noted)
-    deliver = keep_errands(noted.append)
+    deliver = route_results(noted.append)
     deliver([(one, FIRST), ("a", SECOND), (other, THIRD), ("b", FOURTH)])
 
     assert [[("a", SECOND), ("b", FOURTH)], (one, FIRST), (other, THIRD)] == noted
@@ -32,6 +32,6 @@ def test_callers_are_not_troubled_with_errands():
     """Nothing is handed on where there is nothing for them."""
     noted: list = []
     errand = FakeErrand(noted)
-    keep_errands(noted.append)([(errand, FIRST)])
+    route_results(noted.append)([(errand, FIRST)])
 
     assert [(errand, FIRST)] == noted

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from app.host.batching.batch_queue import BatchQueue, Job, OverloadedError
-from app.host.batching.cost_model import Curve
+from app.host.batching.cost_model import BatchCostModel
 
 NEVER = 1e9
 """A deadline that no test reaches."""
@@ -30,7 +30,7 @@ def batches(queue: BatchQueue) -> list[str]:
     """Empty the queue; a batch reads as its pieces: the job's name and its range of images."""
     written = []
     while (batch := queue.take(now=0.0)[0]) is not None:
-        written.append(" ".join(f"{p.job.origin}{p.start}-{p.stop}" for p in batch.pieces))
+        written.append(" ".join(f"{p.job.reply_to}{p.start}-{p.stop}" for p in batch.pieces))
     return written
 
 
@@ -64,7 +64,7 @@ def test_a_batch_may_be_one_image(waiting):
     """Where the largest batch is one, every image is a batch of its own."""
     jobs = [make_job(name=name) for name in "abcde"[:waiting]]
 
-    assert [f"{job.origin}0-1" for job in jobs] == batches(make_queue(*jobs, max_batch=1))
+    assert [f"{job.reply_to}0-1" for job in jobs] == batches(make_queue(*jobs, max_batch=1))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_batch_may_be_one_image(waiting):
 def test_batches_are_cut_by_what_they_cost(sizes, expected):
     """Five images are cheaper as four and one than padded to eight; no batch is over the limit."""
     queue = make_queue(*(make_job(size, name=name) for name, size in sizes.items()), max_batch=64)
-    queue.plan(1, Curve({1: 0.001, 4: 0.002, 8: 0.0038, 64: 0.0304}))
+    queue.plan(1, BatchCostModel({1: 0.001, 4: 0.002, 8: 0.0038, 64: 0.0304}))
 
     assert (8, expected) == (queue.limit(1), batches(queue))
 
@@ -88,8 +88,8 @@ def test_batches_are_cut_by_what_they_cost(sizes, expected):
 def test_versions_are_cut_each_by_its_own_costs():
     """One that gains nothing by batches is run image by image; a version that is gone is not."""
     queue = make_queue(*(make_job(4, name=name, version=v) for v, name in ((1, "a"), (2, "b"))))
-    queue.plan(1, Curve({1: 1.0, 4: 4.0}))
-    queue.plan(2, Curve({1: 1.0, 4: 1.0}))
+    queue.plan(1, BatchCostModel({1: 1.0, 4: 4.0}))
+    queue.plan(2, BatchCostModel({1: 1.0, 4: 1.0}))
     queue.forget(3)
 
     assert ["a0-1", "b0-4", "a1-2", "a2-3", "a3-4"] == batches(queue)
@@ -105,7 +105,7 @@ def test_a_new_job_waits_for_no_bulk_that_has_begun():
     queue.admit(make_job(name="single"), now=0.0)
     batch, _ = queue.take(now=0.0)
 
-    assert ["single"] == [p.job.origin for p in batch.pieces]
+    assert ["single"] == [p.job.reply_to for p in batch.pieces]
 
 
 def test_bulk_that_has_begun_has_every_other_batch_beside_a_few_singles():
@@ -116,7 +116,7 @@ def test_bulk_that_has_begun_has_every_other_batch_beside_a_few_singles():
     for _ in range(4):
         queue.admit(make_job(name="single"), now=0.0)
         batch, _ = queue.take(now=0.0)
-        batches.append([(p.job.origin, p.stop - p.start) for p in batch.pieces])
+        batches.append([(p.job.reply_to, p.stop - p.start) for p in batch.pieces])
 
     assert [
         [("single", 1)],
@@ -147,7 +147,7 @@ def test_bulk_that_has_begun_goes_on_beside_any_number_of_singles(max_batch):
         for _ in range(2 * max_batch):
             queue.admit(make_job(name="single"), now=0.0)
         batch, _ = queue.take(now=0.0)
-        taken += sum(p.stop - p.start for p in batch.pieces if p.job.origin == "bulk")
+        taken += sum(p.stop - p.start for p in batch.pieces if p.job.reply_to == "bulk")
 
     assert min(20 - max_batch, 8 * max_batch // 2) == taken
 
@@ -161,25 +161,25 @@ def test_a_further_stream_is_for_a_full_batch(sizes, expected):
     """Not while small jobs come: their way through a web worker wants a core to itself."""
     queue = make_queue(*(make_job(size, name=str(index)) for index, size in enumerate(sizes)))
 
-    assert expected is queue.crowded(0.05, streams=1)
+    assert expected is queue.should_add_stream(0.05, streams=1)
 
 
 def test_small_jobs_have_the_streams_that_web_workers_leave():
     """A machine may have cores for both."""
-    queue = BatchQueue(1000, max_batch=4, considerate_streams=3)
+    queue = BatchQueue(1000, max_batch=4, core_sparing_streams=3)
     for index in range(4):
         queue.admit(make_job(name=str(index)), now=0.0)
 
-    assert [True, True, False] == [queue.crowded(0.05, streams) for streams in (1, 2, 3)]
+    assert [True, True, False] == [queue.should_add_stream(0.05, streams) for streams in (1, 2, 3)]
 
 
 def test_a_queue_that_is_half_full_has_all_streams():
     """Small jobs or not: requests are about to be refused."""
     queue = make_queue(make_job(8, name="bulk"), make_job(1, name="one"), capacity=20)
-    calm = queue.crowded(0.05, streams=1)
+    calm = queue.should_add_stream(0.05, streams=1)
     queue.admit(make_job(2, name="more"), 0.0)
 
-    assert (False, True) == (calm, queue.crowded(0.05, streams=1))
+    assert (False, True) == (calm, queue.should_add_stream(0.05, streams=1))
 
 
 def test_bulk_work_has_all_streams_again_a_while_after_the_last_small_job():
@@ -188,7 +188,9 @@ def test_bulk_work_has_all_streams_again_a_while_after_the_last_small_job():
     queue.admit(make_job(1, name="one"), 5.0)
     queue.admit(make_job(1, name="two"), 5.05)
 
-    assert [False, False, True] == [queue.crowded(now, streams=1) for now in (5.05, 5.14, 5.151)]
+    assert [False, False, True] == [
+        queue.should_add_stream(now, streams=1) for now in (5.05, 5.14, 5.151)
+    ]
 
 
 def test_versions_take_turns_and_never_meet():
@@ -208,7 +210,7 @@ def test_a_batch_says_its_version_and_size():
     queue = make_queue(make_job(3, version=7), make_job(9, version=7))
     batch, expired = queue.take(now=0.0)
 
-    assert (7, 4, []) == (batch.lane, batch.size, expired)
+    assert (7, 4, []) == (batch.batch_key, batch.size, expired)
 
 
 def test_an_empty_queue_gives_no_batch():
@@ -280,7 +282,7 @@ def test_bulk_jobs_end_in_the_order_in_which_they_came():
     for later in range(30):
         queue.admit(make_job(40, name=str(3 + later)), now=0.0)
         batch, _ = queue.take(now=0.0)
-        ended += [p.job.origin for p in batch.pieces if p.stop == 40]
+        ended += [p.job.reply_to for p in batch.pieces if p.stop == 40]
 
     assert ["0", "1", "2", "3", "4"] == ended[:5]
 
@@ -425,7 +427,7 @@ def test_many_cancelled_jobs_leave_the_queue_at_once():
 
     assert [jobs[n] for n in (3, 0, 4, 1)] == cancelled
     assert 2 == left
-    assert ["job 2", "new"] == queue.origins()
+    assert ["job 2", "new"] == queue.pending_replies()
     assert ["job 20-2 new0-2", "new2-6", "new6-8"] == batches(queue)
 
 
@@ -464,16 +466,16 @@ def test_a_version_that_never_had_a_job_is_idle():
 def test_answers_are_joined_in_order():
     """The pieces' answers, which come in any, make one array; a lone piece's is given as it is."""
     first, second = np.array([[1], [2]], np.float32), np.array([[3]], np.float32)
-    cut, whole = make_job(3), make_job(2)
-    cut.pieces |= {2: second, 0: first}
+    next_batch_size, whole = make_job(3), make_job(2)
+    next_batch_size.pieces |= {2: second, 0: first}
     whole.pieces[0] = first
 
-    assert [[1], [2], [3]] == cut.probabilities().tolist()
+    assert [[1], [2], [3]] == next_batch_size.probabilities().tolist()
     assert whole.probabilities() is first
 
 
-def make_background_job(images: int = 1, *, name: str = "", lane: str = "aside") -> Job:
-    return Job(np.zeros((images, 1, 1, 1), np.uint8), lane, 0.0, NEVER, name, background=True)
+def make_background_job(images: int = 1, *, name: str = "", key: str = "aside") -> Job:
+    return Job(np.zeros((images, 1, 1, 1), np.uint8), key, 0.0, NEVER, name, background=True)
 
 
 def test_the_background_has_its_turn_when_nothing_else_waits():
@@ -494,7 +496,7 @@ def test_the_background_makes_nobody_wait():
 
     assert (0, 8, 0.0) == (queue.waiting, queue.waiting_in_background, queue.wait_s())
     assert 1.0 == queue.answer_s(1, 1)
-    assert not queue.crowded(1.0, streams=1)
+    assert not queue.should_add_stream(1.0, streams=1)
     queue.admit(make_job(8, name="all that may wait"), 0.0)
 
 
@@ -512,7 +514,7 @@ def test_the_background_rests_after_a_batch_while_callers_come():
     """Of the time it has one part in two hundred, so that hardly a caller finds it at work."""
     queue = make_queue()
     for name in "ab":
-        queue.admit_to_background(make_background_job(name=name, lane=name))
+        queue.admit_to_background(make_background_job(name=name, key=name))
     queue.admit(make_job(name="caller"), 10.0)
     queue.take(10.0)
     first, _ = queue.take(10.0)
@@ -520,9 +522,9 @@ def test_the_background_rests_after_a_batch_while_callers_come():
     queue.record_in_background(0.0002, 10.0)
     rested = [queue.background_due(now) for now in (10.0, 10.0399, 10.0401)]
 
-    assert ("a", False, [False, False, True]) == (first.lane, at_work, rested)
+    assert ("a", False, [False, False, True]) == (first.batch_key, at_work, rested)
     assert queue.take(10.0399) == (None, [])
-    assert "b" == queue.take(10.0401)[0].lane
+    assert "b" == queue.take(10.0401)[0].batch_key
 
 
 def test_the_background_does_not_rest_when_nobody_comes():
@@ -531,7 +533,7 @@ def test_the_background_does_not_rest_when_nobody_comes():
     queue.admit(make_job(name="caller"), 10.0)
     queue.take(10.0)
     for name in "abc":
-        queue.admit_to_background(make_background_job(name=name, lane=name))
+        queue.admit_to_background(make_background_job(name=name, key=name))
     queue.take(10.0)
     queue.record_in_background(60.0, 10.0)
     quiet = [queue.background_due(now) for now in (10.0999, 10.1001)]
@@ -596,7 +598,7 @@ class Traffic(RuleBasedStateMachine):
         if not self.taken:
             return
         job = data.draw(st.sampled_from(list(self.taken)))
-        assert job is self.queue.cancel(job.origin)
+        assert job is self.queue.cancel(job.reply_to)
         del self.taken[job]
 
     @rule(seconds=st.integers(1, 4))
@@ -615,7 +617,7 @@ class Traffic(RuleBasedStateMachine):
             return
         assert batch.size == sum(p.stop - p.start for p in batch.pieces) <= self.queue.max_batch
         for piece in batch.pieces:
-            self.take(piece, batch.lane)
+            self.take(piece, batch.batch_key)
         self.queue.record(batch.size, seconds)
         failed = batch.pieces[0].job if fails else None
         if failed is not None:
@@ -626,7 +628,7 @@ class Traffic(RuleBasedStateMachine):
 
     def take(self, piece, version):
         job = piece.job
-        assert version == job.lane
+        assert version == job.batch_key
         assert self.now <= job.deadline
         assert self.taken[job] == piece.start < piece.stop <= len(job.images)
         self.taken[job] = job.answered = piece.stop
@@ -642,7 +644,7 @@ class Traffic(RuleBasedStateMachine):
     def books_agree(self):
         assert self.waiting() == self.queue.waiting
         for version in (1, 2, 3):
-            unfinished = any(job.lane == version for job in self.taken)
+            unfinished = any(job.batch_key == version for job in self.taken)
             assert self.queue.idle(version) is not unfinished
 
     def teardown(self):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.host.batching.cost_model import Curve, batch_sizes, measure
+from app.host.batching.cost_model import BatchCostModel, batch_sizes, measure
 
 COMPACT = {1: 0.00008, 2: 0.00014, 4: 0.00026, 8: 0.0005, 16: 0.00105, 32: 0.002, 64: 0.0041}
 """Seconds of a small network on one core: a third of a batch of one is the call itself."""
@@ -46,14 +46,14 @@ def test_the_sizes_are_powers_of_two(max_batch, expected):
 )
 def test_the_limit_is_where_the_rate_stops_rising(seconds, expected):
     """Beyond it a batch takes longer, and hardly more images are answered in a second."""
-    assert expected == Curve(seconds).limit
+    assert expected == BatchCostModel(seconds).limit
 
 
 def test_only_sizes_up_to_the_limit_are_worth_preparing():
     """The rest of the curve is known and not used."""
-    curve = Curve(DENSE)
+    costs = BatchCostModel(DENSE)
 
-    assert ([1, 2, 4, 8, 16], list(DENSE)) == (curve.sizes, list(curve.seconds))
+    assert ([1, 2, 4, 8, 16], list(DENSE)) == (costs.sizes, list(costs.seconds))
 
 
 @pytest.mark.parametrize(
@@ -75,19 +75,19 @@ def test_only_sizes_up_to_the_limit_are_worth_preparing():
 )
 def test_a_brief_curve_makes_small_batches(seconds, expected):
     """None takes more than twice as long as one image, or is larger than is worth making."""
-    assert expected == Curve(seconds).brief().limit
+    assert expected == BatchCostModel(seconds).short_batches().limit
 
 
 def test_a_disturbed_measurement_is_mended():
     """A small batch that took longer than a larger one had to wait for the processor."""
-    curve = Curve({1: 0.5, 2: 5.0, 4: 1.0, 8: 2.0})
+    costs = BatchCostModel({1: 0.5, 2: 5.0, 4: 1.0, 8: 2.0})
 
-    assert {1: 0.5, 2: 1.0, 4: 1.0, 8: 2.0} == curve.seconds
+    assert {1: 0.5, 2: 1.0, 4: 1.0, 8: 2.0} == costs.seconds
 
 
 def test_one_bad_measurement_does_not_make_the_limit_absurd():
     """Whichever size it hits, the limit is at most one size off."""
-    limits = {Curve(COMPACT | {size: s * 10}).limit for size, s in COMPACT.items()}
+    limits = {BatchCostModel(COMPACT | {size: s * 10}).limit for size, s in COMPACT.items()}
 
     assert {32, 64} == limits
 
@@ -104,20 +104,20 @@ def test_one_bad_measurement_does_not_make_the_limit_absurd():
 )
 def test_a_backlog_is_cut_where_that_is_cheaper_than_padding(seconds, expected):
     """Nine images cost a small network less as eight and one than as sixteen."""
-    curve = Curve(seconds)
+    costs = BatchCostModel(seconds)
 
-    assert expected == {waiting: curve.cut(waiting) for waiting in expected}
+    assert expected == {waiting: costs.next_batch_size(waiting) for waiting in expected}
 
 
 def test_cutting_a_backlog_never_costs_more_than_padding_it():
     """Whatever waits, the batches made of it take no longer than one that holds it all."""
     turn_s = 0.0001
     for seconds in (COMPACT, DENSE):
-        curve = Curve(seconds)
-        for backlog in range(1, curve.limit + 1):
+        costs = BatchCostModel(seconds)
+        for backlog in range(1, costs.limit + 1):
             spent, waiting = 0.0, backlog
             while waiting:
-                taken = curve.cut(waiting)
+                taken = costs.next_batch_size(waiting)
                 spent += next(s for n, s in seconds.items() if n >= taken) + turn_s
                 waiting -= taken
             padded = next(s for n, s in seconds.items() if n >= backlog) + turn_s
@@ -126,7 +126,7 @@ def test_cutting_a_backlog_never_costs_more_than_padding_it():
 
 def test_a_curve_reads_in_milliseconds():
     """For the log."""
-    assert "1: 0.50 ms, 2: 0.75 ms" == str(Curve({2: 0.00075, 1: 0.0005}))
+    assert "1: 0.50 ms, 2: 0.75 ms" == str(BatchCostModel({2: 0.00075, 1: 0.0005}))
 
 
 class Calls:
@@ -134,13 +134,13 @@ class Calls:
 
     def __init__(self, clock) -> None:
         self.clock = clock
-        self.order: list[int] = []
+        self.command: list[int] = []
         self.disturbed: set[int] = set()
 
     def make(self, key: int, seconds: float):
         def call():
-            self.order.append(key)
-            self.clock.tick(seconds * (5 if len(self.order) in self.disturbed else 1))
+            self.command.append(key)
+            self.clock.tick(seconds * (5 if len(self.command) in self.disturbed else 1))
 
         return call
 
@@ -156,7 +156,7 @@ def test_the_least_time_of_several_counts(calls, clock):
     measured = measure({1: calls.make(1, 0.5), 2: calls.make(2, 0.75)}, clock)
 
     assert {1: 0.5, 2: 0.75} == measured
-    assert [1, 1, 2, 2, 1, 1, 2, 2] == calls.order
+    assert [1, 1, 2, 2, 1, 1, 2, 2] == calls.command
 
 
 def test_measuring_ends_with_its_budget(calls, clock):
@@ -165,4 +165,4 @@ def test_measuring_ends_with_its_budget(calls, clock):
     measure({2: calls.make(2, 0.02)}, clock)
     measure({3: calls.make(3, 0.0)}, clock)
 
-    assert (4, 8, 24) == tuple(calls.order.count(key) for key in (1, 2, 3))
+    assert (4, 8, 24) == tuple(calls.command.count(key) for key in (1, 2, 3))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.host.batching.batch_queue import BatchQueue
-from app.host.batching.cost_model import Curve
+from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
 from app.host.batching.routing import LoadedVersion
 from app.host.batching.statistics import Statistics
@@ -16,7 +16,7 @@ from app.ipc.statistics import STATISTICS, Duration, VersionStatistics
 
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)
-CURVE = Curve({1: 0.001, 2: 0.001, 4: 0.001})
+COSTS = BatchCostModel({1: 0.001, 2: 0.001, 4: 0.001})
 """A batch costs the same at every size, so everything that fits goes into one."""
 NEVER = 1e9
 """A deadline that no test reaches."""
@@ -81,7 +81,7 @@ class Bench:
     def serve(self, number: int = 1):
         """Let a new version serve in the place of the one before; gives its model."""
         model = self.make_model()
-        version = LoadedVersion("shapes", number, model, CURVE, CLASSES, SHAPE)
+        version = LoadedVersion("shapes", number, model, COSTS, CLASSES, SHAPE)
         self.engine.serve(version, announce=lambda: None)
         if number > 1:
             self.engine.retire("shapes", number - 1)
@@ -90,18 +90,18 @@ class Bench:
     def serve_beside(self, number: int):
         """Let a version serve whoever asks for it; gives its model."""
         model = self.make_model()
-        version = LoadedVersion("shapes", number, model, CURVE, CLASSES, SHAPE)
+        version = LoadedVersion("shapes", number, model, COSTS, CLASSES, SHAPE)
         self.engine.serve(version, announce=lambda: None, default=False)
         return model
 
     def ask(
-        self, origin: str, *marks: int, deadline: float = NEVER, **which: object
+        self, reply_to: str, *marks: int, deadline: float = NEVER, **which: object
     ) -> Refused | None:
         """Submit images that are told apart by their first pixel."""
         images = np.zeros((len(marks), *SHAPE), np.uint8)
         images[:, 0, 0, 0] = marks
         pixels = images.tobytes()
-        return self.engine.submit(len(marks), pixels, deadline, origin, model="shapes", **which)
+        return self.engine.submit(len(marks), pixels, deadline, reply_to, model="shapes", **which)
 
     def steps(self, number: int) -> None:
         for _ in range(number):
@@ -115,12 +115,12 @@ class Bench:
     @property
     def outcomes(self) -> dict[str, object]:
         """Return the result of each call: the marks of the answer, or the reason for none."""
-        assert len(self.delivered) == len({origin for origin, _ in self.delivered})
+        assert len(self.delivered) == len({reply_to for reply_to, _ in self.delivered})
         return {
-            origin: outcome.probabilities[:, 0].tolist()
+            reply_to: outcome.probabilities[:, 0].tolist()
             if isinstance(outcome, Answer)
             else outcome.reason
-            for origin, outcome in self.delivered
+            for reply_to, outcome in self.delivered
         }
 
 
@@ -132,8 +132,8 @@ def bench(clock, make_model) -> Bench:
 def test_every_job_gets_its_own_answer(bench):
     """Jobs that were computed in one batch are told apart again."""
     model = bench.serve()
-    for origin, marks in {"a": [1], "b": [2, 3], "c": [4]}.items():
-        assert bench.ask(origin, *marks) is None
+    for reply_to, marks in {"a": [1], "b": [2, 3], "c": [4]}.items():
+        assert bench.ask(reply_to, *marks) is None
     bench.steps(1)
 
     assert [[1, 2, 3, 4]] == model.batches
@@ -323,7 +323,7 @@ def test_whoever_waits_is_known(bench):
     bench.ask("single", 6)
     bench.steps(1)
 
-    assert ["bulk"] == bench.engine.origins()
+    assert ["bulk"] == bench.engine.pending_replies()
 
 
 def test_a_cancelled_job_lets_the_old_version_go(bench):
@@ -410,9 +410,9 @@ def test_a_swap_is_announced_before_it_happens(bench):
     """While it is announced the new version has no job, so nobody gets an answer of a stranger."""
     bench.serve(1)
     versions = []
-    version = LoadedVersion("shapes", 2, bench.make_model(), CURVE, CLASSES, SHAPE)
+    version = LoadedVersion("shapes", 2, bench.make_model(), COSTS, CLASSES, SHAPE)
     bench.engine.serve(
-        version, announce=lambda: versions.append(bench.engine._lineup._defaults["shapes"].version)
+        version, announce=lambda: versions.append(bench.engine._routing._defaults["shapes"].version)
     )
 
     assert [1] == versions
@@ -599,7 +599,7 @@ def test_a_version_that_gains_nothing_by_batches_gets_none(bench):
     """Its measured limit goes before the largest batch, and no window is kept open for company."""
     bench.engine = bench.make_engine(wait_s=3600)
     model = bench.make_model()
-    slow = LoadedVersion("shapes", 1, model, Curve({1: 1.0, 4: 4.0}), CLASSES, SHAPE)
+    slow = LoadedVersion("shapes", 1, model, BatchCostModel({1: 1.0, 4: 4.0}), CLASSES, SHAPE)
     bench.engine.serve(slow, announce=lambda: None)
     bench.ask("a", 1)
     bench.ask("b", 2)
@@ -624,11 +624,11 @@ def test_versions_serve_side_by_side(bench):
     """A request gets the one that it asks for, or the default one."""
     bench.serve(1)
     bench.serve_beside(2)
-    for origin, version in {"default": 0, "first": 1, "second": 2}.items():
-        assert bench.ask(origin, 1, version=version) is None
+    for reply_to, version in {"default": 0, "first": 1, "second": 2}.items():
+        assert bench.ask(reply_to, 1, version=version) is None
     bench.steps(2)
 
-    versions = {origin: outcome.version for origin, outcome in bench.delivered}
+    versions = {reply_to: outcome.version for reply_to, outcome in bench.delivered}
     assert {"default": 1, "first": 1, "second": 2} == versions
 
 
@@ -641,7 +641,7 @@ def test_another_version_is_made_the_default(bench):
     bench.ask("after", 2)
     bench.steps(2)
 
-    versions = {origin: outcome.version for origin, outcome in bench.delivered}
+    versions = {reply_to: outcome.version for reply_to, outcome in bench.delivered}
     assert {"before": 1, "after": 2} == versions
     assert [] == bench.retired
 
@@ -687,7 +687,7 @@ def test_a_version_that_retired_may_come_back(bench):
 def test_models_do_not_meet(bench):
     """Each has its versions, its default and its shape of an image."""
     bench.serve(1)
-    other = LoadedVersion("dots", 1, bench.make_model(), CURVE, CLASSES, (1, 1, 1))
+    other = LoadedVersion("dots", 1, bench.make_model(), COSTS, CLASSES, (1, 1, 1))
     bench.engine.serve(other, announce=lambda: None)
     assert bench.engine.submit(1, bytes([9]), NEVER, "dot", model="dots") is None
     assert bench.ask("shape", 5) is None
@@ -765,7 +765,7 @@ def test_answers_are_told_of_once_they_have_gone(bench):
     model = bench.serve(1)
     model.poison = 7
     bench.engine.on_answered = lambda job, answer: told.append(
-        (job.origin, answer.probabilities[:, 0].tolist(), len(bench.delivered))
+        (job.reply_to, answer.probabilities[:, 0].tolist(), len(bench.delivered))
     )
     bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
     bench.ask("a", 1)
@@ -788,7 +788,7 @@ def test_an_answer_that_would_be_too_large_is_not_computed(bench, make_model):
     """The caller is told how many images may be sent; fewer are answered."""
     classes = ("",) * 2**20
     model = make_model(classes=len(classes))
-    version = LoadedVersion("wide", 1, model, CURVE, classes, (1, 1, 1))
+    version = LoadedVersion("wide", 1, model, COSTS, classes, (1, 1, 1))
     bench.engine.serve(version, announce=lambda: None)
     refused = bench.engine.submit(9, bytes(9), NEVER, "a", model="wide")
 

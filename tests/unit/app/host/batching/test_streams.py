@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from app.host.batching.batch_queue import BatchQueue
-from app.host.batching.cost_model import Curve
+from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
 from app.host.batching.routing import LoadedVersion
 from app.host.metrics import HostMetrics
@@ -22,7 +22,7 @@ from app.ipc.frames import Answer, Refusal
 
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)
-CURVE = Curve({1: 0.001, 2: 0.001, 4: 0.001})
+COSTS = BatchCostModel({1: 0.001, 2: 0.001, 4: 0.001})
 NEVER = 1e9
 """A deadline that no test reaches."""
 SAFETY_S = 10
@@ -44,33 +44,33 @@ class Bench:
 
     def make_engine(self) -> Engine:
         self.registry = CollectorRegistry()
-        self.queue = BatchQueue(100, max_batch=4, considerate_streams=2)
+        self.queue = BatchQueue(100, max_batch=4, core_sparing_streams=2)
         metrics = HostMetrics(self.registry, waiting=lambda: self.queue.waiting)
         engine = Engine(self.queue, self.deliver, metrics, clock=self.clock)
         engine.on_retired = lambda _model, version: self.retired.append(version)
         return engine
 
     def deliver(self, deliveries) -> None:
-        for origin, outcome in deliveries:
+        for reply_to, outcome in deliveries:
             answered = isinstance(outcome, Answer)
             told = outcome.probabilities[:, 0].tolist() if answered else outcome.reason
-            self.outcomes.put((origin, told))
+            self.outcomes.put((reply_to, told))
 
     def serve(self, number: int = 1):
         """Let a new version serve in the place of the one before; gives its model."""
         model = self.make_model()
-        version = LoadedVersion("shapes", number, model, CURVE, CLASSES, SHAPE)
+        version = LoadedVersion("shapes", number, model, COSTS, CLASSES, SHAPE)
         self.engine.serve(version, announce=lambda: None)
         if number > 1:
             self.engine.retire("shapes", number - 1)
         return model
 
-    def ask(self, origin: str, *marks: int, deadline: float = NEVER) -> None:
+    def ask(self, reply_to: str, *marks: int, deadline: float = NEVER) -> None:
         """Submit images that are told apart by their first pixel."""
         images = np.zeros((len(marks), *SHAPE), np.uint8)
         images[:, 0, 0, 0] = marks
         assert (
-            self.engine.submit(len(marks), images.tobytes(), deadline, origin, model="shapes")
+            self.engine.submit(len(marks), images.tobytes(), deadline, reply_to, model="shapes")
             is None
         )
 
@@ -281,7 +281,7 @@ def test_the_oldest_batch_is_known(bench):
     bench.ask("held", 1, 2, 3, 4)
     with bench.held_batch(model):
         oldest = bench.engine.oldest()
-        assert ["held"] == [piece.job.origin for piece in oldest.pieces]
+        assert ["held"] == [piece.job.reply_to for piece in oldest.pieces]
         bench.ask("beside", 5)
         bench.engine.step()
         assert oldest is bench.engine.oldest()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.host.batching.background import keep_errands
-from app.host.lifecycle.auto_rollback import Watching
+from app.host.batching.background import route_results
+from app.host.lifecycle.auto_rollback import RollbackMonitor
 from app.host.lifecycle.reconciler import ModelVersions
 from app.host.loading.loader import Loader
 from app.ipc.frames import Answer, Refusal, Refused
@@ -35,7 +35,7 @@ class Swap:
         self.failures = 0
         self.room = True
         self.replays: list[tuple] = []
-        watching = Watching(
+        rollback_monitor = RollbackMonitor(
             self.store, self.submit, lambda *_: self.failures, window_s=WINDOW_S, clock=clock
         )
         trials = FakeTrials(Loader(lambda: iter([runtime]), max_batch=4, clock=clock))
@@ -47,26 +47,26 @@ class Swap:
             intake=make_intake(self.store, SHAPES, trials, journal),
             journal=journal,
             engine=self.engine,
-            tell=lambda: None,
+            notify=lambda: None,
             observer=self.observer,
-            watching=watching,
+            rollback_monitor=rollback_monitor,
             clock=clock,
         )
-        self.look = self.versions.look
+        self.sync = self.versions.sync
         for _ in range(2):
             publisher.publish()
-            self.look()
+            self.sync()
 
-    def submit(self, model, version, images, origin):
+    def submit(self, model, version, images, reply_to):
         if self.room:
-            self.replays.append((model, version, images, origin))
+            self.replays.append((model, version, images, reply_to))
         return self.room
 
     def answer(self, *, error: float = 0.0) -> None:
         """Answer the golden images that were run last."""
-        model, version, images, origin = self.replays[-1]
+        model, version, images, reply_to = self.replays[-1]
         found = self.engine.versions[model, version].model.predict([images]) + error
-        keep_errands(None)([(origin, Answer(version, 0.0, 0.0, found))])
+        route_results(None)([(reply_to, Answer(version, 0.0, 0.0, found))])
 
     @property
     def serving(self) -> set[int]:
@@ -84,10 +84,10 @@ def swap(publisher, clock, make_runtime) -> Swap:
 
 def test_the_version_before_stays_loaded_for_a_while(swap):
     """It can come back at once; when the time is over, it goes."""
-    swap.look()
+    swap.sync()
     during = swap.serving
     swap.clock.tick(WINDOW_S)
-    swap.look()
+    swap.sync()
 
     assert ({1, 2}, {2}, 2) == (during, swap.serving, swap.default)
     assert not swap.versions.due
@@ -95,13 +95,13 @@ def test_the_version_before_stays_loaded_for_a_while(swap):
 
 def test_golden_images_are_run_again_once_a_second(swap):
     """Through the new version, and not again before the last ones are answered."""
-    swap.look()
+    swap.sync()
     swap.clock.tick(5)
-    swap.look()
+    swap.sync()
     unanswered = len(swap.replays)
     swap.answer()
-    swap.look()
-    swap.look()
+    swap.sync()
+    swap.sync()
 
     assert (1, 2) == (unanswered, len(swap.replays))
     assert {(SHAPES, 2)} == {replay[:2] for replay in swap.replays}
@@ -110,9 +110,9 @@ def test_golden_images_are_run_again_once_a_second(swap):
 
 def test_wrong_golden_answers_bring_the_version_before_back(swap, caplog):
     """It is pinned, and the new one quarantined; the audit trail says why."""
-    swap.look()
+    swap.sync()
     swap.answer(error=0.5)
-    swap.look()
+    swap.sync()
 
     last = swap.store.history(SHAPES)[-1]
     reason = last.control.quarantined[2].reason
@@ -127,11 +127,11 @@ def test_wrong_golden_answers_bring_the_version_before_back(swap, caplog):
 
 def test_a_rollback_holds_though_a_newer_version_comes(swap):
     """And so the one that was given up is shown as refused."""
-    swap.look()
+    swap.sync()
     swap.answer(error=0.5)
-    swap.look()
+    swap.sync()
     swap.publisher.publish()
-    swap.look()
+    swap.sync()
     swap.versions.retired(2)
 
     states = {v.version: v.state for v in swap.versions.status().versions}
@@ -142,17 +142,17 @@ def test_a_rollback_holds_though_a_newer_version_comes(swap):
 def test_failed_requests_bring_the_version_before_back(swap, failures, default):
     """A few are an accident, more are not; those before the swap are not its own."""
     swap.failures += failures
-    swap.look()
+    swap.sync()
 
     assert default == swap.default
 
 
 def test_a_model_that_fails_on_golden_images_is_bad(swap):
     """Whatever the reason, they were answered at its trial."""
-    swap.look()
-    origin = swap.replays[-1][-1]
-    origin.answered(Refused(Refusal.FAILED, 0.0, "the model failed on these images"))
-    swap.look()
+    swap.sync()
+    reply_to = swap.replays[-1][-1]
+    reply_to.answered(Refused(Refusal.FAILED, 0.0, "the model failed on these images"))
+    swap.sync()
 
     assert 1 == swap.default
     reason = swap.store.control(SHAPES).quarantined[2].reason
@@ -161,9 +161,9 @@ def test_a_model_that_fails_on_golden_images_is_bad(swap):
 
 def test_golden_images_without_memory_say_nothing_about_the_version(swap):
     """They are run again later; other hosts have more memory."""
-    swap.look()
+    swap.sync()
     swap.replays[-1][-1].answered(Refused(Refusal.OVERLOADED, 1.0, "too little memory"))
-    swap.look()
+    swap.sync()
 
     assert (2, {}) == (swap.default, swap.store.control(SHAPES).quarantined)
 
@@ -171,27 +171,27 @@ def test_golden_images_without_memory_say_nothing_about_the_version(swap):
 def test_where_there_is_no_room_they_are_run_later(swap):
     """Requests go first."""
     swap.room = False
-    swap.look()
+    swap.sync()
     swap.room = True
-    swap.look()
+    swap.sync()
     too_early = len(swap.replays)
     swap.clock.tick(1)
-    swap.look()
+    swap.sync()
 
     assert (0, 1) == (too_early, len(swap.replays))
 
 
 def test_a_store_that_is_away_keeps_nothing_from_going_back(swap):
     """The swap is made; that it is written nowhere, the host remembers until it ends."""
-    swap.look()
+    swap.sync()
     swap.answer(error=0.5)
     swap.store.problem = StoreError("the store is away")
     swap.store.writable = False
     with pytest.raises(StoreError, match="the store is away"):
-        swap.look()
+        swap.sync()
     at_once = swap.default
     swap.store.problem = None
-    swap.look()
+    swap.sync()
 
     assert (1, 1) == (at_once, swap.default)
     assert {} == swap.store.control(SHAPES).quarantined
@@ -199,23 +199,23 @@ def test_a_store_that_is_away_keeps_nothing_from_going_back(swap):
 
 def test_a_version_that_was_given_up_can_be_released(swap):
     """It is loaded again; what was pinned stays the default."""
-    swap.look()
+    swap.sync()
     swap.answer(error=0.5)
-    swap.look()
+    swap.sync()
     release = lambda control: control.model_copy(update={"quarantined": {}})  # noqa: E731
     swap.store.change(SHAPES, "release", release, by="ann", version=2)
-    swap.look()
+    swap.sync()
 
     assert ({1, 2}, 1) == (swap.serving, swap.default)
 
 
 def test_an_operator_who_goes_back_ends_the_watch(swap):
     """An older version that comes back is not watched: what would come after it was given up."""
-    swap.look()
+    swap.sync()
     pin = lambda control: control.model_copy(update={"pinned": 1})  # noqa: E731
     swap.store.change(SHAPES, "pin", pin, by="ann", version=1)
-    swap.look()
-    swap.look()
+    swap.sync()
+    swap.sync()
 
     assert (1, False) == (swap.default, swap.versions.due)
 
@@ -227,11 +227,11 @@ def test_without_golden_images_failures_are_watched(swap, caplog):
     pin = lambda control: control.model_copy(update={"pinned": 1})  # noqa: E731
     for edit in (pin, unpin):
         swap.store.change(SHAPES, "test", edit, by="ann")
-        swap.look()
+        swap.sync()
     swap.replays.clear()
-    swap.look()
+    swap.sync()
     swap.failures += 3
-    swap.look()
+    swap.sync()
 
     assert ([], 1) == (swap.replays, swap.default)
     assert "the golden images of shapes version 2 are not run: cannot fetch" in caplog.messages

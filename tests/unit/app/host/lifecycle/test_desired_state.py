@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.host.lifecycle.desired_state import Plan, bars, plan
+from app.host.lifecycle.desired_state import Plan, applies_to, plan
 from model_store import Control, Quarantine
 
 DIGEST, OTHER = "ab" * 32, "cd" * 32
@@ -101,4 +101,4 @@ def test_of_an_unloaded_model_nothing_is_wanted():
 )
 def test_a_quarantine_is_about_a_digest(entry, digest, expected):
     """Another digest is another version. Files that were not those listed are looked at again."""
-    assert expected == bars(entry, digest)
+    assert expected == applies_to(entry, digest)

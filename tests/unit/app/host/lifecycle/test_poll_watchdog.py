@@ -7,20 +7,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.host.lifecycle.poll_watchdog import LATE_S, LookWatchdog
+from app.host.lifecycle.poll_watchdog import LATE_S, PollWatchdog
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 SENTENCE = "no look at the store has ended since 2026-06-01 11:58:20 UTC"
 
 
-class Looks:
-    """Looks of any age, and what was told of them."""
+class Polls:
+    """Polls of any age, and what was told of them."""
 
     def __init__(self) -> None:
         self.age_s = 0.0
         self.told: list[str | None] = []
         thread = threading.current_thread()
-        self.watchdog = LookWatchdog(lambda: self.age_s, self.told.append, thread, lambda: NOON)
+        self.watchdog = PollWatchdog(lambda: self.age_s, self.told.append, thread, lambda: NOON)
 
     def check(self, *ages: float) -> None:
         for age in ages:
@@ -29,29 +29,29 @@ class Looks:
 
 
 @pytest.fixture
-def looks() -> Looks:
-    return Looks()
+def polls() -> Polls:
+    return Polls()
 
 
-def test_looks_that_end_are_not_told(looks):
+def test_looks_that_end_are_not_told(polls):
     """However long one takes, within reason."""
-    looks.check(0.1, LATE_S, 0.2)
+    polls.check(0.1, LATE_S, 0.2)
 
-    assert [] == looks.told
+    assert [] == polls.told
 
 
-def test_a_look_that_does_not_end_is_told_once_with_where_the_watcher_is(looks, caplog):
+def test_a_poll_that_does_not_end_is_told_once_with_where_the_watcher_is(polls, caplog):
     """The stack in the log names the call that hangs."""
-    looks.check(100, 105, 110)
+    polls.check(100, 105, 110)
 
-    assert [f"{SENTENCE}; what is loaded serves on"] == looks.told
+    assert [f"{SENTENCE}; what is loaded serves on"] == polls.told
     (line,) = caplog.messages
     assert line.startswith(f"{SENTENCE}; the watcher is here:\n")
     assert "test_poll_watchdog.py" in line
 
 
-def test_it_is_told_that_looks_end_again(looks):
+def test_it_is_told_that_looks_end_again(polls):
     """And the next one that does not is told anew."""
-    looks.check(100, 0.1, 100)
+    polls.check(100, 0.1, 100)
 
-    assert [True, False, True] == [sentence is not None for sentence in looks.told]
+    assert [True, False, True] == [sentence is not None for sentence in polls.told]

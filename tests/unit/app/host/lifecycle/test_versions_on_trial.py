@@ -31,7 +31,7 @@ def watch(publisher, make_watch) -> Watch:
     """Return a watcher of a model whose version 1 serves and whose version 2 is new."""
     made = make_watch()
     publisher.publish()
-    made.look()
+    made.poll()
     publisher.publish()
     return made
 
@@ -51,7 +51,7 @@ def test_what_serves_goes_on_while_a_version_is_tried(watch):
     """However long that takes; the look itself waits for nothing."""
     watch.trials.held = {2}
     for _ in range(3):
-        watch.look()
+        watch.poll()
 
     assert {2: "loading", 1: "serving"} == watch.states
     assert (1, []) == (watch.shapes.default, watch.engine.retiring)
@@ -61,9 +61,9 @@ def test_what_serves_goes_on_while_a_version_is_tried(watch):
 def test_a_version_serves_once_it_has_passed(watch):
     """At the look after its verdict."""
     watch.trials.held = {2}
-    watch.look()
+    watch.poll()
     watch.trials.begun[-1].held = False
-    watch.look()
+    watch.poll()
 
     assert {2: "serving", 1: "retiring"} == watch.states
     assert SHAPES == watch.trials.ended[-1]
@@ -72,9 +72,9 @@ def test_a_version_serves_once_it_has_passed(watch):
 def test_a_trial_that_dies_is_a_verdict(watch, make_watch):
     """It is quarantined by its digest, and the next host does not try it."""
     watch.trials.verdicts[2] = Failed(reason=CRASHED, digest=digest(watch, 2), lasting=True)
-    watch.look()
+    watch.poll()
     following = make_watch()
-    following.look()
+    following.poll()
 
     assert (CRASHED, 1) == (watch.reason(2), watch.shapes.default)
     assert digest(watch, 2) == watch.store.control(SHAPES).quarantined[2].digest
@@ -84,10 +84,10 @@ def test_a_trial_that_dies_is_a_verdict(watch, make_watch):
 def test_while_another_models_version_is_tried_this_one_waits(watch):
     """One trial at a time; it is worth waiting for."""
     watch.trials.busy = True
-    watch.look()
+    watch.poll()
     waiting = watch.watcher._models[SHAPES].awaited
     watch.trials.busy = False
-    watch.look()
+    watch.poll()
 
     assert {2} == waiting
     assert 2 == watch.shapes.default
@@ -98,7 +98,7 @@ def test_the_first_version_on_trial_is_worth_waiting_for(make_watch, publisher):
     publisher.publish()
     watch = make_watch()
     watch.trials.busy = True
-    watch.look()
+    watch.poll()
 
     assert (False, True) == (watch.status.ready, watch.status.starting)
 
@@ -108,7 +108,7 @@ def test_nothing_is_tried_before_what_served_serves_again(make_watch):
     """The next host loads the version that has passed, without a trial, and then tries the new."""
     following = make_watch()
     following.trials.held = {2}
-    following.look()
+    following.poll()
 
     assert {2: "loading", 1: "serving"} == following.states
     assert (1, [2]) == (following.shapes.default, [t.version for t in following.trials.begun])
@@ -116,10 +116,10 @@ def test_nothing_is_tried_before_what_served_serves_again(make_watch):
 
 def test_the_pinned_version_that_has_passed_is_loaded_first(watch, make_watch):
     """It is the default of the next host, and the newest is loaded for its label."""
-    watch.look()
+    watch.poll()
     watch.change(pinned=1, labels={"next": 2})
     following = make_watch()
-    following.look()
+    following.poll()
 
     assert ["jobs to 1"] == [line for line in following.story if line.startswith("jobs")]
     assert [2] == [trial.version for trial in following.trials.begun]
@@ -129,10 +129,10 @@ def test_a_version_whose_load_a_host_did_not_outlive_is_tried_first(make_watch, 
     """That it has passed once, here or elsewhere, is not enough."""
     publisher.publish()
     watch = make_watch()
-    watch.look()
+    watch.poll()
     die_loading(watch, digest(watch, 1))
     following = make_watch()
-    following.look()
+    following.poll()
 
     assert [1] == [trial.version for trial in following.trials.begun]
     assert {1: "serving"} == following.states
@@ -148,10 +148,10 @@ def test_a_version_whose_loads_no_host_outlives_is_refused_for_a_while(
         hosts.append(make_watch())
         die_loading(hosts[-1], publisher.store.manifest(SHAPES, 1).digest)
     watch = make_watch()
-    watch.look()
+    watch.poll()
     refused = watch.reason(1)
     clock.tick(60)
-    watch.look()
+    watch.poll()
 
     sentence = f"{len(hosts)} model hosts ended while they loaded it, though it passed its trial"
     assert sentence == refused
@@ -165,12 +165,12 @@ def test_what_a_machine_lacks_is_tried_again_after_a_growing_while(watch, clock)
     watch.trials.verdicts[2] = short
     tries = []
     for _ in range(200):
-        watch.look()
+        watch.poll()
         clock.tick(1)
         tries.append(len([t for t in watch.trials.begun if t.version == 2]))
     del watch.trials.verdicts[2]
     clock.tick(600)
-    watch.look()
+    watch.poll()
 
     assert {} == watch.store.control(SHAPES).quarantined
     assert (2, 3, 4, 5) == (tries[10], tries[20], tries[50], tries[100])
@@ -180,11 +180,11 @@ def test_what_a_machine_lacks_is_tried_again_after_a_growing_while(watch, clock)
 def test_a_version_for_which_there_is_no_room_is_let_go(watch, clock):
     """The host would be replaced, again and again; it is tried again when there may be room."""
     watch.excess = "the model host takes 500 MiB"
-    watch.look()
+    watch.poll()
     during = watch.reason(2), watch.states
     watch.excess = None
     clock.tick(60)
-    watch.look()
+    watch.poll()
 
     sentence = "there is no room for it beside what serves: the model host takes 500 MiB"
     assert (sentence, {2: "refused", 1: "serving"}) == during
@@ -194,12 +194,12 @@ def test_a_version_for_which_there_is_no_room_is_let_go(watch, clock):
 
 def test_what_has_passed_anywhere_is_not_quarantined_for_another_machine(watch, make_watch):
     """A healthy neighbour serves it; here it is refused."""
-    watch.look()
+    watch.poll()
     other = make_watch()
     other.journal._pages.interrupted = {digest(watch, 2): 1}  # so that it is tried
     other.trials.verdicts[2] = Failed(reason=CRASHED, digest=digest(watch, 2), lasting=True)
-    other.look()
-    watch.look()
+    other.poll()
+    watch.poll()
 
     assert {2: "refused", 1: "serving"} == other.states
     assert {} == watch.store.control(SHAPES).quarantined
@@ -214,9 +214,9 @@ def test_what_has_passed_anywhere_is_not_quarantined_for_another_machine(watch, 
 def test_a_trial_that_nobody_wants_any_more_is_ended(watch, change):
     """An operator does not wait for it."""
     watch.trials.held = {2}
-    watch.look()
+    watch.poll()
     watch.change(**change)
-    watch.look()
+    watch.poll()
 
     assert watch.trials.begun[-1].cancelled
     assert "loading" not in watch.states.values()
@@ -225,11 +225,11 @@ def test_a_trial_that_nobody_wants_any_more_is_ended(watch, change):
 def test_a_trial_that_a_newer_version_outdates_goes_on(watch, publisher):
     """Versions may come faster than they can be tried: each that passes serves for a while."""
     watch.trials.held = {2}
-    watch.look()
+    watch.poll()
     publisher.publish()
     watch.trials.held = {3}
     watch.trials.begun[-1].held = False
-    watch.look()
+    watch.poll()
 
     assert (2, {3: "loading", 2: "serving", 1: "serving"}) == (watch.shapes.default, watch.states)
 
@@ -237,13 +237,13 @@ def test_a_trial_that_a_newer_version_outdates_goes_on(watch, publisher):
 def test_while_a_trial_runs_a_rollback_takes_effect_at_once(watch, publisher):
     """The default changes between versions that serve, whatever is being tried."""
     watch.change(policy="latest:2")
-    watch.look()
+    watch.poll()
     publisher.publish()
     watch.trials.held = {3}
-    watch.look()
+    watch.poll()
     before = watch.shapes.default
     watch.change(policy="latest:3", pinned=1)
-    watch.look()
+    watch.poll()
 
     assert (2, 1) == (before, watch.shapes.default)
 
@@ -255,12 +255,12 @@ def strike(host, version):
 
 def test_a_version_that_ends_hosts_is_given_up_for_the_one_before_it(watch, make_watch):
     """After the second time; it is quarantined, though it had passed."""
-    watch.look()
+    watch.poll()
     hosts = [watch]
     for _ in range(STRIKES):
         strike(hosts[-1], 2)
         hosts.append(make_watch())
-        hosts[-1].look()
+        hosts[-1].poll()
 
     assert [2, 2, 1] == [host.shapes.default for host in hosts]
     reason = "it computed one batch for 10 s without an end; that ended the model host 2 times"
@@ -272,24 +272,24 @@ def test_a_version_that_ends_hosts_serves_on_where_there_is_no_other(make_watch,
     """A service that fails now and then is better than none."""
     publisher.publish()
     watch = make_watch()
-    watch.look()
+    watch.poll()
     for _ in range(STRIKES):
         strike(watch, 1)
     following = make_watch()
-    following.look()
+    following.poll()
 
     assert ({1: "serving"}, {}) == (following.states, watch.store.control(SHAPES).quarantined)
 
 
 def test_what_is_quarantined_is_no_other_to_go_back_to(watch, make_watch, caplog):
     """The version that ends hosts serves on, and that is told once."""
-    watch.look()
+    watch.poll()
     watch.change(quarantined={1: Quarantine(digest=None, reason="odd", at=NOW, by="ann")})
     for _ in range(STRIKES):
         strike(watch, 2)
     following = make_watch()
     for _ in range(3):
-        following.look()
+        following.poll()
 
     assert (2, [1]) == (following.shapes.default, [*watch.store.control(SHAPES).quarantined])
     assert 1 == sum("there is no other" in message for message in caplog.messages)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from app.host.lifecycle.commands import Order, OrderError, carry_out
+from app.host.lifecycle.commands import AdminCommand, CommandError, execute
 from app.host.lifecycle.watcher import StoreWatcher
 from app.ipc.status import ModelStatus
 from model_store import StoreError, StoreUnavailableError
@@ -24,16 +24,16 @@ class FakeModel:
     def __init__(self, name: str) -> None:
         self.name = name
         self.due = False
-        self.looks = 0
+        self.polls = 0
         self.retries = 0
         self.ready = True
         self.awaited = frozenset()
         self.closed = False
-        self.on_look = lambda: None
+        self.on_poll = lambda: None
 
-    def look(self):
-        self.looks += 1
-        self.on_look()
+    def sync(self):
+        self.polls += 1
+        self.on_poll()
 
     def close(self):
         self.closed = True
@@ -49,13 +49,13 @@ class FakeModel:
 
 class FakeObserver:
     def __init__(self):
-        self.looks = 0
+        self.polls = 0
 
     def store(self, *, up):
         pass
 
-    def looked(self):
-        self.looks += 1
+    def polled(self):
+        self.polls += 1
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def make_watcher(publisher, model, observer):
         publisher.store,
         "shapes",
         ["shapes"],
-        make=lambda _name, _tell: model,
+        make=lambda _name, _notify: model,
         announce=lambda _status: None,
         observer=observer,
         **options,
@@ -95,7 +95,7 @@ def ask(watcher):
         outcomes = []
         watcher.ask({"model": "shapes", "by": "ann"} | request, outcomes.append)
         assert [] == outcomes
-        watcher.turn()
+        watcher.step()
         (outcome,) = outcomes
         return outcome
 
@@ -148,7 +148,7 @@ def begin(watcher):
     def run(**request) -> list[dict]:
         outcomes: list[dict] = []
         watcher.ask({"model": "shapes", "by": "ann"} | request, outcomes.append)
-        watcher.turn()
+        watcher.step()
         return outcomes
 
     return run
@@ -160,7 +160,7 @@ def test_what_asks_for_a_version_on_trial_is_answered_when_it_has_ended(begin, m
     outcomes = begin(action="pin", version=1)
     during = list(outcomes)
     model.awaited = frozenset()
-    watcher.look()
+    watcher.poll()
 
     assert [] == during
     assert [True] == [outcome["ok"] for outcome in outcomes]
@@ -186,13 +186,13 @@ def test_what_waits_for_a_trial_is_turned_away_when_the_host_ends(begin, model, 
 
 def test_a_trial_that_ends_is_looked_at_at_once(watcher, model):
     """The store is looked at seldom where that costs money."""
-    looked = threading.Semaphore(0)
-    model.on_look = looked.release
+    polled = threading.Semaphore(0)
+    model.on_poll = polled.release
     thread = threading.Thread(target=watcher.run, args=(3600,))
     thread.start()
-    first = looked.acquire(timeout=SAFETY_S)
+    first = polled.acquire(timeout=SAFETY_S)
     watcher.wake()
-    second = looked.acquire(timeout=SAFETY_S)
+    second = polled.acquire(timeout=SAFETY_S)
     watcher.stop()
     thread.join(SAFETY_S)
 
@@ -263,7 +263,7 @@ def test_a_load_that_leads_to_nothing_is_told(ask, model):
 def test_a_bug_is_an_answer_too(ask, watcher, monkeypatch, caplog):
     """Whoever asked does not wait for ever, and the thread lives."""
     monkeypatch.setattr(watcher, "_models", None)
-    monkeypatch.setattr(watcher, "look", lambda: None)
+    monkeypatch.setattr(watcher, "poll", lambda: None)
     outcome = ask(action="load")
 
     assert "AttributeError: " in outcome["error"]
@@ -283,11 +283,11 @@ def test_requests_that_wait_are_bounded(watcher):
 def test_a_request_is_not_kept_waiting_for_the_next_look(watcher, model):
     """The thread wakes for it, however seldom it looks; and for its end."""
     done = threading.Event()
-    looked = threading.Event()
-    model.on_look = looked.set
+    polled = threading.Event()
+    model.on_poll = polled.set
     thread = threading.Thread(target=watcher.run, args=(3600.0,), daemon=True)
     thread.start()
-    assert looked.wait(SAFETY_S)
+    assert polled.wait(SAFETY_S)
     watcher.ask({"action": "load", "model": "shapes", "by": "ann"}, lambda _outcome: done.set())
 
     assert done.wait(SAFETY_S)
@@ -304,7 +304,7 @@ def test_requests_that_wait_at_the_end_are_turned_away(watcher, model):
         watcher.stop()
         watcher.ask({"action": "load", "model": "shapes", "by": "ann"}, outcomes.append)
 
-    model.on_look = ask_late
+    model.on_poll = ask_late
     thread = threading.Thread(target=watcher.run, args=(3600.0,), daemon=True)
     thread.start()
     thread.join(SAFETY_S)
@@ -312,10 +312,12 @@ def test_requests_that_wait_at_the_end_are_turned_away(watcher, model):
     assert ["the model host is ending"] == [outcome["error"] for outcome in outcomes]
 
 
-@pytest.mark.parametrize(("gives_way", "nicer"), [(True, 10), (False, 0)])
-def test_the_first_versions_are_loaded_at_full_priority(make_watcher, model, gives_way, nicer):
+@pytest.mark.parametrize(("yields_to_others", "nicer"), [(True, 10), (False, 0)])
+def test_the_first_versions_are_loaded_at_full_priority(
+    make_watcher, model, yields_to_others, nicer
+):
     """Until something serves there is nothing to give way to; then requests go first."""
-    watcher = make_watcher(gives_way=gives_way)
+    watcher = make_watcher(yields_to_others=yields_to_others)
     priorities = []
     model.ready = False
 
@@ -326,7 +328,7 @@ def test_the_first_versions_are_loaded_at_full_priority(make_watcher, model, giv
         if len(priorities) == 4:
             watcher.stop()
 
-    model.on_look = note
+    model.on_poll = note
     thread = threading.Thread(target=watcher.run, args=(0.0,), daemon=True)
     thread.start()
     thread.join(SAFETY_S)
@@ -357,13 +359,13 @@ def test_a_probation_asks_for_a_look_every_second(watcher, model, monkeypatch):
 def test_while_a_look_does_not_end_orders_are_refused_at_once(watcher):
     """Those that wait, too; the status says why, and all is as before when it has ended."""
     outcomes = []
-    order = {"action": "load", "model": "shapes", "by": "ann"}
-    watcher.ask(order, outcomes.append)
+    command = {"action": "load", "model": "shapes", "by": "ann"}
+    watcher.ask(command, outcomes.append)
     watcher.overdue("no look has ended since noon")
-    watcher.ask(order, outcomes.append)
+    watcher.ask(command, outcomes.append)
     trouble = watcher.status().store_trouble
     watcher.overdue(None)
-    watcher.ask(order, outcomes.append)
+    watcher.ask(command, outcomes.append)
 
     expected = {"error": "no look has ended since noon", "unavailable": True, "ok": False}
     assert [expected | {"change": None}] * 2 == outcomes
@@ -374,7 +376,7 @@ def test_looks_that_fail_come_less_and_less_often(watcher, model, observer, monk
     """The pause grows to five times the usual one, and is the usual one after a good look."""
     waits = []
 
-    def look():
+    def poll():
         if len(waits) < 4:
             raise StoreError("it is away")
 
@@ -383,12 +385,12 @@ def test_looks_that_fail_come_less_and_less_often(watcher, model, observer, monk
         if len(waits) == 5:
             watcher.stop()
 
-    model.on_look = look
+    model.on_poll = poll
     monkeypatch.setattr(watcher._wake, "wait", wait)
     watcher.run(1.0)
 
     assert [2.0, 4.0, 5.0, 5.0, 1.0] == waits
-    assert 5 == observer.looks
+    assert 5 == observer.polls
 
 
 def test_an_order_that_the_store_does_not_answer_may_be_given_again(ask, publisher, monkeypatch):
@@ -410,13 +412,13 @@ def test_an_order_that_the_store_does_not_answer_may_be_given_again(ask, publish
 def test_an_order_is_refused_by_the_store_in_its_own_words(publisher):
     """Such as a promotion of what has not been tried."""
     publisher.publish()
-    order = Order.read({"action": "promote", "model": "shapes", "by": "ann", "version": 1})
+    command = AdminCommand.read({"action": "promote", "model": "shapes", "by": "ann", "version": 1})
 
     with pytest.raises(StoreError, match="has not passed a trial yet"):
-        carry_out(publisher.store, order, "latest")
+        execute(publisher.store, command, "latest")
 
 
 def test_who_asks_must_be_named():
     """The audit trail says who did what."""
-    with pytest.raises(OrderError, match="field by: Field required"):
-        Order.read({"action": "load", "model": "shapes"})
+    with pytest.raises(CommandError, match="field by: Field required"):
+        AdminCommand.read({"action": "load", "model": "shapes"})

@@ -43,7 +43,9 @@ class Bench:
         path = Path(str(version))
         return Selection(path, self.golden, metadata, max_batch=4, clock=self.clock)
 
-    def candidate(self, name: str, seconds: float, *, rival=None, error: float = 0.0) -> Candidate:
+    def candidate(
+        self, name: str, seconds: float, *, alternative=None, error: float = 0.0
+    ) -> Candidate:
         """Offer a model that needs so long for a batch, and a hundredth more for each image."""
 
         def load(_version):
@@ -52,7 +54,7 @@ class Bench:
             model.before = lambda: self.clock.tick(seconds + 0.01)
             return model
 
-        return Candidate(name, load, rival)
+        return Candidate(name, load, alternative)
 
     def select(self, *candidates: Candidate, like=None):
         return self.selection.select(candidates, like)
@@ -67,7 +69,7 @@ def test_what_batches_cost_is_measured_at_every_size(bench):
     """After the trial; sizes that are not worth it are let go."""
     selected = bench.select(bench.candidate("exact", 0.49))
 
-    assert {1: 0.5, 2: 0.5, 4: 0.5} == pytest.approx(selected.way.curve.seconds)
+    assert {1: 0.5, 2: 0.5, 4: 0.5} == pytest.approx(selected.runtime_plan.costs.seconds)
     assert [1, 2, 4] == selected.model.sizes
 
 
@@ -84,44 +86,48 @@ def test_a_model_that_gains_nothing_by_batches_is_prepared_for_single_images(ben
 
     selected = bench.select(Candidate("slow", slow))
 
-    assert (1, [1]) == (selected.way.curve.limit, selected.model.sizes)
+    assert (1, [1]) == (selected.runtime_plan.costs.limit, selected.model.sizes)
 
 
 def test_a_rival_that_is_quicker_takes_over(bench):
     """It has passed the trial as well; nothing was passed over."""
-    rival = bench.candidate("rival", 0.2)
-    selected = bench.select(bench.candidate("exact", 0.49, rival=rival))
+    alternative = bench.candidate("rival", 0.2)
+    selected = bench.select(bench.candidate("exact", 0.49, alternative=alternative))
 
-    assert (bench.models["rival"], ()) == (selected.model, selected.way.passed_over)
-    assert 0.21 == pytest.approx(selected.way.curve.seconds[1])
+    assert (bench.models["rival"], ()) == (selected.model, selected.runtime_plan.passed_over)
+    assert 0.21 == pytest.approx(selected.runtime_plan.costs.seconds[1])
 
 
 def test_a_rival_that_is_not_quicker_is_passed_over(bench, caplog):
     """It is compared at the size that matters alone; the reason gives both times."""
     caplog.set_level("INFO")
-    rival = bench.candidate("fake bf16", 0.48)
-    selected = bench.select(bench.candidate("fake f32", 0.49, rival=rival))
+    alternative = bench.candidate("fake bf16", 0.48)
+    selected = bench.select(bench.candidate("fake f32", 0.49, alternative=alternative))
 
     reason = "fake bf16: a batch of 4 takes 490.00 ms, in f32 500.00 ms"
-    assert (bench.models["fake f32"], (reason,)) == (selected.model, selected.way.passed_over)
+    assert (bench.models["fake f32"], (reason,)) == (
+        selected.model,
+        selected.runtime_plan.passed_over,
+    )
     assert [4] == bench.models["fake bf16"].sizes
     assert [f"version 7 not with {reason}"] == caplog.messages
 
 
 def test_a_rival_must_give_the_right_answers(bench):
     """However quick it is."""
-    rival = bench.candidate("fake bf16", 0.1, error=0.5)
-    selected = bench.select(bench.candidate("fake f32", 0.49, rival=rival))
+    alternative = bench.candidate("fake bf16", 0.1, error=0.5)
+    selected = bench.select(bench.candidate("fake f32", 0.49, alternative=alternative))
 
     assert bench.models["fake f32"] is selected.model
-    assert selected.way.passed_over[0].startswith("fake bf16: golden image ")
+    assert selected.runtime_plan.passed_over[0].startswith("fake bf16: golden image ")
 
 
 def test_the_rival_of_a_candidate_that_failed_is_not_tried(bench):
     """What the exact one cannot do, the other is not asked for."""
-    rival = bench.candidate("rival", 0.1)
+    alternative = bench.candidate("rival", 0.1)
     selected = bench.select(
-        bench.candidate("wrong", 0.49, rival=rival, error=0.5), bench.candidate("last", 0.9)
+        bench.candidate("wrong", 0.49, alternative=alternative, error=0.5),
+        bench.candidate("last", 0.9),
     )
 
     assert bench.models["last"] is selected.model
@@ -136,15 +142,15 @@ def test_when_none_passes_every_reason_is_told(bench):
 
 def test_a_version_alike_runs_as_the_one_before(bench):
     """With its curve, prepared for its batches alone, without a rival's trial or a measurement."""
-    pair = bench.candidate("exact", 0.49, rival=bench.candidate("rival", 0.2))
+    pair = bench.candidate("exact", 0.49, alternative=bench.candidate("rival", 0.2))
     first = bench.select(pair)
     bench.models.clear()
     bench.selection = bench.selection_of(8)
     began = bench.clock.now
-    second = bench.select(pair, like=first.way)
+    second = bench.select(pair, like=first.runtime_plan)
 
-    assert (first.way, ["rival"]) == (second.way, list(bench.models))
-    assert second.way.curve.sizes == second.model.sizes
+    assert (first.runtime_plan, ["rival"]) == (second.runtime_plan, list(bench.models))
+    assert second.runtime_plan.costs.sizes == second.model.sizes
     batches = [len(batch) for batch in second.model.batches]
     assert ([1] * 5 + [2] * 2 + [1] + [4, 1]) == batches
     assert 0.21 * len(batches) == pytest.approx(bench.clock.now - began)
@@ -159,32 +165,39 @@ def test_a_version_not_alike_is_measured(bench, change):
     first = bench.select(exact)
     bench.selection = bench.selection_of(8, **change)
 
-    assert (7, 8) == (first.way.version, bench.select(exact, like=first.way).way.version)
+    assert (7, 8) == (
+        first.runtime_plan.version,
+        bench.select(exact, like=first.runtime_plan).runtime_plan.version,
+    )
 
 
 def test_a_rival_that_was_wrong_once_is_tried_on_the_next_version(bench):
     """Whether less exact arithmetic will do depends on the weights."""
-    rival = bench.candidate("rival", 0.1, error=0.5)
-    first = bench.select(bench.candidate("exact", 0.49, rival=rival))
+    alternative = bench.candidate("rival", 0.1, error=0.5)
+    first = bench.select(bench.candidate("exact", 0.49, alternative=alternative))
     bench.selection = bench.selection_of(8)
-    rival = bench.candidate("rival", 0.1)
-    second = bench.select(bench.candidate("exact", 0.49, rival=rival), like=first.way)
+    alternative = bench.candidate("rival", 0.1)
+    second = bench.select(
+        bench.candidate("exact", 0.49, alternative=alternative), like=first.runtime_plan
+    )
 
-    assert ("exact", "rival") == (first.way.candidate, second.way.candidate)
+    assert ("exact", "rival") == (first.runtime_plan.candidate, second.runtime_plan.candidate)
 
 
 def test_a_version_that_fails_as_the_one_before_is_tried_every_way(bench, caplog):
     """It is measured, as if it were the first."""
     caplog.set_level("INFO")
-    pair = bench.candidate("exact", 0.49, rival=bench.candidate("rival", 0.2))
+    pair = bench.candidate("exact", 0.49, alternative=bench.candidate("rival", 0.2))
     first = bench.select(pair)
     bench.selection = bench.selection_of(8)
-    rival = bench.candidate("rival", 0.2, error=0.5)
-    second = bench.select(bench.candidate("exact", 0.49, rival=rival), like=first.way)
+    alternative = bench.candidate("rival", 0.2, error=0.5)
+    second = bench.select(
+        bench.candidate("exact", 0.49, alternative=alternative), like=first.runtime_plan
+    )
 
-    assert ("exact", 8) == (second.way.candidate, second.way.version)
+    assert ("exact", 8) == (second.runtime_plan.candidate, second.runtime_plan.version)
     assert caplog.messages[0].startswith("version 8 is measured anew: rival: golden image ")
-    assert second.way.passed_over[0].startswith("rival: golden image ")
+    assert second.runtime_plan.passed_over[0].startswith("rival: golden image ")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,10 @@ def test_a_version_that_passes_comes_with_the_way_it_runs(verdict, publisher):
 
     assert isinstance(read, Passed)
     assert publisher.store.manifest("shapes", 1).digest == read.digest
-    assert ("fake f32", passed.way.curve.seconds) == (read.way.candidate, read.way.curve.seconds)
+    assert ("fake f32", passed.runtime_plan.costs.seconds) == (
+        read.runtime_plan.candidate,
+        read.runtime_plan.costs.seconds,
+    )
 
 
 def test_a_failure_comes_with_its_reason_and_the_digest(verdict, runtime, publisher):

@@ -24,8 +24,8 @@ def choose(monkeypatch):
 
 
 def names(chosen) -> list[str]:
-    """Name the candidates in order; one with a rival reads "x or y"."""
-    return [f"{c.name} or {c.rival.name}" if c.rival else c.name for c in chosen]
+    """Name the candidates in order; one with a alternative reads "x or y"."""
+    return [f"{c.name} or {c.alternative.name}" if c.alternative else c.name for c in chosen]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def names(chosen) -> list[str]:
     ],
 )
 def test_on_a_cpu_openvino_comes_first(choose, runtime, precision, expected):
-    """With bf16 for a rival where the precision is free, and TensorFlow for what is left."""
+    """With bf16 for a alternative where the precision is free, and TensorFlow for what is left."""
     assert expected == names(choose(runtime, precision))
 
 

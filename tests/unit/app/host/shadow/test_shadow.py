@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from app.host.batching.batch_queue import Job
-from app.host.batching.routing import Lane, LoadedVersion
+from app.host.batching.routing import BatchKey, LoadedVersion
 from app.host.shadow.metrics import ShadowMetrics
 from app.host.shadow.shadow import Shadowing
 from app.ipc.frames import Answer, Refusal, Refused
 
 if TYPE_CHECKING:
-    from app.host.batching.background import Errand
+    from app.host.batching.background import BackgroundTask
 
 SHAPE = (2, 2, 1)
 CLASSES = ("circle", "square", "star")
@@ -31,7 +31,7 @@ class Host:
         self.versions = {number: loaded(number) for number in (ANSWERED, SHADOW)}
         self.room = 1000
         self.submitted: list[tuple[str, int, int]] = []
-        self.errands: list[Errand] = []
+        self.errands: list[BackgroundTask] = []
         self.chance = lambda: 0.0
         self.shadowing = Shadowing(
             self._submit,
@@ -44,7 +44,7 @@ class Host:
         """Answer a request, of one image if nothing else is said, with these probabilities."""
         answer = result(*rows or [SURE["star"]], version=version, seconds=seconds)
         images = np.zeros((len(answer.probabilities), *SHAPE), np.uint8)
-        self.shadowing.answered(Job(images, Lane(model, version), 0.0, 1.0, "caller"), answer)
+        self.shadowing.answered(Job(images, BatchKey(model, version), 0.0, 1.0, "caller"), answer)
 
     def settle(self, outcome) -> None:
         """Let this be the outcome of what was submitted first of all that has none."""
@@ -60,11 +60,11 @@ class Host:
         counts = {name: self.value("images_total", outcome=name) for name in outcomes}
         return {name: count for name, count in counts.items() if count}
 
-    def _submit(self, model, version, images, origin) -> bool:
+    def _submit(self, model, version, images, reply_to) -> bool:
         if len(images) > self.room:
             return False
         self.submitted.append((model, version, len(images)))
-        self.errands.append(origin)
+        self.errands.append(reply_to)
         return True
 
     def _roll(self) -> float:
@@ -73,7 +73,7 @@ class Host:
 
 def loaded(version: int, **changes) -> LoadedVersion:
     """Make a version in memory that nobody computes with."""
-    facts = {"curve": None, "classes": CLASSES, "input_shape": SHAPE} | changes
+    facts = {"costs": None, "classes": CLASSES, "input_shape": SHAPE} | changes
     return LoadedVersion("shapes", version, None, **facts)
 
 

@@ -850,7 +850,7 @@ def test_a_host_that_speaks_again_is_asked_again(loop, host, channel, ask):
     fall_silent(channel)
     during = ask(mark=2)
     loop.turn()
-    host.send(encode(Kind.BEAT, 0))
+    host.send(encode(Kind.HEARTBEAT, 0))
     loop.until(lambda: channel.status == READY)
     host.answer(frame)
     host.answer(host.receive())
@@ -884,7 +884,7 @@ def test_a_host_that_falls_silent_while_it_loads_is_not_waited_for(loop, host, c
 
     assert isinstance(failure(early), NotReadyError)
     assert SILENT == str(failure(early))
-    host.send(encode(Kind.BEAT, 0))
+    host.send(encode(Kind.HEARTBEAT, 0))
     loop.until(lambda: channel.status == STARTING)
     late = loop.spawn(channel.serving(deadline))
     loop.turn()

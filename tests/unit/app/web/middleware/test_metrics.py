@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram, values
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.host.batching.cost_model import Curve
+from app.host.batching.cost_model import BatchCostModel
 from app.host.metrics import HostMetrics
 from app.telemetry.bulk_histogram import TalliedHistogram
 from app.web.middleware.metrics import WebMetrics
@@ -86,7 +86,7 @@ def test_drops_are_counted_by_reason(host, reason):
 def test_loads_are_counted_by_outcome(host):
     """With how long a good one took."""
     host.metrics.refused("shapes")
-    host.metrics.loaded("shapes", 12, 0.75, Curve({1: 0.25}))
+    host.metrics.loaded("shapes", 12, 0.75, BatchCostModel({1: 0.25}))
 
     assert (1, 1) == (
         host.value("glyph_model_loads_total", model="shapes", outcome="refused"),
@@ -97,8 +97,8 @@ def test_loads_are_counted_by_outcome(host):
 
 def test_what_batches_cost_is_told(host):
     """As it was measured at the last load: the seconds at every size, and the limit."""
-    host.metrics.loaded("shapes", 1, 0.75, Curve({1: 9, 2: 9, 4: 9, 8: 9}))
-    host.metrics.loaded("shapes", 2, 0.75, Curve({1: 0.25, 2: 0.5, 4: 1}))
+    host.metrics.loaded("shapes", 1, 0.75, BatchCostModel({1: 9, 2: 9, 4: 9, 8: 9}))
+    host.metrics.loaded("shapes", 2, 0.75, BatchCostModel({1: 0.25, 2: 0.5, 4: 1}))
 
     assert (0.25, 0.5, 1, None) == tuple(
         host.value("glyph_batch_seconds", model="shapes", size=n) for n in ("1", "2", "4", "8")
@@ -108,7 +108,7 @@ def test_what_batches_cost_is_told(host):
 
 def test_the_default_version_is_told(host):
     """A first one is no swap; of a model without any there is no series, of its batches neither."""
-    host.metrics.loaded("shapes", 1, 0.75, Curve({1: 0.25}))
+    host.metrics.loaded("shapes", 1, 0.75, BatchCostModel({1: 0.25}))
     host.metrics.defaulted("shapes", 1, swap=False)
     host.metrics.defaulted("shapes", 12, swap=True)
     told = host.value("glyph_model_version", model="shapes")
@@ -147,7 +147,7 @@ def test_the_age_of_the_last_look_grows_until_the_next_one(host):
     """It is computed when it is asked for, so that a watcher that hangs shows."""
     host.now = 160.0
     before = host.value("glyph_store_last_look_age_seconds")
-    host.metrics.looked()
+    host.metrics.polled()
     host.now = 161.5
 
     assert (60, 1.5) == (before, host.value("glyph_store_last_look_age_seconds"))

@@ -8,9 +8,9 @@ import threading
 import numpy as np
 import pytest
 
-from app.host.batching.background import keep_errands
+from app.host.batching.background import route_results
 from app.host.batching.batch_queue import BatchQueue
-from app.host.batching.cost_model import Curve
+from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
 from app.host.batching.routing import LoadedVersion
 from app.host.shadow.metrics import ShadowMetrics
@@ -19,7 +19,7 @@ from app.ipc.frames import Answer
 
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)
-CURVE = Curve({1: 0.001, 2: 0.001, 4: 0.0012, 8: 0.0022})
+COSTS = BatchCostModel({1: 0.001, 2: 0.001, 4: 0.0012, 8: 0.0022})
 """Eight images make the best batch, which takes more than twice as long as that of one."""
 NEVER = 1e9
 CAPACITY = 40
@@ -62,7 +62,7 @@ class Service:
         self.computed: list[tuple[int, list[int]]] = []
         """Every batch: the version, and its images by their first pixel."""
         self.queue = BatchQueue(CAPACITY, max_batch=8)
-        deliver = keep_errands(self.delivered.extend)
+        deliver = route_results(self.delivered.extend)
         self.engine = Engine(self.queue, deliver, self.observer, clock=clock)
         self.chance = random.Random(3).random  # noqa: S311 - nothing is secret
         self.shadowing = Shadowing(
@@ -88,7 +88,7 @@ class Service:
             return probabilities
 
         model.predict = predict
-        loaded = LoadedVersion("shapes", number, model, CURVE, CLASSES, SHAPE)
+        loaded = LoadedVersion("shapes", number, model, COSTS, CLASSES, SHAPE)
         self.engine.serve(loaded, announce=lambda: None, default=default)
         return model
 
