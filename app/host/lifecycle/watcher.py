@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.host.lifecycle.auto_rollback import REPLAY_S
-from app.host.lifecycle.commands import AdminCommand, CommandError, execute
 from app.host.loading.runtime_selection import first_line
 from app.ipc.status import HostStatus
 from model_store import StoreError, StoreUnavailableError
+from model_store.operations.commands import AdminRequest, CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -231,15 +231,15 @@ class StoreWatcher:
     def _execute(self, request: Mapping[str, Any], done: Callable[[dict[str, Any]], None]) -> None:
         """Do what is asked; tell what came of it now, or when the versions have been tried."""
         try:
-            command = AdminCommand.read(request)
+            command = AdminRequest.read(request)
             model = self._models.get(command.model)
             if model is None:
                 raise CommandError(f"no model {command.model!r} is served here")  # noqa: TRY301
-            change = execute(self._store, command, model.policy)
+            change = command.apply(self._store, model.policy)
         except StoreUnavailableError as exc:
             done(_outcome(error=first_line(exc), unavailable=True))
             return
-        except (StoreError, CommandError) as exc:
+        except StoreError as exc:
             done(_outcome(error=first_line(exc)))
             return
         except Exception as exc:

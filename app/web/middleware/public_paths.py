@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import re
 
+from model_store.operations.commands import COMMANDS
+
 _FREE = frozenset(("/", "/docs", "/openapi.json", "/example", "/healthz", "/readyz", "/metrics"))
 _ASKED_BY_BROWSERS = frozenset(
     ("/favicon.ico", "/robots.txt", "/apple-touch-icon.png", "/apple-touch-icon-precomposed.png")
 )
 """And by crawlers, of themselves: they would take a 401 for a page that is locked."""
 _FREE_BELOW = ("/static/", "/docs/", "/v2/health/", "/.well-known/", "/apple-touch-icon-")
-ADMIN_ACTIONS = frozenset(
-    (
-        "promote",
-        "rollback",
-        "pin",
-        "unpin",
-        "quarantine",
-        "release",
-        "label",
-        "canary",
-        "shadow",
-        "policy",
-        "load",
-        "unload",
-    )
-)
-"""Of a model. The routes have them too, and stand above; a test compares the two."""
 _CHANGES = re.compile(
-    rf"/models/[^/]+/({'|'.join(sorted(ADMIN_ACTIONS))})|/v2/repository/models/[^/]+/(load|unload)"
+    rf"/models/[^/]+/({'|'.join(COMMANDS)})|/v2/repository/models/[^/]+/(load|unload)"
 )
 _READING = frozenset(("GET", "HEAD"))
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, request
 
-from app.web.api.admin.commands import COMMANDS, AdminCommand, AnyCommand, read_command
+from app.web.api.admin.commands import AnyCommand, read_command
 from app.web.http.admin_token import check_token
 from app.web.http.environ import REQUEST_ID, STARTED
 from app.web.http.errors import ConflictError, DeadlineError, NotFoundError, StoreAwayError
 from app.web.http.request_body import read_body, request_timeout_s
 from app.web.http.responses import json_response
 from app.web.prediction.lookup import find_model
+from model_store.operations.commands import COMMANDS, AdminCommand, AdminRequest
 
 if TYPE_CHECKING:
     from flask import Response
@@ -42,11 +43,10 @@ def admin_blueprint(channel: BlockingHost, token: str | None) -> Blueprint:
         check_token(request.environ, token)
         kind = COMMANDS.get(action)
         if kind is None:
-            raise NotFoundError(
-                f"there is no action {action[:80]!r}; actions: {', '.join(COMMANDS)}"
-            )
+            actions = ", ".join(COMMANDS)
+            raise NotFoundError(f"there is no action {action[:80]!r}; actions: {actions}")
         find_model(channel.status, name)
-        return json_response(carry_out(channel, name, action, read_body_of(kind)))
+        return json_response(carry_out(channel, name, read_body_of(kind)))
 
     return blueprint
 
@@ -62,9 +62,7 @@ def read_body_of(kind: type[AnyCommand]) -> AnyCommand:
     return read_command(body, kind)
 
 
-def carry_out(
-    channel: BlockingHost, name: str, action: str, command: AdminCommand
-) -> dict[str, Any]:
+def carry_out(channel: BlockingHost, name: str, command: AdminCommand) -> dict[str, Any]:
     """Have the model host make a change; gives its audit line.
 
     Raises:
@@ -75,9 +73,8 @@ def carry_out(
     environ = request.environ
     deadline = environ[STARTED] + request_timeout_s(environ, TIMEOUT_MS)
     by = f"{command.by or 'http'}@{environ.get('REMOTE_ADDR', 'unknown')}"
-    command_document = {"action": action, "model": name, **command.model_dump(), "by": by}
     try:
-        outcome = channel.admin(command_document, deadline)
+        outcome = channel.admin(AdminRequest(name, by, command).as_dict(), deadline)
     except DeadlineError:
         sentence = "the model host has not answered in time; the change may be made all the same"
         raise DeadlineError(f"{sentence}: GET /models/{name} tells") from None
@@ -85,6 +82,6 @@ def carry_out(
         raise StoreAwayError(outcome["error"], retry_after_s=_STORE_RETRY_S)
     if not outcome["ok"]:
         raise ConflictError(outcome["error"])
-    log.info("%s of %s by %s", action, name, by, extra={"request_id": environ[REQUEST_ID]})
+    log.info("%s of %s by %s", command.action, name, by, extra={"request_id": environ[REQUEST_ID]})
     change: dict[str, Any] = outcome["change"]
     return change

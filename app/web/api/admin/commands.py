@@ -1,105 +1,14 @@
-"""What operators may order over HTTP, as JSON: which fields each action takes."""
+"""Read an operator's command from the JSON body of a request."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.web.http.errors import BadInputError
-from app.web.http.integral_float import INTEGRAL_FLOAT
-from app.web.http.null_fields import NullIsMissing
-from model_store.control.document import HeaderName  # noqa: TC001 - pydantic needs it at run time
-from model_store.control.labels import Label  # noqa: TC001 - likewise
-from model_store.control.version_policy import PolicyText  # noqa: TC001 - likewise
-
-Version = Annotated[int, Field(ge=1, lt=10**18), INTEGRAL_FLOAT]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Who = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._+@-]{1,64}$")]
-Why = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 _MOST_QUOTED = 80
-
-
-class AdminCommand(NullIsMissing):
-    """What every action takes."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    by: Who | None = None
-    """Who orders it; the audit line has the address as well."""
-    reason: Why | None = None
-
-
-class OfVersion(AdminCommand):
-    """An action on one version."""
-
-    version: Version
-
-
-class Promote(OfVersion):
-    """Make a version the default one and `stable`."""
-
-    force: bool = False
-    """Even if it did not pass a trial."""
-
-
-class Rollback(AdminCommand):
-    """Go back, by default to the version before."""
-
-    version: Version | None = None
-
-
-class PointLabel(AdminCommand):
-    """Point a label at a version; null takes the label away."""
-
-    label: Label
-    version: Version | None
-    force: bool = False
-
-
-class Split(AdminCommand):
-    """Give a label's version a share; 0 percent ends it."""
-
-    percent: Percent
-    version: Version | None = None
-    """Where the label is to point from now on."""
-    force: bool = False
-
-
-class StartCanary(Split):
-    """A share of the traffic that callers see answered by it."""
-
-    label: Label = "canary"
-    sticky_header: HeaderName | None = None
-
-
-class StartShadow(Split):
-    """A share that nobody sees."""
-
-    label: Label = "shadow"
-
-
-class SetPolicy(AdminCommand):
-    """Decide which versions are loaded; null leaves it to the service's setting."""
-
-    policy: PolicyText | None
-
-
-COMMANDS: dict[str, type[AdminCommand]] = {
-    "promote": Promote,
-    "rollback": Rollback,
-    "pin": OfVersion,
-    "unpin": AdminCommand,
-    "quarantine": OfVersion,
-    "release": OfVersion,
-    "label": PointLabel,
-    "canary": StartCanary,
-    "shadow": StartShadow,
-    "policy": SetPolicy,
-    "load": AdminCommand,
-    "unload": AdminCommand,
-}
 
 AnyCommand = TypeVar("AnyCommand", bound=BaseModel)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.web.api.admin.commands import COMMANDS
 from app.web.openapi.common import TOKEN
 from app.web.openapi.operation import Operation, answer, component, json_of
 from app.web.openapi.schemas import (
@@ -21,6 +20,7 @@ from app.web.openapi.schemas import (
     with_parts,
 )
 from model_store.control.document import Change
+from model_store.operations.commands import COMMANDS, AdminCommand
 
 if TYPE_CHECKING:
     from app.web.openapi.live_values import Facts
@@ -30,42 +30,6 @@ Json = dict[str, Any]
 TAG = "Models"
 CHANGES = "Changes"
 _CHANGE = "POST /models/<name>/<action>"
-_ACTIONS: dict[str, tuple[str, Json]] = {
-    "promote": (
-        "make a version the default one, and stable; it must have passed its trial, unless forced",
-        {"version": 1, "reason": "as good, and smaller"},
-    ),
-    "rollback": (
-        "go back to a version, or to the one before, and pin it",
-        {"reason": "sevens are taken for ones", "by": "anna"},
-    ),
-    "pin": ("keep a version the default one, whatever is published", {"version": 1}),
-    "unpin": ("let the policy choose again", {}),
-    "quarantine": (
-        "keep a version from being loaded",
-        {"version": 1, "reason": "confuses 4 and 9"},
-    ),
-    "release": ("let a version be tried again", {"version": 1, "reason": "it was the camera"}),
-    "label": (
-        "point a label at a version; null takes the label away",
-        {"label": "candidate", "version": 1},
-    ),
-    "canary": (
-        "send so much of the requests for the default version to another one; 0 ends it",
-        {"percent": 10, "version": 1, "sticky_header": "X-User"},
-    ),
-    "shadow": (
-        "have a version compute so many requests as well, unseen; 0 ends it",
-        {"percent": 25, "version": 1},
-    ),
-    "policy": (
-        "decide which versions are loaded; null leaves it to the service's setting",
-        {"policy": "latest:2"},
-    ),
-    "load": ("load an unloaded model again", {}),
-    "unload": ("load no version of a model", {"reason": "to make room"}),
-}
-"""Action -> what it does, and an order for it."""
 
 
 def operations(_facts: Facts) -> list[Operation]:
@@ -89,14 +53,13 @@ def operations(_facts: Facts) -> list[Operation]:
             answers={200: version},
             refusals=(404, 503),
         ),
-        *map(_change, COMMANDS),
+        *map(_change, COMMANDS.values()),
     ]
 
 
-def _change(action: str) -> Operation:
-    summary, example = _ACTIONS[action]
-    kind = COMMANDS[action]
-    body: Json = {"content": json_of(component(_name(action)), example=example)}
+def _change(kind: type[AdminCommand]) -> Operation:
+    action = kind.action
+    body: Json = {"content": json_of(component(_name(action)), example=kind.example)}
     body["required"] = any(field.is_required() for field in kind.model_fields.values())
     made = answer("The change's audit line.", json_of(component("Change")))
     return Operation(
@@ -104,7 +67,7 @@ def _change(action: str) -> Operation:
         path=f"/models/{{name}}/{action}",
         name=f"{action}Model",
         tag=CHANGES,
-        summary=summary,
+        summary=kind.summary,
         body=body,
         answers={200: made},
         refusals=(400, 401, 403, 404, 408, 409, 413, 503, 504),
@@ -118,7 +81,7 @@ def _name(action: str) -> str:
 
 def schemas(_facts: Facts) -> dict[str, Json]:
     """Describe models, versions, shares of traffic and changes."""
-    orders = {_name(action): of_model(kind) for action, kind in COMMANDS.items()}
+    commands = {_name(action): of_model(kind) for action, kind in COMMANDS.items()}
     trouble = {"store_trouble": either(STRING, NULL)}
     model = record(
         {
@@ -143,7 +106,7 @@ def schemas(_facts: Facts) -> dict[str, Json]:
     }
     whole = {"version": VERSION, "percent": NUMBER}
     return (
-        orders
+        commands
         | {
             "Version": version,
             "Share": share_schema(),

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.web.api.open_inference.tensors import INPUT, Tensor
 from app.web.http.errors import BadInputError
-from app.web.http.integral_float import INTEGRAL_FLOAT
 from app.web.http.json_parsing import describe_fault, parse_json
 from app.web.http.request_body import LONGEST_TIMEOUT_MS
 from app.web.inputs.picture_reader import Prepare  # noqa: TC001 - pydantic needs it at run time
+from model_store.base.integral_float import INTEGRAL_FLOAT
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """How many bytes of the body are JSON; all of them where it is missing."""

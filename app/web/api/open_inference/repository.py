@@ -9,14 +9,14 @@ from flask import Blueprint, Response, request
 from pydantic import ConfigDict, Field
 
 from app.web.api.admin.admin import TIMEOUT_MS, carry_out, read_body_of
-from app.web.api.admin.commands import AdminCommand
 from app.web.http.admin_token import check_token
 from app.web.http.environ import STARTED
 from app.web.http.errors import BadInputError, NotReadyError
-from app.web.http.null_fields import NullIsMissing
 from app.web.http.request_body import request_timeout_s
 from app.web.http.responses import json_response
 from app.web.prediction.lookup import find_model
+from model_store.base.null_fields import NullIsMissing
+from model_store.operations.commands import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,7 +97,7 @@ def repository_blueprint(
         for parameter, value in read_body_of(Parameters).parameters.items():
             if value is not None and parameter not in PARAMETERS[action]:
                 raise BadInputError(f"parameter {parameter[:80]!r} is not one that {action} takes")
-        carry_out(channel, name, action, AdminCommand(reason="asked for by the repository API"))
+        carry_out(channel, name, COMMANDS[action](reason="asked for by the repository API"))
 
     def _wait_for(name: str, deadline: float) -> None:
         """Wait until a model that is being loaded serves, as clients of this protocol expect."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.api.admin.commands import COMMANDS, read_command
+from app.web.api.admin.commands import read_command
 from app.web.http.admin_token import check_token
 from app.web.http.errors import (
     BadInputError,
@@ -18,6 +18,7 @@ from app.web.http.errors import (
     HostLostError,
     UnauthenticatedError,
 )
+from model_store.operations.commands import COMMANDS
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - made up
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -7,7 +7,7 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.web.http.integral_float import INTEGRAL_FLOAT
+from model_store.base.integral_float import INTEGRAL_FLOAT
 
 
 class Model(BaseModel):
