@@ -1,1 +1,1 @@
-"""Who may ask: API keys, what they may ask for how often, and the files that TLS needs."""
+"""API keys: their file, their limits and their lookup."""

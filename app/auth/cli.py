@@ -100,7 +100,7 @@ def list_keys(path: Path, *, as_json: bool) -> None:
 @name_argument
 @file_option
 def revoke(name: str, path: Path) -> None:
-    """Let nobody in any more with the key of NAME."""
+    """Revoke the key of NAME."""
     revoke_key(path, name)
     click.echo(f"The key of {name} is revoked.")
 

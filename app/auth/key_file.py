@@ -1,6 +1,6 @@
 """The file of API keys: names, digests and limits; never a key.
 
-Whoever changes it replaces it whole, one after the other, so that a reader needs no lock.
+Writers replace it as a whole, one after the other, so that readers need no lock.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 class ApiKeysError(Exception):
-    """Raised when the file of API keys cannot be used; says nothing of what it holds but names."""
+    """Raised when the file of API keys cannot be used; the message holds no more than names."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(path, problem)
@@ -43,7 +43,7 @@ class ApiKeysError(Exception):
 
 
 class ApiKey(BaseModel):
-    """What is kept of a key."""
+    """A stored key."""
 
     model_config = _STRICT
 
@@ -74,7 +74,7 @@ class KeyFile(BaseModel):
 
 
 def digest(key: str) -> str:
-    """Give what is kept of a key, and found by.
+    """Return the digest that a key is stored and found by.
 
     A key is 256 random bits, which nobody can guess however cheap a guess is; a slow hash and salt
     protect what people think up.
@@ -106,11 +106,11 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
 
 
 def create_key(path: Path, name: str, *, limit: str | None, days: int | None) -> str:
-    """Make a key, and a file if there is none yet; gives the key, which is kept nowhere.
+    """Create a key, and the file if there is none; return the key, which is not stored.
 
     Args:
         path: The file.
-        name: Of the key; what logs and metrics know it by.
+        name: Of the key, in logs and metrics.
         limit: How often it may be used; None is the service's setting.
         days: How long it is good; None is until it is revoked.
 
@@ -152,7 +152,7 @@ def revoke_key(path: Path, name: str) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Let one change of a directory's files follow the other."""
+    """Serialize the changes of a directory's files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     directory = os.open(path.parent, os.O_RDONLY)
     try:
@@ -175,7 +175,7 @@ def _replace(path: Path, content: KeyFile) -> None:
 
 
 def _make_alike(new: Path, old: Path) -> None:
-    """Let whoever could read the old file read the new one, and nobody else."""
+    """Copy owner and mode of the old file to the new one."""
     if not old.exists():
         new.chmod(_PRIVATE)
         return

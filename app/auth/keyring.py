@@ -1,4 +1,4 @@
-"""The API keys as a web worker knows them: found at once, and read again when they change."""
+"""The API keys in a web worker: looked up in memory, read again when the file changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOOK_EVERY_S = 1.0
 
 
 class Caller(NamedTuple):
-    """Whom a key belongs to."""
+    """The owner of a key."""
 
     name: str
     limit: str | None
@@ -32,7 +32,7 @@ class Caller(NamedTuple):
 
 
 class KeyRing:
-    """Finds keys; at most once a second it looks whether their file was replaced."""
+    """Finds keys; checks at most once a second whether their file was replaced."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class KeyRing:
         self._read()
 
     def find(self, key: str) -> Caller | None:
-        """Give the caller that a key belongs to; None where it belongs to nobody."""
+        """Return the caller that a key belongs to; None if it is unknown."""
         now = self._clock()
         if now >= self._next_look:
             self._next_look = now + _LOOK_EVERY_S
@@ -72,7 +72,7 @@ class KeyRing:
         return self._callers.get(digest(key))
 
     def _identity(self) -> tuple[int, int, int] | None:
-        """Tell one content of the file from another without reading it; None if it is away."""
+        """Return an identity of the file's content without reading it; None if it is missing."""
         try:
             found = self._path.stat()
         except OSError:

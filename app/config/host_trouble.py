@@ -1,4 +1,4 @@
-"""Why the model host cannot start, left in the run directory for the web workers to tell."""
+"""The reason why the model host cannot start, stored in the run directory for the web workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_BYTES = 2000
 
 
 def note_host_trouble(run_dir: Path, sentence: str) -> None:
-    """Write down why a host could not start; without a directory nobody is told."""
+    """Store why a host could not start; without a directory nothing is stored."""
     with suppress(OSError):
         (run_dir / HOST_TROUBLE).write_text(sentence[:_MOST_BYTES])
 

@@ -1,4 +1,4 @@
-"""How often somebody may ask, as settings and key files write it: `100/minute`."""
+"""Rate limits, as settings and key files write them: `100/minute`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RATE = re.compile("[1-9][0-9]{0,8}/(second|minute|hour|day)")
 
 
 def check_rate(text: str) -> str:
-    """Give a rate back as it is.
+    """Return a rate unchanged if it is valid.
 
     Raises:
         ValueError: If it is none; says what is expected.

@@ -1,4 +1,4 @@
-"""What may be read at a start, and again later: a regular file."""
+"""A check that a path is a regular file."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ class Settings(BaseSettings):
     @field_validator("*")
     @classmethod
     def _is_clean(cls, value: object, info: ValidationInfo) -> object:
-        """Refuse what a slip leaves in a text: no name, path or address has it."""
+        """Reject control characters and spaces that no name, path or address has."""
         if isinstance(value, str | Path):
             text = str(value)
             if not text.isprintable():
@@ -339,15 +339,15 @@ class Settings(BaseSettings):
 
     @property
     def public_key_paths(self) -> tuple[Path, ...]:
-        """Where the keys are that versions must be signed with; none is no check."""
+        """Paths of the keys that versions must be signed with; none is no check."""
         return key_paths(self.public_keys) if self.public_keys else ()
 
     def policy_of(self, model: str) -> str:
-        """Give the version policy of a model."""
+        """Return the version policy of a model."""
         return policy_of(self.version_policy, model)
 
     def count_web_workers(self, cores: int) -> int:
-        """Give the number of web workers on a machine of so many cores.
+        """Return the number of web workers for a machine with so many cores.
 
         One web worker beside the host answers more than two that share a core with it. More than
         four ask for more than a host computes. Streams beyond the first count for nothing here:
@@ -358,15 +358,15 @@ class Settings(BaseSettings):
 
     @property
     def look_every_s(self) -> float:
-        """How often the store is looked at: a look at an object store costs requests, and money."""
+        """The poll interval of the store: a poll of an object store costs requests, and money."""
         return self.poll_interval_s or (_LOOK_AT_URL_S if "://" in self.store else _LOOK_S)
 
     def count_streams(self, cores: int) -> int:
-        """Give the number of batches to compute at the same time on so many cores."""
+        """Return the number of batches to compute at the same time on so many cores."""
         return self.runtime_streams or max(1, min(_MOST_STREAMS, cores // self.runtime_threads))
 
     def count_core_sparing_streams(self, cores: int) -> int:
-        """Give the number of batches that leave web workers a core each of so many; at least 1."""
+        """Return the number of batches that leave each web worker a core; at least 1."""
         left = cores - self.count_web_workers(cores)
         return max(1, left // self.runtime_threads)
 
@@ -401,7 +401,7 @@ def load_settings() -> Settings:
 
 
 def keep_settings(settings: Settings) -> None:
-    """Have this process and what it forks go by these settings: they were found to be good."""
+    """Set the checked settings of this process and its forks."""
     _kept[:] = [settings]
 
 

@@ -13,7 +13,7 @@ _WHOLE = 100
 
 
 class Share(NamedTuple):
-    """Who gets how much."""
+    """A label and its percentage."""
 
     label: str
     percent: float

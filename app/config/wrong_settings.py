@@ -1,4 +1,4 @@
-"""What a setting that cannot be used ends the start with: one line on stderr, and exit code 2."""
+"""Errors of settings: one line on stderr, and exit code 2."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _end(sentences: list[str]) -> None:
 
 
 def complaints(exc: ValidationError) -> list[str]:
-    """Return a sentence for each setting that is wrong."""
+    """Return a message for each invalid setting."""
     lines = []
     for error in exc.errors(include_url=False):
         message = error["msg"].removeprefix("Value error, ")

@@ -1,6 +1,6 @@
-"""Makes the WSGI environment of a request out of its ASGI scope.
+"""Creates the WSGI environment of a request from its ASGI scope.
 
-Both ways of answering look at it, so that access, limits, logs and deadlines are the same code.
+Flask and the fast path both use it, so that access, limits, logs and deadlines share their code.
 """
 
 from __future__ import annotations

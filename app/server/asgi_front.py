@@ -1,7 +1,7 @@
 """The ASGI application in front of Flask.
 
-The usual predictions are answered on the event loop; everything else goes to Flask in a thread.
-Each request passes the same gate, whichever way it takes.
+Common predictions are answered on the event loop; everything else goes to Flask in a thread.
+All requests pass the same gate.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class AsgiFront:
         """Put a front before a Flask application.
 
         Args:
-            flask: Answers what is not usual; its gate is this front's too.
-            fast_path: Answers what is usual; None leaves everything to Flask.
+            flask: Answers all other requests; its gate is this front's too.
+            fast_path: Answers common requests; None leaves everything to Flask.
             clock: Monotonic seconds, those that the gate reads.
             timeout_ms: Deadline of a request that names none.
             max_body_bytes: Bound on a body.
@@ -113,7 +113,7 @@ class AsgiFront:
     async def _body(
         self, environ: Environ, receive: Receive, received: Received
     ) -> io.BytesIO | FailedBody:
-        """Return a request's body; one that no view would read is not waited for."""
+        """Return a request's body; do not wait for one that no view reads."""
         if received.body is not None:
             return self._reception.whole(environ, received.body)
         if self._reception.is_too_large(environ) or not self._flask.awaits_body(environ):
@@ -122,7 +122,7 @@ class AsgiFront:
 
 
 def _is_spared(environ: Environ) -> bool:
-    """Return whether a request is for operators, who get in when nobody else does."""
+    """Return whether a request is for operators, who are admitted under overload."""
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     return is_free(path) or is_change(method, path) or is_looking(method, path)
 

@@ -15,7 +15,7 @@ RECEIVED = "glyph.received"
 
 @dataclass(slots=True)
 class Received:
-    """What the connection knows of a request beyond its scope."""
+    """Facts of the connection beyond a request's scope."""
 
     body: bytes | None = None
     """All of it, where it is here already."""

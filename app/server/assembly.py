@@ -1,4 +1,4 @@
-"""Puts a web worker's parts together, once in every process."""
+"""Assembles the parts of a web worker, once per process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class WebParts:
     """The applications of a web worker, and what runs beside them on its event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Put everything together by the settings.
+        """Assemble the parts by the settings.
 
         Args:
             loop: Runs the front, and asks the model host for the Flask application's threads.
@@ -89,7 +89,7 @@ class WebParts:
         self._writing = asyncio.get_running_loop().create_task(writing)
 
     def stop(self) -> None:
-        """Refuse what still waits for the model host, and end what runs; likewise called there."""
+        """Fail the requests that wait for the model host, and stop; likewise called there."""
         self._writing.cancel()
         self._channel.close()
         self._reader.close()

@@ -1,4 +1,4 @@
-"""What a client is told whose request gunicorn could not read: no application ever sees it."""
+"""Responses to requests that gunicorn could not parse: no application sees them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _LONGEST_EXCERPT = 200
 
 
 class BadRequests:
-    """Writes the answers, in the shape of all errors, and their lines in the log."""
+    """Writes error responses, and their lines in the log."""
 
     def __init__(self, clock: Callable[[], float], config: Any) -> None:
-        """Answer for one worker.
+        """Create the responses of one worker.
 
         Args:
             clock: Monotonic seconds.
@@ -38,11 +38,11 @@ class BadRequests:
         self._lines = LogRateLimit(_MOST_LINES)
 
     def answer(self, status: HTTPStatus, found: str, client: str) -> bytes:
-        """Return the whole answer, head and body, after which the connection must end.
+        """Return the whole response, head and body, after which the connection must end.
 
         Args:
             status: As gunicorn judges the request.
-            found: What its parser says of it.
+            found: The parser's message.
             client: Its address.
         """
         request_id = new_request_id()

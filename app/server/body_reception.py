@@ -26,7 +26,7 @@ Environ = dict[str, Any]
 
 
 class BodyReception:
-    """Receives bodies; what went wrong is told to the view that reads one."""
+    """Receives bodies; a failure is raised to the view that reads one."""
 
     def __init__(self, clock: Callable[[], float], *, timeout_ms: int, max_body_bytes: int) -> None:
         """Create one.

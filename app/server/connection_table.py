@@ -1,4 +1,4 @@
-"""What a worker's connections do, and which of them must end for the sake of others.
+"""The states of a worker's connections, and which of them must be closed to admit others.
 
 Policy only: clocks are read and sockets are closed elsewhere. Times are the event loop's.
 """
@@ -35,7 +35,7 @@ class Connection(Protocol):
     """It came when as many connections were being served as may be."""
 
     def unsent(self) -> int:
-        """Return how many bytes the client has not taken yet."""
+        """Return the number of bytes that the client has not read yet."""
 
     def end(self) -> None:
         """Close it while it waits for a request."""
@@ -67,13 +67,13 @@ class ConnectionTable:
         """With an answer that the client takes slowly: when it took some, and what is left."""
 
     def admit(self, connection: Connection, now: float) -> bool:
-        """Take a new connection in; where there is no place, one that does least makes way.
+        """Admit a new connection; if the table is full, the least active one is closed.
 
-        Where all the others are being answered, the newcomer is marked as surplus; those make way
-        for each other once there are too many.
+        If all others are being answered, the new one is marked as surplus; those are closed
+        in turn once there are too many.
 
         Returns:
-            Whether it is taken in.
+            Whether it is admitted.
         """
         if len(self.open) >= self._most:
             spare = len(self.open) < self._most + SPARE_CONNECTIONS
@@ -92,41 +92,41 @@ class ConnectionTable:
         return True
 
     def wait(self, connection: Connection, now: float) -> None:
-        """Note that a connection waits for a head from now on."""
+        """Record that a connection waits for a head."""
         self._waiting.pop(connection, None)
         self._waiting[connection] = now
 
     def receive(self, connection: Connection) -> None:
-        """Note that a connection's head is here."""
+        """Record that a connection's head has arrived."""
         self._waiting.pop(connection, None)
         self._receiving[connection] = None
 
     def answer(self, connection: Connection) -> None:
-        """Note that a connection's request is here."""
+        """Record that a connection's request has arrived."""
         self._receiving.pop(connection, None)
 
     def linger(self, connection: Connection, now: float) -> None:
-        """Note that a connection only waits for its client to stop sending."""
+        """Record that a connection only waits for its client to stop sending."""
         for doing in (self._waiting, self._receiving, self._stalled):
             doing.pop(connection, None)
         self._lingering[connection] = now
 
     def stall(self, connection: Connection, now: float) -> None:
-        """Note that a client is slow to take its answer, or the end of its connection."""
+        """Record that a client is slow to read its response, or the end of its connection."""
         self._waiting.pop(connection, None)
         self._stalled[connection] = now, connection.unsent()
 
     def go_on(self, connection: Connection) -> None:
-        """Note that a client has taken its answer, or nearly so."""
+        """Record that a client has read its response, or nearly so."""
         self._stalled.pop(connection, None)
 
     def forget(self, connection: Connection) -> None:
-        """Note that a connection is gone."""
+        """Remove a connection."""
         for doing in (self.open, self._waiting, self._receiving, self._lingering, self._stalled):
             doing.pop(connection, None)
 
     def look(self, now: float, *, draining: bool) -> None:
-        """End what has taken too long.
+        """Close the connections that have taken too long.
 
         Connections without a request beyond half of what a worker serves at once are not kept for
         long, or new clients would find no place.

@@ -116,7 +116,7 @@ class FastPath:
         """Create one.
 
         Args:
-            channel: Asks the model host.
+            channel: Calls the model host.
             traffic: Sends a share of the requests for a default version to the canary.
             timeout_ms: Deadline of a request that names none.
             max_images: Bound on the images of one request.

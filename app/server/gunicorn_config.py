@@ -1,4 +1,4 @@
-"""gunicorn's configuration, made from the settings: web workers, and the model host beside them."""
+"""gunicorn's configuration, created from the settings: web workers, and the model host."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ _supervision = Supervision()
 
 
 def on_starting(server: Any) -> None:
-    """Point out variables that set nothing because of a slip."""
+    """Warn of variables that resemble settings and set nothing."""
     _masters.append(server)
     _supervision.of_master(server)
     for name, meant in misspelt(os.environ).items():
@@ -91,7 +91,7 @@ def on_starting(server: Any) -> None:
 
 
 def on_reload(server: Any) -> None:
-    """Take what files hold now, or keep what they held when it was good."""
+    """Read the files of settings again, or keep their last valid content."""
     kept = "what was good before is kept until the next SIGHUP"
     if problem := read_again():
         server.log.error("%s; %s", problem, kept)
@@ -104,7 +104,7 @@ def on_reload(server: Any) -> None:
 
 
 def pre_fork(_server: Any, worker: Any) -> None:
-    """Note when a web worker is started."""
+    """Record when a web worker is started."""
     _supervision.begins(worker)
 
 
@@ -114,12 +114,12 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Note that a web worker can serve."""
+    """Record that a web worker can serve."""
     _supervision.serves()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Note that a web worker ended. Nothing is imported here: the master's forks inherit it."""
+    """Record that a web worker ended. Nothing is imported here: the master's forks inherit it."""
     _supervision.web_worker_ended(server, worker)
 
 
@@ -142,13 +142,13 @@ def on_dirty_starting(arbiter: Any) -> None:
 
 
 def dirty_post_fork(_arbiter: Any, worker: Any) -> None:
-    """Have a host that hangs killed at once: it would not hear that it is to abort."""
+    """Make gunicorn kill a hanging host at once: it would not handle an abort."""
     worker.aborted = True
     _supervision.begins(worker)
 
 
 def dirty_worker_exit(arbiter: Any, worker: Any) -> None:
-    """Note that the host ended."""
+    """Record that the host ended."""
     _supervision.host_ended(arbiter, worker)
 
 
@@ -168,7 +168,7 @@ def dirty_worker_init(worker: Any) -> None:
 
 
 def when_ready(_server: Any) -> None:
-    """Greet people who started the service on a terminal."""
+    """Greet the user of a terminal."""
     if sys.stdout.isatty():
         print(greeting(_settings.binds, tls=certfile is not None), flush=True)  # noqa: T201
 

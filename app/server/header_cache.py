@@ -1,4 +1,4 @@
-"""A request's head that is the one before it again, but for the length of its body.
+"""Caches the last request head of a connection, but for the length of its body.
 
 Clients that keep their connection send one head again and again. gunicorn's parser, in Python,
 takes 15 µs of the 100 that a prediction takes in a web worker; to compare takes one. Whatever
@@ -16,7 +16,7 @@ _DIGITS = 9
 
 
 class HeaderCache(NamedTuple):
-    """A head that gunicorn has parsed, and what it made of it."""
+    """A head that gunicorn has parsed, and the resulting request."""
 
     before: bytes
     """From the request line to the digits of the length."""
@@ -29,11 +29,11 @@ class HeaderCache(NamedTuple):
 
     @classmethod
     def learn(cls, data: bytes, request: Any) -> HeaderCache | None:
-        """Return what to compare the next request with; None if this one does not come again.
+        """Return the entry to compare the next request with; None if this head cannot be reused.
 
         Args:
             data: The whole request, as it was received.
-            request: What gunicorn made of its head.
+            request: gunicorn's request of its head.
         """
         end = data.find(_END) + len(_END)
         found = _LENGTH.search(data, 0, end)
@@ -50,7 +50,7 @@ class HeaderCache(NamedTuple):
         return cls(before, after, request, names.index(b"content-length"))
 
     def match(self, data: bytes) -> bytes | None:
-        """Return the body of a request with this head; None where the parser must look.
+        """Return the body of a request with this head; None if it must be parsed.
 
         The request is given the length of that body: the one before it has been answered.
 

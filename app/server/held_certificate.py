@@ -33,7 +33,7 @@ class HeldCertificate:
         return _path(self._files[1])
 
     def take(self, certificate: Path, key: Path) -> None:
-        """Check two files, and hold what they hold.
+        """Check two files, and keep their content.
 
         Processes that were forked before keep what they have.
 

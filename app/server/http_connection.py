@@ -1,8 +1,8 @@
 """One client's connection: gunicorn's HTTP/1.1 protocol, and what it lacks.
 
-gunicorn parses, frames and writes. What is added here bounds what a client may take: time for its
+gunicorn parses, frames and writes. This class bounds what a client may use: time for its
 head, time to read its answer, chunks of its body, a turn of the event loop; and has an answer
-arrive even where the body was not read (RFC 9112, section 9.6). docs/front.md tells more.
+arrive even where the body was not read (RFC 9112, section 9.6). See docs/front.md.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         super().connection_lost(exc)
 
     def unsent(self) -> int:
-        """Return how many bytes the client has not taken yet."""
+        """Return the number of bytes that the client has not read yet."""
         return self.transport.get_write_buffer_size()
 
     def end(self) -> None:
@@ -137,7 +137,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
     # What comes in.
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, unless nothing more is wanted."""
+        """Parse received bytes, unless the connection is closing."""
         self.heard_at = now = self.worker.loop.time()
         if self._lingering or self._received.trouble:
             return
@@ -155,7 +155,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
             self._known = HeaderCache.learn(data, self._current_request)
 
     def _take_known(self, known: HeaderCache, data: bytes) -> bool:
-        """Take a request whose head is the one before it again, past the parser."""
+        """Handle a request with a cached head, without the parser."""
         body = known.match(data)
         if body is None:
             return False
@@ -171,7 +171,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         return True
 
     def _feed_callback_parser(self, data: bytes) -> bool:
-        """Parse; what is costly in slices, so that other clients have their turns."""
+        """Parse in slices, so that other clients have their turns."""
         self.begun = True
         if self._unparsed:
             self._unparsed += data
@@ -198,7 +198,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         self._maybe_resume_reading()
 
     def _resume_reading(self) -> None:
-        """Read on, but for an end that would overtake what came before it."""
+        """Resume reading, but not past an end of stream that would overtake earlier bytes."""
         if not self._unparsed:
             super()._resume_reading()
 
@@ -217,7 +217,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
             self._refuse(exc)
 
     def _refuse(self, exc: Exception) -> None:
-        """Answer what is no request; what is wrong with a body is told by its request's answer."""
+        """Answer a malformed request; its own response reports a malformed body."""
         name, found = _NAMES.get(type(exc)), str(exc)
         if name is not None:
             found = f"{name} {found!r} is not allowed"
@@ -233,7 +233,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
             receiver._wake_waiter()
 
     def _on_headers_complete(self) -> bool:
-        """Refuse heads that gunicorn lets pass, and note that one is here."""
+        """Reject heads that gunicorn accepts, and record that one has arrived."""
         parser = self._callback_parser
         if parser.http_version >= (1, 1):  # RFC 9112, section 3.2, and RFC 9110, section 10.1.1
             headers = dict(parser.headers)
@@ -273,7 +273,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
     # What goes on between.
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
-        """Add what the connection knows of the request."""
+        """Add the connection's facts to the scope."""
         scope: Scope = super()._build_http_scope(request, sockname, peername)
         received, receiver = self._received, self._body_receiver
         received.surplus = self.surplus
@@ -335,7 +335,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
             self._safe_write(body)
 
     def _is_websocket_upgrade(self, request: Any) -> bool:  # noqa: ARG002
-        """Return that there are none: the request is answered as if it asked for no upgrade."""
+        """Return False: the request is answered as if it requested no upgrade."""
         return False
 
     def _arm_keepalive_timer(self) -> None:
@@ -360,7 +360,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
     def _send_error_response(
         self, status: int, message: str, _extra_headers: tuple[Any, ...] = ()
     ) -> None:
-        """Refuse in the shape of all errors; a client that is gone has missed no answer."""
+        """Send an error response; a client that is gone has missed no response."""
         if self.transport.is_closing():
             return
         self._refused = True
@@ -369,12 +369,12 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         self._safe_write(self.worker.bad_requests.answer(HTTPStatus(status), message, client))
 
     def pause_writing(self) -> None:
-        """Note that the client takes nothing more for now."""
+        """Record that the client has stopped reading."""
         super().pause_writing()
         self.worker.connections.stall(self, self.worker.loop.time())
 
     def resume_writing(self) -> None:
-        """Note that it took some."""
+        """Record that the client reads again."""
         super().resume_writing()
         if not self._closed:
             self.worker.connections.go_on(self)

@@ -1,4 +1,4 @@
-"""Work that is done beside this process, so that what it imports is not inherited.
+"""Runs a function in a process of its own, so that its imports are not inherited.
 
 The master starts every other process by a fork. A library that it has imported is in all of them,
 with its threads gone, its locks as they were and its global state shared.
@@ -21,7 +21,7 @@ _PATIENCE_S = 30.0
 
 
 class AsideError(OSError):
-    """Raised when the work came to no end."""
+    """Raised when the function did not finish."""
 
 
 def aside(work: Callable[[], Any], patience_s: float = _PATIENCE_S) -> Any:
@@ -29,7 +29,7 @@ def aside(work: Callable[[], Any], patience_s: float = _PATIENCE_S) -> Any:
 
     Args:
         work: Returns what JSON can hold; this process must have no other threads.
-        patience_s: How long to wait. A file system that hangs may hold the process for longer.
+        patience_s: Timeout. A file system that hangs may hold the process for longer.
 
     Raises:
         AsideError: If it raised, ended otherwise, or took too long; its traceback is on stderr.

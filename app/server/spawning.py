@@ -1,4 +1,4 @@
-"""How processes are started again: not at once for ever, and so that no failure ends the master.
+"""Restarts of processes: with backoff, and so that no failure ends the master.
 
 gunicorn starts what ended at once, as often as it ends, and its master ends where it cannot start a
 process: for want of a directory, of memory, or of process ids.
@@ -21,7 +21,7 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 10.0
 
 
 class Backoff:
-    """How long the next process of a kind waits, by those that failed before it. Policy only."""
+    """The delay of the next process of a kind, by the failures before it. Policy only."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -29,7 +29,7 @@ class Backoff:
         self._next = clock()
 
     def failed(self) -> float:
-        """Note a failure; returns how long to wait now."""
+        """Record a failure; return the delay."""
         now = self._clock()
         self._failures = [*(at for at in self._failures if now - at < _WINDOW_S), now]
         beyond = len(self._failures) - _FREE
@@ -69,8 +69,8 @@ class Spawning:
 
         Args:
             spawn: Forks; gives the process id, or None where it is not to be started.
-            kind: What is started, for people.
-            prepare: Sees to what every start needs.
+            kind: Name of the process, for the log.
+            prepare: Creates the files that every start needs.
             tell: Logs an error.
             alone: There is one of the kind at most, so that its next start tells of its end.
             clock: Monotonic seconds.
@@ -100,7 +100,7 @@ class Spawning:
             return None
 
     def ended(self, born: float) -> None:
-        """Note that a process ended, and when it was started."""
+        """Record that a process ended, and when it was started."""
         if self._clock() - born < EARLY_S:
             self._failed("ended soon after its start")
 

@@ -1,4 +1,4 @@
-"""What gunicorn's master and arbiter are given, so that no failure around them ends the service."""
+"""Wrappers of gunicorn's master and arbiter, so that no failure around them ends the service."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LONGEST_PLACE = 66
 
 
 class Supervision:
-    """Sees to every start of a process, in the master and in the arbiter that it forks."""
+    """Prepares every start of a process, in the master and in the arbiter that it forks."""
 
     def __init__(self) -> None:
         self._booted = mmap.mmap(-1, 1)
@@ -62,7 +62,7 @@ class Supervision:
         arbiter.spawn_worker = self._host
 
     def begins(self, worker: Any) -> None:
-        """Note the time at which a process is started, in its parent."""
+        """Record the start time of a process, in its parent."""
         worker.born = time.monotonic()
 
     def starts(self, worker: Any) -> None:
@@ -75,17 +75,17 @@ class Supervision:
         settle_temporary_files()
 
     def serves(self) -> None:
-        """Note that a web worker came as far as to serve."""
+        """Record that a web worker serves."""
         self._booted[0] = 1
 
     def web_worker_ended(self, server: Any, worker: Any) -> None:
-        """Note a web worker's end, in the master; one too many has only made way, after SIGHUP."""
+        """Record a web worker's end, in the master; a surplus one after SIGHUP is no failure."""
         missed = len(server.WORKERS) < server.num_workers
         if self._web is not None and missed and server.LISTENERS:  # none while the service ends
             self._web.ended(worker.born)
 
     def host_ended(self, arbiter: Any, worker: Any) -> None:
-        """Note the model host's end, in the arbiter."""
+        """Record the model host's end, in the arbiter."""
         if self._host is not None and arbiter.alive:
             self._host.ended(worker.born)
 
@@ -110,20 +110,20 @@ def _spawn_holding_signals(spawn: Callable[[], int | None]) -> int | None:
 
 
 def _prepare(cfg: Any) -> None:
-    """See to what every process needs to start: the run directory, and room for its heartbeat."""
+    """Create the files that every process needs: the run directory, and room for its heartbeat."""
     restore_run_dir()
     heartbeats = first_writable([SHARED_MEMORY, current_run_dir(), *usual_places()])
     cfg.set("worker_tmp_dir", str(heartbeats))
 
 
 def _prepare_host(arbiter: Any) -> None:
-    """See to the directory of the host's own socket for gunicorn; a cleaner may have removed it."""
+    """Create the directory of the host's own socket for gunicorn; a cleaner may have removed it."""
     _prepare(arbiter.cfg)
     Path(arbiter.tmpdir).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _prepare_arbiter(cfg: Any) -> None:
-    """See to the arbiter's sockets; what arbiters left that were killed is removed."""
+    """Prepare the arbiter's sockets; remove those of killed arbiters."""
     _prepare(cfg)
     own = current_run_dir() / ARBITER
     own.mkdir(mode=0o700, exist_ok=True)

@@ -1,6 +1,6 @@
 """Calls the Flask application in threads, in lanes that cannot fill each other.
 
-Predictions that wait for the model host, or orders that wait for a store, leave health checks and
+Predictions that wait for the model host, or commands that wait for a store, leave health checks and
 metrics their own threads.
 """
 
@@ -35,7 +35,7 @@ Headers = list[tuple[str, str]]
 
 
 class Answer(NamedTuple):
-    """What an application answered."""
+    """The response of an application."""
 
     status: int
     headers: Headers
@@ -69,9 +69,9 @@ class Lane:
         self._waiting = 0
 
     async def answer(self, environ: Environ) -> Answer:
-        """Have the application answer a request in a thread.
+        """Run the application for a request in a thread.
 
-        When the task that waits here is cancelled, what the thread waits for is cancelled too.
+        When the waiting task is cancelled, the thread's call to the host is cancelled too.
 
         Args:
             environ: The request's, with its body.
@@ -119,7 +119,7 @@ class Lane:
         return started + timeout_s - self._clock()
 
     def _call(self, environ: Environ) -> Answer:
-        """Have the application answer in this thread, as WSGI wants it (PEP 3333)."""
+        """Run the application in this thread (WSGI, PEP 3333)."""
         status, headers = "", Headers()
         written: list[bytes] = []
 
@@ -148,7 +148,7 @@ class Lanes:
         Args:
             application: Flask's, without what the gate does.
             clock: Monotonic seconds, those of the requests' start.
-            timeout_ms: Deadline of a request that names none, and is no order.
+            timeout_ms: Deadline of a request that names none, and is no admin command.
         """
 
         def lane(threads: int, timeout_ms: int = timeout_ms) -> Lane:

@@ -1,4 +1,4 @@
-"""Looks at the certificate and its key when the service starts, so that no worker stumbles."""
+"""Checks the certificate and its key when the service starts, so that no worker fails on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TlsFileError(Exception):
 
 
 def check_certificate(certificate: Path, key: Path, now: datetime | None = None) -> None:
-    """Look whether a certificate is good today, and the key is its own.
+    """Check that a certificate is valid today, and that the key belongs to it.
 
     Args:
         certificate: PEM file; the service's own certificate stands first, then any between it and

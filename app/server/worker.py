@@ -51,7 +51,7 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self.asgi = self._parts.front
 
     def handle_exit_signal(self) -> None:
-        """Begin to end at once, not with the next heartbeat."""
+        """Begin to shut down at once, not with the next heartbeat."""
         super().handle_exit_signal()
         self._ending.set()
 
@@ -61,7 +61,7 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self._ending.set()
 
     async def _serve(self) -> None:
-        """Serve until told to end, then answer what has come, within the time that there is."""
+        """Serve until shutdown, then answer the received requests within the grace period."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)  # held back since the fork
         self._tls = sock.ssl_context(self.cfg) if self.cfg.is_ssl else None
         self._parts.start()
@@ -88,9 +88,9 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self._parts.stop()
 
     def _accept(self, listener: socket.socket) -> bool:
-        """Take a client in: one in a turn of the loop, so that idle workers get their share.
+        """Accept one client per turn of the loop, so that idle workers get their share.
 
-        The event loop's own servers take all who wait, and leave nothing to the other workers.
+        The event loop's own servers accept all who wait, and leave none to the other workers.
         """
         try:
             client, _ = listener.accept()
@@ -113,7 +113,7 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
             self.log.debug("a TLS handshake failed: %s", exc)
 
     def _close_listeners(self) -> None:
-        """Serve the clients that wait to be accepted, and take no more.
+        """Serve the clients that wait to be accepted, and accept no more.
 
         The kernel would reset them, though they believe that they are connected.
         """

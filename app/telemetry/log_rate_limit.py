@@ -1,6 +1,6 @@
-"""How many lines of one kind the log gets in a second; the rest are counted.
+"""A rate limit for log lines of one kind; suppressed lines are counted.
 
-Policy only. A flood of refusals would otherwise cost more to log than to answer.
+Policy only. A flood of rejected requests would otherwise cost more to log than to answer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _WINDOW_S = 1.0
 
 @dataclass(slots=True)
 class _Window:
-    """What was written of one kind since a moment, and left out since its last line."""
+    """Lines of one kind: written in this window, and suppressed since the last one."""
 
     began: float
     written: int = 0
@@ -24,7 +24,7 @@ class _Window:
 
 
 def also(left_out: int) -> str:
-    """Give what a line ends with that stands for others as well."""
+    """Return the end of a log line that stands for suppressed ones as well."""
     return f", after {left_out} more that are not logged" if left_out else ""
 
 
@@ -32,7 +32,7 @@ class LogRateLimit:
     """Counts lines by their kind, of which there must be few: a route and a status, say."""
 
     def __init__(self, most: int) -> None:
-        """Allow so many lines of one kind in a second."""
+        """Create a limit of lines of one kind per second."""
         self._most = most
         self._windows: dict[Hashable, _Window] = {}
 

@@ -1,6 +1,6 @@
-"""Standard output and error that never hold a process up.
+"""Standard output and error that never block.
 
-Whoever should read the log may have stopped: the pipe is full then, and a write to it would wait
+The reader of the log may have stopped: the pipe is full then, and a write to it would wait
 for ever, in every process and at the end of the service too. Lines are left out instead, and their
 number is written once there is room again.
 """
@@ -80,7 +80,7 @@ class Outlet(io.TextIOBase):
         return len(text)
 
     def _tell(self) -> bool:
-        """Tell what was left out; returns whether there is nothing to tell any more."""
+        """Write the count of dropped lines; return whether none are left to report."""
         if self.left_out and self._put(self._notice(self.left_out)):
             self.left_out = 0
         return not self.left_out
@@ -130,7 +130,7 @@ class Outlet(io.TextIOBase):
 
 
 def never_wait(notice: Callable[[int], str]) -> None:
-    """Have standard output and error take no more than there is room for, from now on."""
+    """Make standard output and error non-blocking."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         with suppress(OSError, ValueError, AttributeError):  # it is closed, or no file

@@ -1,4 +1,4 @@
-"""Builds the Flask application out of parts that are handed in."""
+"""Creates the Flask application from its parts."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def create_app(
     *,
     counts: Path | None = None,
 ) -> FlaskApp:
-    """Make the application.
+    """Create the application.
 
     Args:
         settings: Bounds and defaults.
-        channel: Asks the model host; whoever made it starts and closes it.
+        channel: Calls the model host; its creator starts and closes it.
         metrics: Counts requests.
         clock: Monotonic seconds; the channel's deadlines are readings of the same clock.
         reader: Reads pictures; by default one of this application's own.
@@ -111,6 +111,6 @@ def create_app(
 
 
 def traffic_of(settings: Settings, metrics: WebMetrics) -> Traffic:
-    """Create what splits the traffic as the settings say."""
+    """Create the traffic splitter that the settings describe."""
     share = parse_share(settings.canary) if settings.canary else None
     return Traffic(share, on_choice=metrics.canary)

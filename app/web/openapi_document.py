@@ -1,4 +1,4 @@
-"""Joins what the fronts say of themselves into one OpenAPI document."""
+"""Joins the operations of all APIs into one OpenAPI document."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _TAGS = {
 
 
 def operations(facts: Facts) -> list[Operation]:
-    """Gather what may be asked."""
+    """Return all operations."""
     return [operation for front in _FRONTS for operation in front.operations(facts)]
 
 
 def describe(facts: Facts) -> Json:
-    """Write the whole description."""
+    """Return the whole document."""
     names = _names(facts)
     paths: dict[str, Json] = {}
     for operation in operations(facts):
@@ -70,7 +70,7 @@ def describe(facts: Facts) -> Json:
 
 
 def _names(facts: Facts) -> dict[str, Json]:
-    """Describe what may stand in a path, with something that is here."""
+    """Describe the path parameters, with existing names as examples."""
     values = {
         "name": ("A model.", STRING, facts.model),
         "version": ("One of its versions.", VERSION, facts.version),

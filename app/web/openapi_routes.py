@@ -1,4 +1,4 @@
-"""GET /openapi.json and GET /docs: the description of the service, for machines and for people."""
+"""GET /openapi.json and GET /docs: the API description, for programs and for people."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ DOCS_POLICY = (
 
 
 def swagger_files() -> dict[str, Path]:
-    """Find what /docs takes of Swagger UI: name below /static -> file."""
+    """Return the files of Swagger UI that /docs needs: name below /static -> file."""
     directory = Path(str(distribution("flask-swagger-ui").locate_file("flask_swagger_ui/dist")))
     return {f"swagger-ui/{name}": directory / name for name in _SWAGGER}
 
 
 class Description:
-    """The description as bytes, written again only when something of it has changed."""
+    """The document as bytes, written again only when it has changed."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -44,7 +44,7 @@ class Description:
         self._written = b""
 
     def written(self, status: HostStatus, example: NDArray[np.uint8] | None) -> bytes:
-        """Give it, as it is true of this status."""
+        """Return the document for this status."""
         facts = Facts.of(self._bounds, status, example)
         if facts != self._facts:
             self._written = orjson.dumps(describe(facts), option=orjson.OPT_APPEND_NEWLINE)

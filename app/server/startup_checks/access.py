@@ -1,4 +1,4 @@
-"""What the master looks at before it starts anything: files that are named, and an open door."""
+"""Checks of the credential files, and of a service open to everybody."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check_access_files(settings: Settings) -> HeldCertificate | None:
 
 
 def warning_of_open_door(settings: Settings) -> str | None:
-    """Say that others reach the service, and anybody may use it; None where that is not so."""
+    """Return the warning of a service that others reach without a key; None if there is no need."""
     if settings.api_keys_file is not None or all(map(_is_local, settings.binds)):
         return None
     return (
@@ -56,7 +56,7 @@ def _is_local(bind: Bind) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches an address, as a bind names it."""
+    """Return whether only this machine reaches an address of a bind."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Check that the service can listen where it is to."""
+"""Checks that the service can listen at its addresses."""
 
 from __future__ import annotations
 

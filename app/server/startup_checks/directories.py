@@ -21,7 +21,7 @@ _SCHEME_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//)")
 
 
 def check_store(location: str) -> None:
-    """Check where the models are to be; a store that is away is none of its concern.
+    """Check the location of the store; a store that is unreachable for now passes.
 
     A process of its own looks, so that what an object store imports does not stay in this one, and
     a file system that hangs does not hold the start.
@@ -42,7 +42,7 @@ def check_store(location: str) -> None:
 
 
 def check_cache_dir(path: Path | None, *, used: bool) -> None:
-    """Check where versions from a URL are to be kept.
+    """Check the cache directory for versions from a URL.
 
     Args:
         path: The directory; None is the user's own.

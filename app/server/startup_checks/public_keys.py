@@ -1,4 +1,4 @@
-"""Looks at the public keys when the service starts, so that it is not the host that stumbles."""
+"""Checks the public keys when the service starts, so that the host does not fail on them later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check that what is to run the models is installed; nothing of it is imported."""
+"""Checks that the runtime is installed, without importing it."""
 
 from __future__ import annotations
 

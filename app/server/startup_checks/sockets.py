@@ -1,4 +1,4 @@
-"""How long the path of a Unix socket may be."""
+"""The length limit of a Unix socket's path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model host as threads ask it: each call blocks until the event loop has the outcome."""
+"""The model host for threads: each call blocks until the event loop has the result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHUTTING_DOWN = "the service is shutting down"
 def _blocking(
     method: Callable[Concatenate[HostChannel, _P], Coroutine[Any, Any, _T]],
 ) -> Callable[Concatenate[BlockingHost, _P], _T]:
-    """Return a method that waits for the one of the channel that has its name."""
+    """Return a blocking version of the channel's method of that name."""
     name = method.__name__
 
     def call(self: BlockingHost, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -37,7 +37,7 @@ def _blocking(
 
 
 class BlockingHost:
-    """Asks a `HostChannel` from any thread but its event loop's; see there for the methods."""
+    """Calls a `HostChannel` from any thread but its event loop's; see there for the methods."""
 
     def __init__(self, channel: HostChannel, loop: asyncio.AbstractEventLoop) -> None:
         self._channel = channel
@@ -45,17 +45,17 @@ class BlockingHost:
 
     @property
     def status(self) -> HostStatus:
-        """Return what the host says of itself, or what must be said of it."""
+        """Return the status of the host."""
         return self._channel.status
 
     def model(self, name: str | None = None) -> ModelStatus:
-        """Return what is known of a model; None is the default one."""
+        """Return the status of a model; None is the default one."""
         return self._channel.model(name)
 
     def serving(
         self, deadline: float, size: int = 0, *, model: str | None = None, version: int = 0
     ) -> LoadedModel:
-        """Return what answers requests; waits while a model's first version is being loaded."""
+        """Return the version that answers; wait while a model's first version is being loaded."""
         found = self._channel.serving_now(model, version)
         return found or self._serving(deadline, size, model=model, version=version)
 
@@ -85,7 +85,7 @@ class BlockingHost:
             raise HostLostError(GONE, retry_after_s=1) from None
 
     def _outcome(self, future: concurrent.futures.Future[_T]) -> _T:
-        """Return what comes of a coroutine; a loop that has stopped never says."""
+        """Return the result of a coroutine; a loop that has stopped never sets one."""
         while True:
             try:
                 return future.result(_LOOK_S)

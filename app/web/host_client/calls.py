@@ -39,7 +39,7 @@ always wait, however large."""
 
 
 class Prediction(NamedTuple):
-    """An answer, and what its version calls its classes."""
+    """An answer, and the class names of its version."""
 
     answer: Answer
     classes: tuple[str, ...]
@@ -51,7 +51,7 @@ Outcome = Prediction | bytes | ServiceError
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """A request that waits for its outcome."""
+    """A request without a result yet."""
 
     frame: bytes
     deadline: float
@@ -95,11 +95,11 @@ class Calls:
 
     @property
     def waiting(self) -> int:
-        """Return how many there are."""
+        """Return the number of open calls."""
         return len(self.open)
 
     def close(self) -> None:
-        """Refuse what waits and whatever is asked from now on."""
+        """Fail the open calls and all later ones."""
         self._closed = True
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
@@ -115,7 +115,7 @@ class Calls:
         rows: int = 0,
         model: str | None = None,
     ) -> Outcome:
-        """Post a frame, and return what comes of it.
+        """Send a frame, and return its result.
 
         Raises:
             ServiceError: If there is no answer; the class says why.
@@ -169,7 +169,7 @@ class Calls:
         self._end(request_id, outcome)
 
     def settle(self, status: HostStatus) -> None:
-        """Take a new status in, and let those who waited for it go on."""
+        """Store a new status, and wake the tasks that wait for it."""
         self.model_index = ModelIndex(status)
         self.changed.set()
         self.changed = asyncio.Event()
@@ -185,7 +185,7 @@ class Calls:
                 self._post(connection, call)
 
     def lose(self) -> None:
-        """Keep for the next host what this one had only once."""
+        """Keep the calls that this host got first for the next host."""
         for request_id, call in list(self.open.items()):
             call.posted = False
             if call.sends == _SENDS or not call.rows:
@@ -205,7 +205,7 @@ class Calls:
             call.outcome.set_result(outcome)
 
     def _abandon(self, request_id: int, call: _Call) -> None:
-        """Spare the host what nobody waits for any more."""
+        """Cancel a call at the host that nobody waits for."""
         connection = self.link.standing
         if connection is not None and call.posted and call.rows:
             connection.post(encode(Kind.CANCEL, request_id))

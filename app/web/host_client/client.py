@@ -38,7 +38,7 @@ _HELD_LIMIT = 64 * 2**20
 
 
 class HostChannel:
-    """Asks the model host on behalf of every request of this worker."""
+    """Calls the model host for every request of this worker."""
 
     def __init__(
         self,
@@ -72,16 +72,16 @@ class HostChannel:
         self._calls.link.start()
 
     def close(self) -> None:
-        """Close the connection, and refuse what waits and whatever is asked from now on."""
+        """Close the connection, and fail the open calls and all later ones."""
         self._calls.close()
 
     @property
     def status(self) -> HostStatus:
-        """What the host says of itself, or what must be said of it."""
+        """The status of the host."""
         return self._calls.model_index.status
 
     def model(self, name: str | None = None) -> ModelStatus:
-        """Return what is known of a model; None is the default one.
+        """Return the status of a model; None is the default one.
 
         Raises:
             NotFoundError: If there is none of that name.
@@ -89,7 +89,7 @@ class HostChannel:
         return self._calls.model_index.model(name)
 
     def serving_now(self, model: str | None = None, version: int = 0) -> LoadedModel | None:
-        """Return what answers requests, or None where one must wait for it or there is none.
+        """Return the version that answers requests; None if it is being loaded or there is none.
 
         Args:
             model: Its name; None is the default one.
@@ -105,11 +105,11 @@ class HostChannel:
     async def serving(
         self, deadline: float, size: int = 0, *, model: str | None = None, version: int = 0
     ) -> LoadedModel:
-        """Return what answers requests; waits while a model's first version is being loaded.
+        """Return the version that answers; wait while a model's first version is being loaded.
 
         Args:
             deadline: Clock reading after which nobody waits.
-            size: Bytes that whoever waits holds.
+            size: Bytes that the waiting request holds.
             model: Its name; None is the default one.
             version: 0 is its default one.
 
@@ -150,7 +150,7 @@ class HostChannel:
         version: int = 0,
         or_default: bool = False,
     ) -> Prediction:
-        """Have images classified.
+        """Classify images.
 
         Args:
             rows: Number of images.
@@ -179,10 +179,10 @@ class HostChannel:
         return outcome
 
     async def admin(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
-        """Have the host do what an operator asks for.
+        """Send the host an admin command.
 
         Args:
-            request: What is to be done, as JSON has it.
+            request: The command, as a JSON document.
             deadline: Clock reading after which nobody waits; it may be done all the same.
 
         Raises:
@@ -197,7 +197,7 @@ class HostChannel:
         return await self._ask_host(Kind.METRICS, deadline)
 
     async def statistics(self, deadline: float) -> list[VersionStatistics]:
-        """Fetch what callers asked of each version; one that nobody asked may be missing."""
+        """Fetch the request statistics of each version; one without requests may be missing."""
         return STATISTICS.validate_json(await self._ask_host(Kind.STATISTICS, deadline))
 
     async def example(self, deadline: float, *, model: str | None = None) -> NDArray[np.uint8]:
@@ -217,7 +217,7 @@ class HostChannel:
         return np.frombuffer(pixels, np.uint8).reshape(serving.loaded.input_shape)
 
     async def _ask_host(self, kind: Kind, deadline: float, body: bytes = b"") -> bytes:
-        """Ask what needs no version."""
+        """Send a request that needs no version."""
         calls = self._calls
         if calls.link.standing is None or calls.link.silent:
             raise HostLostError("the model host is away", retry_after_s=1)

@@ -1,6 +1,6 @@
-"""A Unix socket that frames come and go on.
+"""A Unix socket that carries frames.
 
-What is posted while the loop is in one turn goes out in one write.
+Frames that are posted in one turn of the loop go out in one write.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ class HostConnection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Return whether what is posted now is sent."""
+        """Return whether frames can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
     @property
     def unsent(self) -> int:
-        """Return how many bytes were posted and are not written yet."""
+        """Return the number of bytes posted and not written yet."""
         if self._transport is None:
             return 0
         return self._posted_bytes + self._transport.get_write_buffer_size()
@@ -82,7 +82,7 @@ class HostConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by its methods
 
     def data_received(self, data: bytes) -> None:
-        """Hand the frames on that are complete."""
+        """Pass on complete frames."""
         try:
             for frame in self._reader.feed(data):
                 self._receive(frame)
@@ -91,7 +91,7 @@ class HostConnection(asyncio.Protocol):
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the creator why."""
+        """Notify the creator of the reason."""
         if isinstance(exc, OSError):
             self._read_rest()
         self._transport = None
@@ -105,7 +105,7 @@ class HostConnection(asyncio.Protocol):
             self._transport.writelines(frames)
 
     def _read_rest(self) -> None:
-        """Take in what the other end sent before it went: a failed write ends the reading early."""
+        """Read the bytes sent before the other end closed: a failed write ends reading early."""
         if self._transport is None:
             return
         descriptor = self._transport.get_extra_info("socket").fileno()

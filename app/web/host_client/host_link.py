@@ -33,24 +33,24 @@ _STARTING_PULSES = 4 * _PULSES
 
 
 class Caller(Protocol):
-    """Asks over a link."""
+    """The user of a link."""
 
     @property
     def waiting(self) -> int:
-        """Return how many requests wait for the host."""
+        """Return the number of requests that wait for the host."""
 
     def settle(self, status: HostStatus) -> None:
-        """Take in what is to be said of the host from now on."""
+        """Store the new status of the host."""
 
     def receive(self, frame: Frame) -> None:
-        """Take in what the host answers."""
+        """Handle an answer of the host."""
 
     def lose(self) -> None:
         """Note that the connection is gone, with all that was posted on it."""
 
 
 class HostLink:
-    """Keeps the one connection to the model host, and knows what must be said of the host."""
+    """Keeps the one connection to the model host, and the status of the host."""
 
     def __init__(self, path: Path, largest_frame: int, silence_s: float, caller: Caller) -> None:
         """Prepare; `start` connects.
@@ -78,7 +78,7 @@ class HostLink:
         self.silent = False
         """The host has said nothing for too long."""
         self.status = HostStatus.away("", "the model host is being started", starting=True)
-        """What the host says of itself, or what must be said of it."""
+        """The status of the host."""
         self._told = self.status
         """What the host said last, though it may have fallen silent since."""
 
@@ -98,7 +98,7 @@ class HostLink:
 
     @property
     def standing(self) -> HostConnection | None:
-        """The connection, if what is posted on it is sent."""
+        """The connection, if it is open."""
         connection = self._connection
         return connection if connection is not None and connection.is_open else None
 
@@ -124,7 +124,7 @@ class HostLink:
         await asyncio.sleep(pause_s)
 
     def _tell_trouble(self) -> None:
-        """Say why there is no host, if it is known; nobody is to wait for one then."""
+        """Publish the reason why there is no host, if it is known; nobody waits for one then."""
         trouble = read_host_trouble(self._path.parent)
         if trouble is None:
             return
@@ -134,16 +134,16 @@ class HostLink:
             self._settle(self._told)
 
     async def _await_pulse(self) -> None:
-        """Look for silence in every pulse.
+        """Check for silence at every heartbeat.
 
-        Pulses are counted, and no clock is read: time in which this process itself stood still
+        Heartbeats are counted, and no clock is read: time in which this process itself stood still
         must not be held against the host.
         """
         await asyncio.sleep(self._pulse_s)
         self._count_pulse()
 
     def _count_pulse(self) -> None:
-        """Give a host up that should have been replaced for its silence, until it speaks again."""
+        """Mark a host as lost that its silence should have replaced, until it sends again."""
         if self.standing is None:
             self._quiet = 0
             return
@@ -184,7 +184,7 @@ class HostLink:
         self._settle(self._told)
 
     def _pause_after(self, why: Exception) -> float:
-        """Return the seconds to the next try: more each time for a host that is not understood."""
+        """Return the seconds to the next attempt: more each time for a host of another protocol."""
         if self._greeted and isinstance(why, OSError):
             self.useless = 0
             return _RECONNECT_S

@@ -1,6 +1,6 @@
-"""Which requests need not be sent to the model host, because it has just refused their like.
+"""Load shedding: requests are not sent to the model host that has just rejected similar ones.
 
-Policy only. A refusal of the host holds for a moment: the queue that was full is nearly as full.
+Policy only. A rejection by the host holds for a moment: the full queue is nearly as full.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SHARE = 0.25
 
 
 class Shedding:
-    """The last refusal, and what follows from it."""
+    """The last rejection, and the requests that it applies to."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -42,7 +42,7 @@ class Shedding:
         self._until = now + min(_LONGEST_S, _SHARE * refused.retry_after_s)
 
     def refusal(self, rows: int, deadline: float) -> Refused | None:
-        """Give the remembered refusal, if the request is as large and has no more time left."""
+        """Return the last rejection, if the request is as large and has no more time left."""
         if self._refused is None:
             return None
         now = self._clock()

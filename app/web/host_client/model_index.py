@@ -1,4 +1,4 @@
-"""What a web worker knows of the host's models: which of them serve, and where they stand."""
+"""A web worker's index of the host's models: which serve, and their indices in its status."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ModelIndex:
         }
 
     def model(self, name: str | None) -> ModelStatus:
-        """Give what is known of a model.
+        """Return the status of a model.
 
         Raises:
             NotFoundError: If there is none of that name.
@@ -68,7 +68,7 @@ class ModelIndex:
         return found
 
     def version(self, name: str | None, version: int) -> LoadedModel:
-        """Give what is known of a version that can be asked for; 0 is the default one.
+        """Return a version that serves; 0 is the default one.
 
         Raises:
             NotFoundError: If there is no such model, or it has no such version.
@@ -88,16 +88,16 @@ class ModelIndex:
         return found.loaded
 
     def awaited(self, name: str | None) -> bool:
-        """Say whether it is worth waiting for a model, which may be known only later."""
+        """Return whether to wait for a model, which may become known or ready."""
         model = self._models.get(name)
         return self.status.starting if model is None else model.starting
 
     def refusal(self, name: str | None) -> NotReadyError:
-        """Say why a model cannot be asked, though it could be once."""
+        """Return the error of a model that no longer serves."""
         return not_ready(self._models.get(name, self.status.default))
 
     def error(self, name: str | None, refused: Refused) -> ServiceError:
-        """Return the error of a refusal by the host; what it did not find may be loaded yet."""
+        """Return the error of a rejection by the host; a version not found may still be loading."""
         kind, model = _ERRORS[refused.reason], self._models.get(name)
         if kind is NotFoundError and model is not None and not model.complete:
             return NotReadyError(refused.sentence, retry_after_s=1)
@@ -105,23 +105,23 @@ class ModelIndex:
         return kind(refused.sentence, retry_after_s=refused.retry_after_s if again else None)
 
     def classes(self, name: str | None, version: int) -> tuple[str, ...]:
-        """Name the classes of a version that serves or is retiring."""
+        """Return the classes of a version that serves or is retiring."""
         return self._classes[name, version]
 
 
 def not_ready(model: ModelStatus) -> NotReadyError:
-    """Say why nothing can be had of a model."""
+    """Return the error of a model that does not serve."""
     return NotReadyError(model.reason or f"no version of {model.name} serves", retry_after_s=1)
 
 
 def not_yet(what: str) -> NotReadyError:
-    """Say that something is not known before the host has tried all versions."""
+    """Return the error of a lookup before the host has loaded all versions."""
     sentence = f"{what} is not known yet: versions are still being loaded"
     return NotReadyError(sentence, retry_after_s=1)
 
 
 def silent(status: HostStatus, reason: str) -> HostStatus:
-    """Describe a host that says nothing any more, whatever it said before."""
+    """Return the status of a host that has fallen silent."""
     changes = {"ready": False, "starting": False, "reason": reason}
     models = tuple(model.model_copy(update=changes) for model in status.models)
     return status.model_copy(update={"models": models})

@@ -1,4 +1,4 @@
-"""Who may change something over HTTP: whoever knows the admin token."""
+"""Authorization of changes over HTTP: the admin token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.web.http.errors import ForbiddenError, UnauthenticatedError
 
 
 def check_token(environ: dict[str, Any], token: str | None) -> None:
-    """Let a request pass that carries the token.
+    """Check that a request carries the token.
 
     Args:
         environ: The request's.

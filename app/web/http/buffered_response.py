@@ -1,4 +1,4 @@
-"""An answer whose body and headers are final: no hook changes them, and nothing is parsed."""
+"""A response whose body and headers are final: no hook changes them, and nothing is parsed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Headers = list[tuple[str, str]]
 
 
 class BufferedResponse(Response):
-    """Sends what it was made of, packed if it is large, and the length of the body."""
+    """Sends its body, compressed if it is large, with its length."""
 
     def __init__(  # not Flask's, which takes 20 µs
         self, body: bytes, headers: Headers, status: int = 200
@@ -30,7 +30,7 @@ class BufferedResponse(Response):
         self._status, self._status_code = _STATUS_LINES[status], status
 
     def final(self, environ: Environ) -> tuple[bytes, Headers]:
-        """Return the body and the headers as the caller of a request gets them."""
+        """Return the final body and headers for a request."""
         body, headers = self._body, self._response_headers
         if len(body) > LARGE:
             body, headers = pack(body, headers, environ.get("HTTP_ACCEPT_ENCODING", ""))
@@ -39,6 +39,6 @@ class BufferedResponse(Response):
         return body, [*headers, ("Content-Length", str(len(body)))]
 
     def get_wsgi_response(self, environ: Environ) -> tuple[Iterable[bytes], str, Headers]:
-        """Return the parts that WSGI wants."""
+        """Return body, status and headers for WSGI."""
         body, headers = self.final(environ)
         return [body], self._status, headers

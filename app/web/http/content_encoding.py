@@ -1,4 +1,4 @@
-"""Takes a Content-Encoding off a body, a slice at a time and up to a bound.
+"""Decodes the Content-Encoding of a body, a slice at a time and up to a bound.
 
 A few KiB may inflate to gigabytes, so nothing that the stream says about its size is believed.
 """

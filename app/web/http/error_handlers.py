@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def register_errors(app: Flask) -> None:
-    """Answer every error, on every path, in the one shape."""
+    """Register the handlers that answer every error in one format."""
     app.register_error_handler(ServiceError, error_response)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, lambda exc: unexpected(exc, request.environ))

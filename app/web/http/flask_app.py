@@ -27,7 +27,7 @@ class FlaskApp(Flask):
         """Rule -> raises a ServiceError where a request's head is enough to refuse it."""
 
     def awaits_body(self, environ: dict[str, Any]) -> bool:
-        """Return whether the view of a request reads its body, as far as its head tells."""
+        """Return whether the view of a request reads its body, judged by its head."""
         path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
         adapter = self.url_map.bind("", path_info=path, default_method=environ["REQUEST_METHOD"])
         try:

@@ -1,4 +1,4 @@
-"""Packs large answers for callers who accept gzip."""
+"""Compresses large responses for clients that accept gzip."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Headers = list[tuple[str, str]]
 
 
 def pack(body: bytes, headers: Headers, accepted: str) -> tuple[bytes, Headers]:
-    """Pack an answer that is larger than `LARGE`, if it is JSON.
+    """Compress a response that is larger than `LARGE`, if it is JSON.
 
     Args:
         body: What would be sent.
@@ -25,7 +25,7 @@ def pack(body: bytes, headers: Headers, accepted: str) -> tuple[bytes, Headers]:
         accepted: The request's Accept-Encoding.
 
     Returns:
-        What is to be sent. Caches are told that it depends on the request.
+        The body and headers to send. `Vary` marks that they depend on the request.
     """
     if _JSON not in headers:
         return body, headers

@@ -1,4 +1,4 @@
-"""How much memory the bodies of requests take, all those of a worker together.
+"""The memory that the bodies of all requests of a worker take.
 
 Many callers who send slowly, or a few KiB that inflate, would be gigabytes otherwise.
 """

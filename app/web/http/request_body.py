@@ -29,7 +29,7 @@ Environ = dict[str, Any]
 
 
 def request_timeout_s(environ: Environ, default_ms: int) -> float:
-    """Give how long the caller wants to wait, in seconds.
+    """Return the timeout that the client requests, in seconds.
 
     Raises:
         BadInputError: If the header is not a whole number of milliseconds within bounds.
@@ -46,7 +46,7 @@ def request_timeout_s(environ: Environ, default_ms: int) -> float:
 
 
 def media_type(environ: Environ) -> str:
-    """Give the Content-Type without its parameters, in lower case; "" where there is none."""
+    """Return the Content-Type without its parameters, in lower case; "" if there is none."""
     header: str = environ.get("CONTENT_TYPE", "")
     return header.partition(";")[0].strip().lower()
 
@@ -119,7 +119,7 @@ def _too_large(max_bytes: int, advice: str, once: str = "") -> TooLargeError:
 
 
 def _known(header: str) -> str:
-    """Give the coding that a Content-Encoding names; "" where it names none."""
+    """Return the coding that a Content-Encoding names; "" if it names none."""
     coding = header.strip().lower()
     if coding in {"", "identity"}:
         return ""

@@ -48,10 +48,10 @@ def from_base64(where: str, text: str) -> bytes:
 
 
 def is_raw(content: bytes, size: int) -> bool:
-    """Tell raw pixels from the file of a picture, which may happen to be as long.
+    """Return whether content is raw pixels; a picture's file may have the same length.
 
     Args:
-        content: What was base64.
+        content: The decoded base64.
         size: Bytes of one image.
     """
     if len(content) != size or content.startswith(_SIGNATURES):

@@ -84,7 +84,7 @@ def decode_instances(
 def _with_pictures(
     pixels: list[bytes], files: dict[int, bytes], shape: Shape, pictures: ReadPictures
 ) -> Images:
-    """Put pictures where they belong among other images."""
+    """Insert the pictures at their places among other images."""
     places = list(files)
     read = pictures(list(files.values()), lambda i: f"instance {places[i]}")
     size = math.prod(shape)
@@ -117,7 +117,7 @@ def _instances(body: bytes) -> list[Any]:
 
 
 def _stands_twice(body: bytes) -> bool:
-    """Look closer: it may also be a value, or a key further inside."""
+    """Check for a duplicate key: the name may also be a value, or a key further inside."""
     try:
         document: Any = simdjson.Parser().parse(body)
     except (ValueError, RuntimeError):  # numbers that it does not read, and no pixel is
@@ -145,7 +145,7 @@ def _parse(body: bytes) -> Any:
 
 
 def _pack(instance: Any, shape: Shape) -> bytes | None:
-    """Take the short way; None where the instance needs a closer look."""
+    """Pack an instance by the fast path; return None if it needs a closer check."""
     rows, columns, channels = shape
     try:
         if len(instance) == rows * columns * channels:
@@ -158,7 +158,7 @@ def _pack(instance: Any, shape: Shape) -> bytes | None:
 
 
 def _convert(instance: Any, shape: Shape) -> bytes | None:
-    """Take the way through numpy; None where something is wrong."""
+    """Convert an instance with numpy; return None if anything is wrong."""
     try:
         # Of objects: for the sake of one string, numpy would make as long ones of all the others.
         objects = np.array(instance, np.object_)
@@ -195,7 +195,7 @@ def examine(
 
 
 def _dimensions(where: str, instance: Any, shape: Shape) -> tuple[int, ...]:
-    """Tell how the caller meant the instance by how deep it is nested."""
+    """Return the dimensions of an instance, by its nesting depth."""
     rows, columns, channels = shape
     total = rows * columns * channels
     expected = f"{rows} rows of {columns}, or {total} numbers, are expected"
@@ -221,7 +221,7 @@ _UNITS = {1: ("pixel",), 2: ("row", "column"), 3: ("row", "column", "channel")}
 def _flatten(
     where: str, value: Any, dimensions: tuple[int, ...], units: tuple[str, ...]
 ) -> list[Any]:
-    """Give the numbers of a nested list, which must have these dimensions."""
+    """Return the numbers of a nested list, which must have these dimensions."""
     if not isinstance(value, list):
         expected = f"a list of {dimensions[0]} {units[0]}s"
         raise BadInputError(f"{where} is {describe(value)}; {expected} is expected")

@@ -1,4 +1,4 @@
-"""Which kind of body a request has: by its Content-Type, or by its content."""
+"""The media type of a body: by its Content-Type, or by its content."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _LONGEST_SPACE = 256
 
 
 def usual_name(kind: str) -> str:
-    """Return the name that stands for a media type: that of its like, or its own."""
+    """Return the canonical name of a media type."""
     if kind.startswith("image/"):
         return PICTURE
     return JSON if _JSON_LIKE.fullmatch(kind) else kind
 
 
 def says_nothing(kind: str) -> bool:
-    """Check whether a media type leaves it to the content."""
+    """Check whether a media type is generic, so that the content decides."""
     return kind in _SAYS_NOTHING
 
 
 def kind_of(body: bytes) -> str | None:
-    """Return the media type of a body by how it begins; None if it is not known."""
+    """Return the media type of a body by its first bytes; None if it is unknown."""
     if body.startswith(_NPY_MAGIC):
         return NPY
     if is_picture(body):

@@ -1,4 +1,4 @@
-"""Takes `multipart/form-data`, as browsers and `curl -F` send it: a picture's file in a part.
+"""Reads `multipart/form-data`, as browsers and `curl -F` send it: a picture's file in a part.
 
 Text beside them is passed over, and so are inputs for files that nobody has touched.
 """
@@ -47,7 +47,7 @@ def decode_form(
         content_type: The request's header, which has the boundary.
         max_images: Bound on the files.
         pictures: Reads them.
-        reserved: Names of fields that say something where a form is not listened to.
+        reserved: Names of fields that belong into the query, and are rejected in a form.
 
     Raises:
         BadInputError: If it is malformed, has a reserved field, or no file.
@@ -88,7 +88,7 @@ def _chosen_of(events: Iterable[Event], max_images: int, reserved: Container[str
 
 
 def _last_is_untouched(files: list[_Named]) -> bool:
-    """Check whether nobody has chosen the last file; those before were looked at in their turn."""
+    """Check whether the last file input is empty; those before were checked in their turn."""
     return bool(files) and not files[-1][0] and not any(files[-1][1])
 
 

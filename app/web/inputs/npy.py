@@ -1,4 +1,4 @@
-"""Takes NumPy's own format, `application/x-npy`: an array of bytes or of other whole numbers.
+"""Reads NumPy's format, `application/x-npy`: an array of bytes or of other whole numbers.
 
 The header is read by NumPy, with a bound on its length. What it says is compared with the bytes
 that are there before anything is made of them, and objects are never unpickled.
@@ -36,7 +36,7 @@ _UNITS = ("row", "column", "channel")
 
 
 class Header(NamedTuple):
-    """What an array says of itself."""
+    """The header of an array."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -112,7 +112,7 @@ def read_array(body: bytes) -> NDArray[Any]:
 
 
 def read_header(body: bytes) -> Header:
-    """Read what an array says of itself.
+    """Read the header of an array.
 
     Raises:
         BadInputError: If it is not the header of an array.
@@ -139,7 +139,7 @@ def read_header(body: bytes) -> Header:
 
 
 def arrange(array: NDArray[Any], shape: Shape) -> NDArray[Any] | None:
-    """Return images in their number and the model's shape; None where they are of another."""
+    """Return images in the model's shape; None if they have another."""
     if array.shape in layouts(shape):
         return array.reshape(1, *shape)
     if array.shape[1:] in layouts(shape):
@@ -148,7 +148,7 @@ def arrange(array: NDArray[Any], shape: Shape) -> NDArray[Any] | None:
 
 
 def _stack(array: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Give pictures one after another; None where the array can be none."""
+    """Return pictures, stacked; None if the array's shape is no picture's."""
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in _COLOURS):  # noqa: PLR2004
         array = array[np.newaxis]
     coloured = array.ndim == 4 and array.shape[3] in (1, *_COLOURS)  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""Turns pictures into a model's pixels in a few threads: not in as many as there are requests."""
+"""Reads pictures into a model's pixels in a bounded number of threads."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PictureReader:
 
         Args:
             clock: Monotonic seconds.
-            on_shed: Told `pictures` when a request is refused because too many wait.
+            on_shed: Called with `pictures` when a request is rejected because too many wait.
             most_bytes: Bound on the pixels that are made for one request.
         """
         self._most_bytes = most_bytes
@@ -87,14 +87,14 @@ class PictureReader:
         deadline: float,
         name: Callable[[int], str] | None = None,
     ) -> tuple[int, bytes, list[tuple[str, ...]]]:
-        """Make what a model takes.
+        """Decode and prepare pictures for a model.
 
         Args:
             pictures: Files of the kinds that are decoded, or pixels as `fit_array` takes them.
             shape: Rows, columns and channels that the model takes.
-            prepare: What is done to which of them.
+            prepare: Which of them are prepared.
             deadline: Clock reading after which nobody waits.
-            name: Gives what the picture at fault is called, by its place.
+            name: Returns the name of the picture at fault, by its index.
 
         Returns:
             The number of pictures; their uint8 pixels, row-major, one after the other; and the
@@ -120,7 +120,7 @@ class PictureReader:
 
     @contextlib.contextmanager
     def _counted(self, size: int) -> Iterator[None]:
-        """Count a request and the bytes of its pictures, or refuse it."""
+        """Count a request and the bytes of its pictures, or reject it."""
         with self._lock:
             full = self._requests >= _MOST_WAITING or self._held + size > _HELD_LIMIT
             if self._requests and full:
@@ -184,7 +184,7 @@ def _size(picture: bytes | NDArray[np.uint8]) -> int:
 
 @contextlib.contextmanager
 def _named(name: Callable[[int], str] | None, read: Sequence[bytes]) -> Iterator[None]:
-    """Add to a refusal what the picture at fault is called."""
+    """Add the name of the picture at fault to an error."""
     try:
         yield
     except ServiceError as exc:
@@ -205,7 +205,7 @@ def _refusal(error: PictureError, message: str) -> ServiceError:
 
 
 def read_picture(picture: bytes | NDArray[np.uint8], shape: Shape, prepare: Prepare) -> Prepared:
-    """Decode one picture, and make what the model takes of it."""
+    """Decode one picture, and prepare it for the model."""
     enough = max(ENOUGH, *shape[:2])
     if isinstance(picture, bytes):
         pixels = decode_picture(picture, enough)

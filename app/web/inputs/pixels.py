@@ -1,4 +1,4 @@
-"""What every encoding says about pixels that are wrong, and about too many images."""
+"""Errors for invalid pixels and too many images, shared by all encodings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RANGE = "pixels are whole numbers from 0 (background) to 255 (ink)"
 
 
 def refuse_number(where: str, value: float) -> NoReturn:
-    """Say what is wrong with a number that is no pixel.
+    """Raise the error of a number that is no pixel.
 
     Raises:
         BadInputError: Always.
@@ -30,7 +30,7 @@ def refuse_number(where: str, value: float) -> NoReturn:
 
 
 def check_count(images: int, max_images: int) -> None:
-    """Bound the images of a request.
+    """Check the number of images of a request.
 
     Raises:
         TooLargeError: If there are too many.
@@ -41,10 +41,10 @@ def check_count(images: int, max_images: int) -> None:
 
 
 def layouts(shape: Shape) -> tuple[tuple[int, ...], ...]:
-    """Return what an image may look like: without its one channel, flat, or as the model has it."""
+    """Return the shapes that an image may have: without its one channel, flat, or the model's."""
     return (*([shape[:2]] if shape[2] == 1 else []), (math.prod(shape),), shape)
 
 
 def form(shape: Shape) -> str:
-    """Write a shape as people do: 28 x 28 x 1."""
+    """Return a shape as text: 28 x 28 x 1."""
     return " x ".join(map(str, shape))

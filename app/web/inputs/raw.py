@@ -1,4 +1,4 @@
-"""Takes pixels as they are: `application/octet-stream`, a byte each."""
+"""Reads raw pixels: `application/octet-stream`, a byte each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lets requests through that carry an API key and are within the limit; refuses the others."""
+"""Admits requests that carry an API key and are within the limit; rejects the others."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ class Guard:
         metrics: WebMetrics,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Guard what is behind the gate.
+        """Create a guard.
 
         Args:
-            keys: Who gets in; None is everybody.
-            limiter: Counts what callers ask; None where nobody is limited.
-            rate: How often a caller may ask whose key says nothing else, and how often an address
+            keys: The API keys; None admits everybody.
+            limiter: Counts requests; None sets no limit.
+            rate: Limit of a key that has none of its own, and of the times that an address
                 may show a wrong key or token.
-            admin_token: Opens what changes and shows something, and no prediction.
-            metrics: Told of refusals, and of whose key opened.
+            admin_token: Admits changes and reads, but no predictions.
+            metrics: Counts rejections, and requests by key.
             now: Seconds since 1970.
         """
         self._keys = keys
@@ -61,16 +61,16 @@ class Guard:
         self._now = now
 
     def enter(self, environ: Environ) -> None:
-        """Let a request in.
+        """Admit a request, or reject it.
 
         Raises:
-            ServiceError: If it is not let in; the class says why.
+            ServiceError: If it is rejected; the class says why.
         """
         if not is_free(environ["PATH_INFO"]):
             self._check(environ)
 
     def headers(self, _environ: Environ) -> list[tuple[str, str]]:
-        """Return that it adds nothing to answers."""
+        """Return no headers."""
         return []
 
     def _check(self, environ: Environ) -> None:
@@ -120,7 +120,7 @@ class Guard:
         return caller
 
     def _count_wrong(self, client: str) -> None:
-        """Count a wrong key or token, in a count of its own: right keys are let in all the same."""
+        """Count a wrong key or token, in a count of its own: valid keys are still admitted."""
         trouble = f"{client} has shown more wrong keys or tokens than {self._rate}"
         self._limit(_wrong_ones(client), self._rate, trouble)
 
@@ -133,7 +133,7 @@ class Guard:
             raise self._refused("limit", exc) from None
 
     def _is_admin(self, token: str | None, client: str) -> bool:
-        """Check a token; after too many wrong ones none is right, or guessing would go on."""
+        """Check a token; after too many wrong ones none is accepted, or guessing would go on."""
         if self._admin_token is None or token is None:
             return False
         if not hmac.compare_digest(token.encode(), self._admin_token):

@@ -1,4 +1,4 @@
-"""Who counts as one client, by address."""
+"""The identity of a client, by address."""
 
 from __future__ import annotations
 

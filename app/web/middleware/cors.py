@@ -1,4 +1,4 @@
-"""Lets pages of other origins use the service, as browsers ask for it; closed unless it is set."""
+"""Cross-origin resource sharing (CORS); off unless it is set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Headers = list[tuple[str, str]]
 
 
 class CrossOrigin:
-    """Allows pages of some origins, on the way in and out of the gate."""
+    """Answers preflight requests, and adds the CORS headers."""
 
     def __init__(self, origins: frozenset[str], *, with_keys: bool) -> None:
         """Allow origins.
@@ -41,10 +41,10 @@ class CrossOrigin:
         self._tfs_takes = f"Content-Type, {_KEY_HEADERS}" if with_keys else "Content-Type"
 
     def enter(self, environ: Environ) -> BufferedResponse | None:
-        """Answer the questions that browsers ask before a request; None for any other request.
+        """Answer preflight requests; return None for any other request.
 
         Raises:
-            BadInputError: If such a question names no page.
+            BadInputError: If a preflight request names no page.
         """
         if environ["REQUEST_METHOD"] != "OPTIONS":
             return None
@@ -55,14 +55,14 @@ class CrossOrigin:
         return _allow(of_tfs=of_tfs) if asks and self._headers(origin) else None
 
     def headers(self, environ: Environ) -> Headers:
-        """Return what every answer to a request carries."""
+        """Return the CORS headers of a response."""
         headers = self._headers(_origin(environ))
         if headers and _is_of_tfs(environ):
             headers += self._as_tensorflow_serving_does()
         return headers + self._vary()
 
     def _headers(self, origin: str) -> Headers:
-        """Give what lets a page of an origin read the answer; nothing if it may not."""
+        """Return the headers that let a page of an origin read the response; none if it may not."""
         if not self._any and origin not in self._origins:
             return []
         allowed = ANY if self._any else origin
@@ -75,7 +75,7 @@ class CrossOrigin:
         ]
 
     def _vary(self) -> Headers:
-        """Tell caches that the answer to another origin differs."""
+        """Return the header that tells caches that responses differ by origin."""
         return [] if self._any else [("Vary", "Origin")]
 
 
@@ -89,7 +89,7 @@ def _is_of_tfs(environ: Environ) -> bool:
 
 
 def _allow(*, of_tfs: bool) -> BufferedResponse:
-    """Answer the question whether a page may send a request."""
+    """Create the response to a preflight request."""
     if of_tfs:
         return BufferedResponse(b"", [])
     allowed = [

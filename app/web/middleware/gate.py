@@ -1,7 +1,7 @@
-"""What every request passes on its way in and out, whichever way it is answered.
+"""The middleware that every request passes on its way in and out, on the fast path too.
 
-The policy knows nothing of how requests come: the WSGI environment stands for one, and both the
-Flask application and the event loop's own way go through the same gate.
+The policy does not depend on the transport: the WSGI environment stands for a request, and both the
+Flask application and the fast path go through the same gate.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Headers = list[tuple[str, str]]
 
 
 class Layer(Protocol):
-    """One concern of the gate."""
+    """One middleware of the gate."""
 
     def enter(self, environ: Environ) -> BufferedResponse | None:
-        """Look at a request, and change its environment; a response ends it here.
+        """Check a request, and change its environment; a returned response ends it here.
 
         Raises:
             ServiceError: If the request is refused.
@@ -36,12 +36,12 @@ class Layer(Protocol):
         ...
 
     def headers(self, environ: Environ) -> Headers:
-        """Return what this layer adds to every answer of a request that entered the gate."""
+        """Return the headers that this layer adds to every response."""
         ...
 
 
 class Gate:
-    """Names requests, checks them, and notes how they end."""
+    """Assigns ids to requests, checks them, and logs how they end."""
 
     def __init__(
         self, request_log: RequestLog, layers: Sequence[Layer], held_bodies: HeldBodies
@@ -49,7 +49,7 @@ class Gate:
         """Create a gate.
 
         Args:
-            request_log: Told of every request.
+            request_log: Records every request.
             layers: The outermost first.
             held_bodies: Counts what a request's body takes, until it leaves.
         """
@@ -58,7 +58,7 @@ class Gate:
         self._held_bodies = held_bodies
 
     def enter(self, environ: Environ) -> BufferedResponse | None:
-        """Let a request in, or return what it is answered here. Every one leaves, or is abandoned.
+        """Admit a request, or return its response. Every one leaves, or is abandoned.
 
         Args:
             environ: The request's; the layers may change it.
@@ -76,7 +76,7 @@ class Gate:
         return None
 
     def leave(self, environ: Environ, status: int, headers: Headers) -> Headers:
-        """Note the answer to a request, and return its headers with those that are added.
+        """Record the response to a request, and return its headers with the added ones.
 
         Args:
             environ: As it entered.
@@ -88,7 +88,7 @@ class Gate:
         return [*headers, *self._added(environ)]
 
     def abandon(self, environ: Environ) -> None:
-        """Note that the client of a request has gone before its answer."""
+        """Record that the client of a request has gone before its response."""
         self._held_bodies.release(environ)
         self._request_log.end(environ)
 

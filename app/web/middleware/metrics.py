@@ -1,7 +1,7 @@
 """The web workers' metrics, all declared here.
 
 In service they are prometheus_client's multiprocess kind: every worker counts in files of its own
-below the run directory, and whoever answers `/metrics` adds them up. That kind must be chosen by
+below the run directory, and the worker that answers `/metrics` adds them up. That kind is chosen by
 the environment before prometheus_client is imported. Writing to a file is dear, so a worker gathers
 what happened and writes it ten times a second.
 """
@@ -40,7 +40,7 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 
 
 class WebMetrics:
-    """Counts requests by what they were and how they ended."""
+    """Counts requests by route, method and status."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         count_in_lasting_files()
@@ -103,12 +103,12 @@ class WebMetrics:
         self._ended: list[tuple[str, str, int, float]] = []
 
     def began(self) -> None:
-        """Note that a request came."""
+        """Record that a request came."""
         with self._lock:
             self._open += 1
 
     def ended(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Note how a request was answered."""
+        """Record how a request was answered."""
         with self._lock:
             self._open -= 1
             self._ended.append((route, method, status, seconds))
@@ -117,27 +117,27 @@ class WebMetrics:
             self.write()
 
     def shed(self, reason: str) -> None:
-        """Note that a request is refused without asking the model host."""
+        """Record that a request is rejected without a call to the model host."""
         with self._lock:
             self._shed[reason] += 1
 
     def let_in(self, key: str) -> None:
-        """Note that an API key of this name lets a request in."""
+        """Record that an API key of this name admits a request."""
         with self._lock:
             self._let_in[key] += 1
 
     def refused(self, reason: str) -> None:
-        """Note that a request is not let in."""
+        """Record that a request is not admitted."""
         with self._lock:
             self._refused[reason] += 1
 
     def canary(self, model: str, side: str) -> None:
-        """Note to which side, `canary` or `default`, a request for a model goes."""
+        """Record the side, `canary` or `default`, that a request for a model goes to."""
         with self._lock:
             self._canaries[model, side] += 1
 
     def write(self) -> None:
-        """Put what was noted where it is read."""
+        """Write the recorded values to the metrics."""
         with self._lock:
             canaries, self._canaries = self._canaries, Tally()
             shed, self._shed = self._shed, Tally()
@@ -183,7 +183,7 @@ class WebMetrics:
 
 
 def _join_workers(directory: Path) -> bytes:
-    """Render what living and dead workers counted."""
+    """Write the metrics of living and dead workers."""
     joined = CollectorRegistry()
     with unchanged(directory):
         MultiProcessCollector(joined, str(directory))  # type: ignore[no-untyped-call]

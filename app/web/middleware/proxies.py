@@ -1,4 +1,4 @@
-"""Who a request comes from when a proxy hands it on: what the proxy says, if it is a known one."""
+"""The client of a request behind a trusted proxy, by the proxy's X-Forwarded headers."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ Environ = dict[str, Any]
 
 
 class Proxied:
-    """Puts the client's address and scheme, and its prefix, in the environment on the way in."""
+    """Sets the client's address, its scheme and the path prefix in the environment."""
 
     def __init__(self, proxies: Networks) -> None:
-        """Believe proxies.
+        """Trust proxies.
 
         Args:
-            proxies: Addresses whose X-Forwarded-For, -Proto and -Prefix are believed.
+            proxies: Addresses whose X-Forwarded-For, -Proto and -Prefix are trusted.
         """
         self._is_proxy = lru_cache(maxsize=1024)(proxies.__contains__)
 
     def enter(self, environ: Environ) -> None:
-        """Read what a proxy says of a request."""
+        """Read the X-Forwarded headers of a trusted proxy."""
         if self._is_proxy(environ.get("REMOTE_ADDR", "")):
             self._believe(environ)
 
     def headers(self, _environ: Environ) -> list[tuple[str, str]]:
-        """Return that it adds nothing to answers."""
+        """Return no headers."""
         return []
 
     def _believe(self, environ: Environ) -> None:

@@ -1,4 +1,4 @@
-"""Which requests need an API key. What is not listed here does, so that a new route is closed."""
+"""Requests that need no API key. Every other one does, so that a new route is closed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _READING = frozenset(("GET", "HEAD"))
 
 
 def is_free(path: str) -> bool:
-    """Say whether a path is anybody's: pages, descriptions, health and metrics."""
+    """Return whether a path is public: pages, descriptions, health and metrics."""
     return path in _FREE or path in _ASKED_BY_BROWSERS or path.startswith(_FREE_BELOW)
 
 
 def is_change(method: str, path: str) -> bool:
-    """Say whether a request changes something; the route itself asks for the admin token."""
+    """Return whether a request changes something; the route itself checks the admin token."""
     return method == "POST" and _CHANGES.fullmatch(path) is not None
 
 
 def is_looking(method: str, path: str) -> bool:
-    """Say whether a request only looks at what is here, and gets no prediction."""
+    """Return whether a request only reads, and gets no prediction."""
     return method in _READING or (method == "POST" and path == "/v2/repository/index")

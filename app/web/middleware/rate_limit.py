@@ -1,4 +1,4 @@
-"""Refuses callers who ask more often than is allowed."""
+"""Rejects requests over the rate limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
 class Limiter:
-    """Counts what callers ask; knows when they may ask again."""
+    """Counts requests of callers against a rate."""
 
     def __init__(self, counts: SharedCounts) -> None:
         self._counts = counts
@@ -22,9 +22,9 @@ class Limiter:
         """Count a request.
 
         Args:
-            caller: Who asks.
-            rate: How often that is allowed, such as 100/minute.
-            trouble: What the caller is told; by default, that the rate is used up.
+            caller: Name of the caller.
+            rate: The limit, such as 100/minute.
+            trouble: The message; by default, that the rate is used up.
 
         Raises:
             RateLimitedError: If it is one too many.

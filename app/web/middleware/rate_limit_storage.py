@@ -1,4 +1,4 @@
-"""How often each caller asked, counted over all web workers.
+"""The requests of each caller, counted over all web workers.
 
 A file that every worker maps into its memory: a fixed number of places, so it cannot grow. Callers
 that come when all the places theirs may take are in use push the count out that would end first.
@@ -54,7 +54,7 @@ class SharedCounts:
         """Count a request.
 
         Args:
-            caller: Who asks.
+            caller: Name of the caller.
             window_s: Seconds that a window lasts.
 
         Returns:

@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its place in the metrics, its line in the log."""
+"""The record of every request: its id, its metrics, its line in the log."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ Environ = dict[str, Any]
 
 
 def new_request_id() -> str:
-    """Make up an id for a request that names none."""
+    """Return an id for a request that names none."""
     return f"{random.getrandbits(64):016x}"
 
 
 class RequestLog:
-    """Notes when requests come, and how they end."""
+    """Records when requests begin, and how they end."""
 
     def __init__(self, metrics: WebMetrics, clock: Callable[[], float], *, log_all: bool) -> None:
-        """Observe requests.
+        """Create the log of requests.
 
         Args:
             metrics: Counts them.
@@ -50,7 +50,7 @@ class RequestLog:
         self._lines = LogRateLimit(_MOST_LINES)
 
     def begin(self, environ: Environ) -> None:
-        """Note that a request came, and how it is called."""
+        """Record the start and the id of a request."""
         environ[STARTED] = self._clock()
         given = environ.get("HTTP_X_REQUEST_ID")
         named = given is not None and _REQUEST_ID.fullmatch(given)
@@ -58,7 +58,7 @@ class RequestLog:
         self._metrics.began()
 
     def end(self, environ: Environ, status: int = CLIENT_GONE) -> None:
-        """Note how a request was answered; by default not at all, as its client was gone."""
+        """Record the status of a request; by default that its client was gone."""
         seconds = self._clock() - environ[STARTED]
         route = environ.get(ROUTE, "unmatched")
         self._metrics.ended(route, environ["REQUEST_METHOD"], status, seconds)

@@ -1,4 +1,4 @@
-"""Chooses what the settings ask for around the application, and nothing else."""
+"""Creates the middleware that the settings require."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def access_layers(
     """Create the layers, the outermost first; there are none where the settings name none.
 
     Args:
-        settings: Say what is wanted.
-        metrics: Counts who is let in and who is not.
+        settings: The choice of layers.
+        metrics: Counts admitted and rejected requests.
         clock: Monotonic seconds.
         counts: File that counts for limits are kept in, for all web workers; None is this one only.
     """

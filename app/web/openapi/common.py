@@ -1,4 +1,4 @@
-"""Parts of the description that several fronts share."""
+"""Schemas that several APIs share."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def image_forms(shapes: tuple[Shape, ...]) -> list[Json]:
 
 
 def example_of(facts: Facts) -> Json:
-    """Give a golden image as an example, if there is one."""
+    """Return a golden image as an example, if there is one."""
     return {} if facts.image is None else {"example": {"instances": [facts.image]}}

@@ -1,4 +1,4 @@
-"""What of the description depends on the settings and on what serves."""
+"""Values of the document that depend on the settings and on the models that serve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Shape = tuple[int, int, int]
 
 
 class Bounds(NamedTuple):
-    """What the operator has set."""
+    """The bounds from the settings."""
 
     max_images: int
     max_body_bytes: int
@@ -42,7 +42,7 @@ class Bounds(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is true of this service now."""
+    """The current state of the service."""
 
     bounds: Bounds
     model: str

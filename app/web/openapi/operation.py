@@ -1,4 +1,4 @@
-"""One operation of the description: what may be asked, and every answer to it."""
+"""One operation of the document: its request, and all its responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VARIABLE = re.compile(r"<(?:[a-z]+:)?([a-z]+)>")
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """What a front says of one of its routes; what all have alike is added when it is written."""
+    """The description of a route; parts that all routes share are added when it is written."""
 
     route: str
     """Method and rule, as the list of routes has them."""
@@ -40,7 +40,7 @@ class Operation:
     about: str = ""
     """Markdown."""
     security: tuple[Mapping[str, list[str]], ...] = field(default=())
-    """Which of these a caller must show; none where nothing is asked for."""
+    """Security schemes of which a caller must use one; none if the route is public."""
 
     @property
     def method(self) -> str:
@@ -56,8 +56,8 @@ class Operation:
         """Write it as an Operation Object.
 
         Args:
-            routes: What each route is for.
-            names: Parameter Objects of what may stand in a path.
+            routes: The purpose of each route.
+            names: Parameter Objects of the path parameters.
         """
         in_path = [names[name] for name in re.findall(r"\{([a-z]+)\}", self.template)]
         refused = {status: REFUSALS[status].reference for status in self.refusals}
@@ -79,7 +79,7 @@ def answer(about: str, content: Mapping[str, Json], **more: Any) -> Json:
     """Write a Response Object.
 
     Args:
-        about: What it tells.
+        about: Its description.
         content: Media type -> a Media Type Object.
         more: Headers and links.
     """

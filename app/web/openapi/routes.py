@@ -1,4 +1,4 @@
-"""Every route, for the page, the description and the docs."""
+"""The purpose of every route, for the page and the API description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schemas of what is told of models and versions, taken from the models that it is written from."""
+"""Schemas of models and versions, taken from the pydantic models that write them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ VERSION: Json = {"type": "integer", "minimum": 1}
 
 
 class _Untitled(GenerateJsonSchema):
-    """Leaves out titles, which only say the names again."""
+    """Leaves out titles, which only repeat the names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
 
 
 def of_model(model: type[BaseModel], *, read: bool = True) -> Json:
-    """Take the schema of a model.
+    """Return the schema of a model.
 
     Args:
         model: It has no other models in its fields.
-        read: Of what it reads, or of what it writes.
+        read: The schema of its input, else of its output.
     """
     schema = model.model_json_schema(
         mode="validation" if read else "serialization", schema_generator=_Untitled
@@ -41,7 +41,7 @@ def of_model(model: type[BaseModel], *, read: bool = True) -> Json:
 
 
 def with_parts(name: str, model: type[BaseModel]) -> dict[str, Json]:
-    """Take the schemas of what a model writes and of the models in its fields, by their names."""
+    """Return the output schemas of a model and of the models in its fields, by their names."""
     schema = model.model_json_schema(
         mode="serialization",
         schema_generator=_Untitled,
@@ -52,10 +52,10 @@ def with_parts(name: str, model: type[BaseModel]) -> dict[str, Json]:
 
 
 def written_without_none(model: type[BaseModel], without: str = "") -> Json:
-    """Take the schema of what a model writes with its empty fields left out.
+    """Return the output schema of a model without its empty fields.
 
     Args:
-        model: What is written.
+        model: The model.
         without: A field that is not.
     """
     fields = {k: f for k, f in model.model_fields.items() if k != without}
@@ -68,23 +68,23 @@ def written_without_none(model: type[BaseModel], without: str = "") -> Json:
 
 
 def record(properties: Json, *optional: str) -> Json:
-    """Describe an object with these fields, all but the optional ones always there."""
+    """Return the schema of an object with these fields, required but for the optional ones."""
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required}
 
 
 def nothing_else(schema: Json) -> Json:
-    """Let an object have no other fields."""
+    """Return the schema with no additional fields."""
     return schema | {"additionalProperties": False}
 
 
 def either(*schemas: Json) -> Json:
-    """Describe what may be one thing or another."""
+    """Return the schema of an alternative."""
     return {"anyOf": list(schemas)}
 
 
 def list_of(items: Json, size: int | None = None, **more: Any) -> Json:
-    """Describe a list, of a known length where one is given."""
+    """Return the schema of a list, of a fixed length if one is given."""
     bounds = {} if size is None else {"minItems": size, "maxItems": size}
     return {"type": "array", "items": items, **bounds, **more}
 
@@ -96,14 +96,14 @@ def _without_none(schema: Json) -> Json:
 
 
 def version_schema() -> Json:
-    """Describe what is told of a version: its status and what is known of it, in one level."""
+    """Return the schema of a version: its status and its metadata, in one level."""
     about = written_without_none(VersionStatus, without="loaded")
     loaded = written_without_none(LoadedModel, without="example")
     return about | {"properties": about["properties"] | loaded["properties"]}
 
 
 def share_schema() -> Json:
-    """Describe a share of a model's traffic."""
+    """Return the schema of a share of a model's traffic."""
     share = written_without_none(CanaryStatus)
     idle = {"type": "string", "description": "Why it gets nothing; missing where it does."}
     return share | {"properties": share["properties"] | {"idle": idle}}

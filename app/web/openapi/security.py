@@ -1,4 +1,4 @@
-"""What API keys and limits add to an operation, where the service has them."""
+"""API keys and rate limits in the document, if the service has them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BY_LIMITS = (429,)
 
 
 def with_access(operation: Operation, written: Json, bounds: Bounds) -> Json:
-    """Add to a written operation what callers must show, and how they are refused."""
+    """Add the security requirement and its errors to a written operation."""
     if is_free(operation.template):
         return written
     by_key = bounds.keys and not operation.security

@@ -1,6 +1,6 @@
-"""Which of the requests for a model's default version go to its canary instead.
+"""The choice between a model's default version and its canary.
 
-Policy only: it is told what serves, and asks nobody.
+Policy only: the status is passed in, and nothing is requested.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Traffic:
         draw: Callable[[], float] = random.random,
         on_choice: Callable[[str, str], None] = lambda _model, _side: None,
     ) -> None:
-        """Make a split.
+        """Create a splitter.
 
         Args:
             share: What models get whose control document names no canary.
@@ -46,17 +46,17 @@ class Traffic:
         self._on_choice = on_choice
 
     def canary(self, model: ModelStatus) -> CanaryStatus | None:
-        """Give a model's canary, whether or not it can be given requests."""
+        """Return a model's canary, whether or not it can serve requests."""
         share = self._share
         if model.canary is not None or share is None or share.label not in model.labels:
             return model.canary
         return CanaryStatus(version=model.labels[share.label], **share._asdict())
 
     def choose(self, model: ModelStatus, environ: Environ) -> int:
-        """Give the version that a request for a model's default version goes to.
+        """Choose the version for a request for a model's default version.
 
         Args:
-            model: What it asks.
+            model: The requested model.
             environ: The request's, for its headers.
 
         Returns:
@@ -72,9 +72,9 @@ class Traffic:
         return canary.version if taken else 0
 
     def _place(self, model: str, header: str | None, environ: Environ) -> float:
-        """Give a request's place from 0 up to 1; the canary's share are those from 0 on.
+        """Return a request's position from 0 up to 1; the canary's share begins at 0.
 
-        So a greater share holds whoever was in a smaller one.
+        So a greater share includes the callers of a smaller one.
         """
         value = environ.get(environ_key(header)) if header is not None else None
         if value is None:
@@ -84,7 +84,7 @@ class Traffic:
 
 
 def why_idle(model: ModelStatus, canary: CanaryStatus) -> str | None:
-    """Say why a canary gets no requests; None where it gets its share."""
+    """Return why a canary gets no requests; None if it gets its share."""
     found, default = model.version(canary.version), model.serving
     if canary.version == model.default:
         return f"version {canary.version} is the default version"
@@ -102,5 +102,5 @@ def why_idle(model: ModelStatus, canary: CanaryStatus) -> str | None:
 
 @lru_cache(maxsize=64)
 def environ_key(header: str) -> str:
-    """Name a header as WSGI does."""
+    """Return the WSGI key of a header."""
     return f"HTTP_{header.upper().replace('-', '_')}"

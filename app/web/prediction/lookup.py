@@ -1,4 +1,4 @@
-"""Finds what a path names among what the model host has announced."""
+"""Finds models, versions and labels in the host's status."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def find_version(model: ModelStatus, version: int) -> VersionStatus:
 
 
 def find_label(model: ModelStatus, label: str) -> int:
-    """Give the version that a label points at.
+    """Return the version that a label points at.
 
     Raises:
         NotFoundError: If no version that serves has this label.

@@ -1,4 +1,4 @@
-"""What is told of models and versions, as JSON has it."""
+"""JSON descriptions of models and versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WHOLE = 100.0
 
 
 def describe_model(model: ModelStatus, traffic: Traffic) -> dict[str, Any]:
-    """Tell all of a model: its state, what was decided about it, its traffic and its versions."""
+    """Return the description of a model: state, control document, traffic and versions."""
     return {
         "name": model.name,
         "ready": model.ready,
@@ -31,7 +31,7 @@ def describe_model(model: ModelStatus, traffic: Traffic) -> dict[str, Any]:
 def describe_one_version(
     model: ModelStatus, version: VersionStatus, traffic: Traffic
 ) -> dict[str, Any]:
-    """Tell all of a version, with what its model has to do with it."""
+    """Return the description of a version, with its role in its model."""
     shares = describe_traffic(model, traffic)
     return {
         "model": model.name,
@@ -48,7 +48,7 @@ def describe_one_version(
 
 
 def describe_version(version: VersionStatus) -> dict[str, Any]:
-    """Tell of a version all but its example, in one level."""
+    """Return the description of a version without its example, in one level."""
     about = version.model_dump(exclude_none=True)
     loaded: dict[str, Any] = about.pop("loaded", {})
     loaded.pop("example", None)
@@ -56,7 +56,7 @@ def describe_version(version: VersionStatus) -> dict[str, Any]:
 
 
 def describe_traffic(model: ModelStatus, traffic: Traffic) -> dict[str, Any]:
-    """Tell which share of the requests that name no version goes where, in percent."""
+    """Return the shares of the requests without a version, in percent."""
     canary = traffic.canary(model)
     idle = why_idle(model, canary) if canary is not None else None
     taken = canary.percent if canary is not None and idle is None else 0.0

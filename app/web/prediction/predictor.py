@@ -1,4 +1,4 @@
-"""Has images classified by whatever a path names: a model's default version, a number, a label."""
+"""Predicts with the version that a path names: a model's default version, a number or a label."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ModelRef(NamedTuple):
-    """What is to answer; at most one of version and label is given."""
+    """A reference to a model; at most one of version and label is set."""
 
     model: str | None = None
     """None is the default model."""
@@ -28,29 +28,29 @@ class ModelRef(NamedTuple):
 
 
 class Predictor:
-    """Asks the model host for every protocol alike."""
+    """Calls the model host for all protocols."""
 
     def __init__(self, channel: BlockingHost, traffic: Traffic) -> None:
         """Make one.
 
         Args:
-            channel: Asks the model host.
+            channel: Calls the model host.
             traffic: Sends a share of the requests for a default version to the canary.
         """
         self.channel = channel
         self._traffic = traffic
 
     def name(self, model_ref: ModelRef) -> str:
-        """Give the name of a target's model."""
+        """Return the name of the model that is referred to."""
         return model_ref.model or self.channel.status.model
 
     def serving(self, model_ref: ModelRef, deadline: float, size: int = 0) -> LoadedModel:
-        """Describe what is to answer; waits while the model's first version is being loaded.
+        """Return the version that answers; wait while the model's first version is being loaded.
 
         Args:
             model_ref: What the path names.
             deadline: Clock reading after which nobody waits.
-            size: Bytes that whoever waits holds.
+            size: Bytes that the waiting request holds.
 
         Raises:
             NotFoundError: If there is no such model, or no such version or label of it serves.
@@ -70,7 +70,7 @@ class Predictor:
         deadline: float,
         environ: Environ,
     ) -> Prediction:
-        """Have images classified.
+        """Classify images.
 
         Args:
             model_ref: What the path names.

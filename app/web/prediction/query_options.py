@@ -1,4 +1,4 @@
-"""What the query of `/predict` may say: how pictures are read, and what is answered."""
+"""The query parameters of `/predict`: preparation of pictures, and fields of the answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _QUOTE_LENGTH = 40
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
-    """What a request asks for beside its images."""
+    """The options of a request."""
 
     prepare: Prepare = "auto"
     top_k: int = 0
@@ -40,7 +40,7 @@ class QueryOptions:
         return self.fields is not None or self.top_k > 0
 
     def check_classes(self, classes: int) -> None:
-        """Compare with what the model has.
+        """Check the options against the model's classes.
 
         Raises:
             BadInputError: If more classes are asked for.
@@ -49,7 +49,7 @@ class QueryOptions:
             raise _wrong_top_k(str(self.top_k), f"whole number from 1 to {classes}")
 
     def fields_of(self, *, pictures: bool) -> frozenset[str]:
-        """Give what each prediction is to have.
+        """Return the fields of each prediction.
 
         Args:
             pictures: Whether any image came as a picture.

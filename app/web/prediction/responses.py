@@ -33,11 +33,11 @@ _SHORT_Q = re.compile(r"\bq=\.")  # Java's own client writes q=.2
 
 
 def choose_form(accept: str, *, needs_json: bool) -> str:
-    """Choose the media type of an answer.
+    """Choose the media type of a response.
 
     Args:
-        accept: The request's header; whoever asks knows `ANYTHING` already.
-        needs_json: Whether no other form can hold what was asked for.
+        accept: The request's header; `ANYTHING` is handled by the caller.
+        needs_json: Whether only JSON can hold the requested fields.
 
     Raises:
         NotAcceptableError: If none of those that there are is wanted.
@@ -57,7 +57,7 @@ def choose_form(accept: str, *, needs_json: bool) -> str:
 
 
 def encode_predictions(prediction: Prediction, model: str) -> bytes:
-    """Render probabilities with the class they speak for, and the version that gave them.
+    """Write probabilities with their classes, and the version that computed them.
 
     Numbers are written as float32: the shortest decimals that give the same 32 bits.
     """
@@ -84,7 +84,7 @@ def encode_fields(
     images: Images,
     shape: Shape,
 ) -> bytes:
-    """Render what was asked for of each prediction.
+    """Write the requested fields of each prediction.
 
     Args:
         prediction: Of these images.
@@ -140,7 +140,7 @@ def _top(
 
 
 def server_timing(answer: Answer) -> str:
-    """Tell in the header of that name how long an answer took, in milliseconds."""
+    """Return the Server-Timing header, in milliseconds."""
     queue_ms, inference_ms = answer.queue_s * 1000, answer.inference_s * 1000
     return f"queue;dur={queue_ms:.3f}, inference;dur={inference_ms:.3f}"
 

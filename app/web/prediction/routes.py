@@ -1,4 +1,4 @@
-"""The routes that answer predictions, by protocol.
+"""The routes of predictions, by protocol.
 
 The web side takes them from here. Alert rules and the dashboard select them by the label `route`,
 and a test compares their selectors with this list.

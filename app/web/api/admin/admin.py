@@ -33,7 +33,7 @@ def admin_blueprint(channel: BlockingHost, token: str | None) -> Blueprint:
     """Build the route.
 
     Args:
-        channel: Asks the model host.
+        channel: Calls the model host.
         token: What a request must carry; None turns the route off.
     """
     blueprint = Blueprint("admin", __name__)
@@ -63,7 +63,7 @@ def read_body_of(kind: type[AnyCommand]) -> AnyCommand:
 
 
 def carry_out(channel: BlockingHost, name: str, command: AdminCommand) -> dict[str, Any]:
-    """Have the model host make a change; gives its audit line.
+    """Send a command to the model host; return its audit line.
 
     Raises:
         ConflictError: If it is refused.

@@ -14,7 +14,7 @@ AnyCommand = TypeVar("AnyCommand", bound=BaseModel)
 
 
 def read_command(body: bytes, kind: type[AnyCommand]) -> AnyCommand:
-    """Parse and check a JSON object; nothing at all is an empty one.
+    """Read and check a JSON object; an empty body is an empty object.
 
     Raises:
         BadInputError: If it is none, or a field is wrong; names the field, what was found and what

@@ -1,4 +1,4 @@
-"""What is said of models, versions, and of what may be decided about them."""
+"""OpenAPI of models, versions and the admin commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET /models and below: what is here, in which state, and why."""
+"""GET /models and below: models, their versions and their states."""
 
 from __future__ import annotations
 

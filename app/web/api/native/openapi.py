@@ -1,4 +1,4 @@
-"""What is said of predictions: images in, classes and probabilities out."""
+"""OpenAPI of predictions: images in, classes and probabilities out."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _ROUTES = {
 
 
 def operations(facts: Facts) -> list[Operation]:
-    """Describe the routes that predict, and those that give a body for them."""
+    """Describe the routes that predict, and those that return a body for them."""
     return [*(_predict(route, facts) for route in _ROUTES), *_examples(facts)]
 
 
 def schemas(facts: Facts) -> dict[str, Json]:
-    """Describe what goes in and what comes out."""
+    """Describe the requests and the responses."""
     likely: Json = {
         "label": STRING | {"description": "Name of the likeliest class."},
         "class": {"type": "integer", "minimum": 0, "description": "Its place in the list."},
@@ -67,7 +67,7 @@ def schemas(facts: Facts) -> dict[str, Json]:
 
 
 def _image(shapes: tuple[Shape, ...]) -> Json:
-    """Describe an image, in every form that something here takes."""
+    """Describe an image, in every layout that a model here takes."""
     about = {"description": "Whole numbers: 0 is background, 255 is ink."}
     if not shapes:
         return {"type": "array", **about}

@@ -96,7 +96,7 @@ def predict_blueprint(
     """Build the routes.
 
     Args:
-        predictor: Asks the model host.
+        predictor: Calls the model host.
         reader: Decodes and prepares pictures.
         timeout_ms: Deadline of a request that names none.
         max_images: Bound on the images of one request.
@@ -138,7 +138,7 @@ def predict_blueprint(
 
 
 class Head(NamedTuple):
-    """What a request says before its body."""
+    """The parsed head of a request."""
 
     timeout_s: float
     decode: _Decoder | None
@@ -149,7 +149,7 @@ class Head(NamedTuple):
 
 
 def read_head(environ: Environ, timeout_ms: int) -> Head:
-    """Read what a request says before its body.
+    """Read the head of a request.
 
     Args:
         environ: The request's.
@@ -168,7 +168,7 @@ def read_head(environ: Environ, timeout_ms: int) -> Head:
 
 
 def usual_response(prediction: Prediction, model: str) -> BufferedResponse:
-    """Answer a request that asked for nothing in particular."""
+    """Create the response to a request without options."""
     return _json(encode_predictions(prediction, model), prediction)
 
 
@@ -177,7 +177,7 @@ def _json(encoded: bytes, prediction: Prediction) -> BufferedResponse:
 
 
 def _decoder(kind: str) -> _Decoder | None:
-    """Return what reads bodies of a media type; None where their content must say."""
+    """Return the decoder of a media type; None if the content decides."""
     if says_nothing(kind):
         return None
     decode = DECODERS.get(usual_name(kind))

@@ -1,4 +1,4 @@
-"""Takes files of pictures out of a tensor of BYTES: base64 in JSON, else each behind its length."""
+"""Reads picture files from a BYTES tensor: base64 in JSON, else each after its length."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LENGTH = struct.Struct("<I")
 
 
 def read_files(tensor: Tensor, max_images: int) -> list[bytes]:
-    """Take a tensor apart.
+    """Read the files of a tensor.
 
     Args:
         tensor: One of shape (n) or (n, 1).

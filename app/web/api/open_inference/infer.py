@@ -34,7 +34,7 @@ def infer_blueprint(
     """Build the routes.
 
     Args:
-        predictor: Asks the model host.
+        predictor: Calls the model host.
         reader: Reads pictures.
         timeout_ms: Deadline of a request that names none.
         max_images: Bound on the images of one request.

@@ -1,4 +1,4 @@
-"""Takes an inference request apart: its JSON, and the tensors that follow it as bytes."""
+"""Reads an inference request: its JSON, and the tensors that follow it as bytes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST_US = LONGEST_TIMEOUT_MS * 1000
 
 
 class _Lenient(BaseModel):
-    """Clients send what other servers know; null is as good as nothing."""
+    """Ignores unknown fields, which clients send for other servers; null is a missing field."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
@@ -72,7 +72,7 @@ class _Request(_Lenient):
 
 
 class OutputOptions(NamedTuple):
-    """How the output is to be written."""
+    """The format of the output."""
 
     binary: bool = False
     """As bytes behind the JSON, not in it."""
@@ -81,7 +81,7 @@ class OutputOptions(NamedTuple):
 
 
 class InferenceRequest(NamedTuple):
-    """What is asked."""
+    """A parsed inference request."""
 
     input: Tensor
     output: OutputOptions = OutputOptions()
@@ -94,14 +94,14 @@ class InferenceRequest(NamedTuple):
 
 
 def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
-    """Take a body apart; its bytes are not copied.
+    """Read a body; its bytes are not copied.
 
     Args:
         body: JSON, the tensors' bytes behind it; or, where it has no JSON at all, one image.
         header_length: What the header of that name says.
 
     Raises:
-        BadInputError: If it is malformed; the sentence says where.
+        BadInputError: If it is malformed; the message names the place.
     """
     view = memoryview(body)
     length = _header_length(header_length, len(body))

@@ -1,4 +1,4 @@
-"""Writes what a model gave as the protocol has it: in JSON, or as bytes behind it."""
+"""Writes predictions in the protocol's form: in JSON, or as bytes behind it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _probabilities(prediction: Prediction) -> dict[str, Any]:
 
 
 def _classification(prediction: Prediction, top: int) -> dict[str, Any]:
-    """Give the likeliest classes of each image, as `probability:index:label`."""
+    """Return the likeliest classes of each image, as `probability:index:label`."""
     probabilities = prediction.answer.probabilities
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     return {

@@ -1,4 +1,4 @@
-"""GET /v2 and /v2/models/<name>[/versions/<version>]: what is here, what it takes and gives."""
+"""GET /v2 and /v2/models/<name>[/versions/<version>]: metadata of server and models."""
 
 from __future__ import annotations
 

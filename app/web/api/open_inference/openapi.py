@@ -1,4 +1,4 @@
-"""What is said of the Open Inference Protocol, but for its repository."""
+"""OpenAPI of the Open Inference Protocol, without its repository extension."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _example(facts: Facts) -> Json:
 
 
 def schemas(facts: Facts) -> dict[str, Json]:
-    """Describe what goes in and what comes out."""
+    """Describe the requests and the responses."""
     size = {"type": "integer"}
     tensor = record({"name": STRING, "datatype": STRING, "shape": list_of(size)})
     return {
@@ -163,7 +163,7 @@ def _request(facts: Facts) -> Json:
 
 
 def _options(fields: dict[str, Json]) -> Json:
-    """Describe what may be left out, or null, each and all."""
+    """Describe optional fields, each of which may be null."""
     nullable = {name: either(schema, NULL) for name, schema in fields.items()}
     return either(record(nullable, *nullable), NULL)
 

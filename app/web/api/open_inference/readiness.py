@@ -1,4 +1,4 @@
-"""GET /v2/health/... and /v2/models/<name>[/versions/<version>]/ready: who can be asked now."""
+"""GET /v2/health/... and /v2/models/<name>[/versions/<version>]/ready: readiness."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def readiness_blueprint(channel: BlockingHost) -> Blueprint:
 
 
 def check_model(model: ModelStatus) -> None:
-    """Let a model pass that can be asked.
+    """Check that a model is ready.
 
     Raises:
         NotReadyError: If nothing of it serves.
@@ -66,7 +66,7 @@ def check_model(model: ModelStatus) -> None:
 
 
 def check_version(model: ModelStatus, version: VersionStatus) -> None:
-    """Let a version pass that can be asked.
+    """Check that a version is ready.
 
     Raises:
         NotReadyError: If it does not serve.
@@ -78,7 +78,7 @@ def check_version(model: ModelStatus, version: VersionStatus) -> None:
 
 
 def _why_not_ready(status: HostStatus) -> str | None:
-    """Say which model is missing; those that somebody ordered out of memory are not missed."""
+    """Return the reason of a model that is not ready; models unloaded on command do not count."""
     missed = [model for model in status.models if not (model.ready or model.unloaded)]
     if missed:
         return f"{missed[0].name}: {_reason(missed[0])}"

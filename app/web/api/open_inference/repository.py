@@ -1,4 +1,4 @@
-"""The repository extension of the Open Inference Protocol: what is here, load it, unload it."""
+"""The repository extension of the Open Inference Protocol: index, load and unload."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 
 
 class Index(NullIsMissing):
-    """What of the repository is asked for."""
+    """The body of an index request."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
     ready: bool = False
-    """Only what can be asked for predictions."""
+    """Only models that are ready."""
 
 
 class Parameters(NullIsMissing):
@@ -65,7 +65,7 @@ def repository_blueprint(
     """Build the routes.
 
     Args:
-        channel: Asks the model host.
+        channel: Calls the model host.
         token: What a request that changes something must carry; None turns those off.
         pause: Waits for so many seconds.
     """

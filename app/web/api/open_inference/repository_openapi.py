@@ -1,4 +1,4 @@
-"""What is said of the repository of the Open Inference Protocol."""
+"""OpenAPI of the repository extension of the Open Inference Protocol."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def _name(action: str) -> str:
 
 
 def _parameters(known: tuple[str, ...]) -> Json:
-    """Describe what an order has, all of which may be left out or null."""
+    """Describe the fields of a command, all of which may be missing or null."""
     fields: dict[str, Json] = {name: {} for name in known}
     parameters = record(fields, *known) | {"additionalProperties": NULL}
     return record({"parameters": either(parameters, NULL)}, "parameters")
 
 
 def schemas(_facts: Facts) -> dict[str, Json]:
-    """Describe what goes in and what comes out."""
+    """Describe the requests and the responses."""
     entry = {"name": STRING, "version": STRING, "state": {"enum": sorted(set(STATES.values()))}}
     return {
         "RepositoryIndex": of_model(Index),

@@ -1,4 +1,4 @@
-"""GET /v2/models[/<name>[/versions/<version>]]/stats: how often and how long each was asked."""
+"""GET /v2/models[/<name>[/versions/<version>]]/stats: statistics of requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def statistics_blueprint(channel: BlockingHost) -> Blueprint:
     """Build the routes.
 
     Args:
-        channel: Asks the model host.
+        channel: Calls the model host.
     """
     blueprint = Blueprint("statistics", __name__, url_prefix="/v2/models")
 
@@ -62,7 +62,7 @@ def _serving(model: ModelStatus) -> list[tuple[str, int]]:
 
 
 def _describe(of: VersionStatistics) -> dict[str, Any]:
-    """Write in the protocol's terms.
+    """Return the statistics in the protocol's terms.
 
     The copies into and out of a batch are not measured apart from its computation, and there is no
     cache.

@@ -1,4 +1,4 @@
-"""Turns an input tensor into pixels, and says exactly what is wrong where it cannot."""
+"""Reads pixels from an input tensor; errors name the exact element."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SLICE_IMAGES = 32
 
 
 class Tensor(NamedTuple):
-    """An input as a request gives it."""
+    """An input tensor of a request."""
 
     name: str
     datatype: str
@@ -48,7 +48,7 @@ class Tensor(NamedTuple):
 
 
 def read_pixels(tensor: Tensor, shape: Shape, max_images: int) -> tuple[int, bytes | memoryview]:
-    """Check a tensor, and give its pixels.
+    """Check a tensor, and return its pixels.
 
     Args:
         tensor: One of shape (n, rows, columns, channels) or (n, pixels) or, of one channel,
@@ -134,7 +134,7 @@ def _from_numbers(
 
 
 def _flatten(images: list[Any], dimensions: tuple[int, ...]) -> list[Any]:
-    """Give the numbers of some images, which are nested as the shape says."""
+    """Return the numbers of some images, nested as the shape says."""
     level = images
     for size in dimensions[1:]:
         if set(map(type, level)) != {list} or set(map(len, level)) != {size}:

@@ -1,4 +1,4 @@
-"""What is said of the service itself: how it does, and what describes it."""
+"""OpenAPI of the service itself: health, metrics and documentation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TAG = "Service"
 
 
 def operations(_facts: Facts) -> list[Operation]:
-    """Describe the routes for operators and the curious."""
+    """Describe the routes for operators and for documentation."""
     text = {"schema": STRING}
     unready = answer("It does not, and why.", json_of(component("Unready")))
     return [
@@ -69,7 +69,7 @@ def operations(_facts: Facts) -> list[Operation]:
 
 
 def schemas(_facts: Facts) -> dict[str, Json]:
-    """Describe what is answered."""
+    """Describe the responses."""
     brief = record({"name": STRING, "version": either(VERSION, NULL)})
     about = {
         "model": STRING,

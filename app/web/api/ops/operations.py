@@ -1,4 +1,4 @@
-"""What operators and the curious ask: is it alive, is it ready, how does it do."""
+"""Liveness, readiness, metrics and the example image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def operations_blueprint(
     """Build the routes.
 
     Args:
-        channel: Asks the model host.
+        channel: Calls the model host.
         metrics: Of the web workers.
         timeout_ms: How long `/example` waits for the first version.
     """

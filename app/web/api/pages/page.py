@@ -1,4 +1,4 @@
-"""GET /: a page for people, and the same facts as JSON for programs."""
+"""GET /: an interactive page, and the status as JSON for programs."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _page(status: HostStatus, example: NDArray[np.uint8] | None) -> dict[str, ob
 
 
 def _choice(model: ModelStatus) -> dict[str, object]:
-    """Tell the page of a model what it has to know before the first answer."""
+    """Return the facts of a model that the page needs before the first answer."""
     loaded = model.serving.loaded if model.serving else None
     classes = loaded.classes if loaded else ()
     return {
@@ -92,7 +92,7 @@ def _choice(model: ModelStatus) -> dict[str, object]:
 
 
 def _prompt(classes: Sequence[str]) -> str:
-    """Say what to draw."""
+    """Return the invitation to draw, by the model's classes."""
     if tuple(classes) == tuple("0123456789"):
         return "Draw a digit"
     if classes and max(map(len, classes)) == 1:

@@ -1,4 +1,4 @@
-"""GET /static/<name>: what the pages are made of, all of it listed at the start.
+"""GET /static/<name>: the files of the pages, all listed at the start.
 
 Browsers and crawlers ask for /favicon.ico and /robots.txt by themselves; both are such files.
 
@@ -53,7 +53,7 @@ class StaticFiles:
         self._edition = hashlib.sha256(listing).hexdigest()[:16]
 
     def url(self, name: str) -> str:
-        """Return where a file never changes, seen from the service's root.
+        """Return the immutable path of a file, relative to the service's root.
 
         Raises:
             KeyError: If there is no such file.

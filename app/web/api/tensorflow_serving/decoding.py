@@ -1,4 +1,4 @@
-"""Reads the body of a predict request: the usual ones the short way, all others exactly."""
+"""Reads the body of a predict request, common ones by the fast path."""
 
 from __future__ import annotations
 

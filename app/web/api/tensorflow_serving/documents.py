@@ -1,4 +1,4 @@
-"""Parses the body of a request, and takes what TensorFlow Serving's parser takes beyond JSON.
+"""Parses the body of a request, with the deviations from JSON that TensorFlow Serving accepts.
 
 NaN, Infinity, a byte order mark, text that is not quite UTF-8, and anything behind the document.
 """
@@ -47,7 +47,7 @@ def _parse(body: bytes) -> Any:
 
 
 def _is_taken(exc: orjson.JSONDecodeError) -> bool:
-    """Check whether orjson stopped at what is no fault here."""
+    """Check whether orjson stopped at a deviation that is accepted here."""
     return bool(find_nonfinite(exc)) or "UTF-8" in exc.msg or "surrogate" in exc.msg
 
 

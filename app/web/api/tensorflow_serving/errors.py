@@ -1,4 +1,4 @@
-"""Refusals in TensorFlow Serving's form; what it has no case for keeps this service's."""
+"""Errors in TensorFlow Serving's form; errors without a counterpart there keep this service's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.web.http.errors import ServiceError
 
 
 class TfServingError(ServiceError):
-    """Base of the refusals that programs know from there."""
+    """Base of the errors that TensorFlow Serving has too."""
 
     def body(self) -> bytes:
         """Return the error document over several lines, as there."""
@@ -17,7 +17,7 @@ class TfServingError(ServiceError):
 
 
 class InvalidArgumentError(TfServingError):
-    """Raised when a request is malformed, or asks for what a model does not do."""
+    """Raised when a request is malformed, or requests an unsupported method."""
 
     status = 400
 

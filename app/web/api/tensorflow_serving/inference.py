@@ -1,4 +1,4 @@
-"""Answers what is posted: predictions, and refusals of what the models' signature is not for."""
+"""Handles POST: predictions, and errors for methods that the signature does not support."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KINDS = {"classify": "classification", "regress": "regression"}
 
 
 class Inference:
-    """Has the images of requests classified."""
+    """Handles the inference methods."""
 
     def __init__(
         self, predictor: Predictor, timeout_ms: int, max_images: int, max_body_bytes: int
@@ -58,7 +58,7 @@ class Inference:
         return prediction_response(parsed.model, prediction, key)
 
     def refuse(self, parsed: ParsedPath) -> Response:
-        """Answer `:classify` and `:regress` as for a signature that is for `:predict` alone.
+        """Reject `:classify` and `:regress`: the signature supports `:predict` only.
 
         Raises:
             ServiceError: Always.
@@ -76,7 +76,7 @@ class Inference:
         )
 
     def _receive(self) -> tuple[float, bytes]:
-        """Read the body, whatever its Content-Type; gives the deadline as well."""
+        """Read the body, whatever its Content-Type; return the deadline and the body."""
         environ = request.environ
         timeout_s = request_timeout_s(environ, self._timeout_ms)
         body = read_body(environ, self._max_body_bytes)

@@ -1,4 +1,4 @@
-"""What is said of TensorFlow Serving's REST API."""
+"""OpenAPI of TensorFlow Serving's REST API."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _predict(which: str, facts: Facts) -> Operation:
 
 
 def schemas(facts: Facts) -> dict[str, Json]:
-    """Describe what goes in and what comes out."""
+    """Describe the requests and the responses."""
     forms = image_forms(facts.shapes) or [component("Image")]  # all of a request in the same one
     count = {"minItems": 1, "maxItems": facts.bounds.max_images}
     images = either(*(list_of(form, **count) for form in forms))

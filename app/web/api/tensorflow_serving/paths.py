@@ -1,4 +1,4 @@
-"""Takes the paths of TensorFlow Serving's REST API apart, however they are percent-encoded."""
+"""Parses the paths of TensorFlow Serving's REST API, however they are percent-encoded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FEW_DIGITS = 19
 
 
 class ParsedPath(NamedTuple):
-    """What a path asks for; at most one of version and label is given."""
+    """A parsed path; at most one of version and label is set."""
 
     action: str
     """`predict`, `classify`, `regress`, `metadata` or `status`."""
@@ -42,7 +42,7 @@ class ParsedPath(NamedTuple):
 
     @property
     def model_ref(self) -> ModelRef:
-        """What is to answer.
+        """The model, version or label that the path names.
 
         Raises:
             TfServingError: If there cannot be such a version.
@@ -52,7 +52,7 @@ class ParsedPath(NamedTuple):
         return ModelRef(self.model, self.version or 0, self.label)
 
     def unknown(self) -> TfServingError:
-        """Say that nothing serves what is asked for."""
+        """Return the error of a path for which nothing serves."""
         if self.label is not None:
             return InvalidArgumentError(f"Unrecognized servable version label: {self.label}")
         if self.version is None:
@@ -63,7 +63,7 @@ class ParsedPath(NamedTuple):
 
 
 def parse_request_path(environ: Environ) -> ParsedPath:
-    """Tell what a request asks for.
+    """Parse the path of a request.
 
     Raises:
         InvalidArgumentError: If it is none of this API's.
@@ -77,7 +77,7 @@ def parse_request_path(environ: Environ) -> ParsedPath:
 
 @lru_cache(maxsize=256)
 def parse(method: str, path: str) -> ParsedPath:
-    """Take a path apart.
+    """Parse a path.
 
     Args:
         method: HTTP's.

@@ -1,4 +1,4 @@
-"""The short way for the usual bodies: images of whole numbers, with the input's name or without.
+"""The fast path for common bodies: images of whole numbers, with the input's name or without.
 
 A body with names is taken apart at the words around its images, and what stands between them must
 be an image each. Whatever else it may be is left to the parser that tells what is wrong.
@@ -33,7 +33,7 @@ _AFTER_COLUMN = _pattern(r"} } \Z")
 
 
 def read_plain_body(body: bytes, shape: Shape, max_images: int) -> tuple[str, int, bytes] | None:
-    """Decode a body; None for whatever needs a closer look.
+    """Decode a body; return None if it needs the full parser.
 
     Args:
         body: `{"signature_name": ..., "instances": [...]}`, or with `inputs`.

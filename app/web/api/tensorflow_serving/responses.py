@@ -1,4 +1,4 @@
-"""Writes predictions and what is known of models as TensorFlow Serving does."""
+"""Writes predictions, states and metadata as TensorFlow Serving does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATES: dict[State, str] = {
 
 
 def encode_outputs(probabilities: NDArray[np.float32], key: str) -> bytes:
-    """Render the only output of the model, which is not named then.
+    """Write the only output of the model, which has no name then.
 
     Args:
         probabilities: float32 (images, classes); written as the shortest decimals that give the
@@ -43,7 +43,7 @@ def encode_outputs(probabilities: NDArray[np.float32], key: str) -> bytes:
 
 
 def describe_states(versions: tuple[VersionStatus, ...]) -> dict[str, Any]:
-    """Tell in which state versions are."""
+    """Return the states of versions."""
     return {"model_version_status": [_state(version) for version in versions]}
 
 
@@ -57,7 +57,7 @@ def _state(version: VersionStatus) -> dict[str, Any]:
 
 
 def describe_signature(name: str, version: int, model: LoadedModel) -> dict[str, Any]:
-    """Tell what a version takes and gives; sizes are strings, and -1 is any."""
+    """Return the signature of a version; sizes are strings, and -1 is any."""
     signature = {
         "inputs": {INPUT: _tensor("DT_UINT8", model.input_shape, f"{SIGNATURE}_{INPUT}:0")},
         "outputs": {

@@ -1,4 +1,4 @@
-"""/v1/models/...: what a program that was written for TensorFlow Serving asks."""
+"""/v1/models/...: the routes of TensorFlow Serving's REST API."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _RULES: dict[str, Iterable[str]] = {
 
 
 class _Rest(BaseConverter):
-    """Whatever is left of a path, be it nothing."""
+    """The rest of a path, which may be empty."""
 
     regex = ".*"
     part_isolating = False
@@ -58,7 +58,7 @@ def tf_serving_blueprint(
     """Build the routes.
 
     Args:
-        predictor: Asks the model host.
+        predictor: Calls the model host.
         timeout_ms: Deadline of a request that names none.
         max_images: Bound on the images of one request.
         max_body_bytes: Bound on its body.

@@ -1,4 +1,4 @@
-"""Answers what is got: the states of versions, and what a signature takes and gives."""
+"""Handles GET: the states of versions, and the metadata of a signature."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class About:
-    """Tells of models and their versions.
+    """Handles the status and metadata of models and their versions.
 
-    Headers say what the answers of this API leave open: which version answers, and whether it does.
+    Headers add facts that the answers of this API omit: the version that answers, and readiness.
     """
 
     def __init__(self, predictor: Predictor, timeout_ms: int) -> None:
@@ -32,7 +32,7 @@ class About:
         self._timeout_ms = timeout_ms
 
     def status(self, parsed: ParsedPath) -> Response:
-        """Tell in which state the versions of a model are; 200 whatever it is.
+        """Return the states of a model's versions; 200 whatever they are.
 
         Raises:
             TfServingError: If there is no such model, version or label.
@@ -56,7 +56,7 @@ class About:
         return _tell(describe_states(versions), parsed.model, answers, headers)
 
     def metadata(self, parsed: ParsedPath) -> Response:
-        """Tell what the signature of a version takes and gives.
+        """Return the signature of a version.
 
         Raises:
             TfServingError: If there is no such model, version or label.

@@ -1,4 +1,4 @@
-"""Turns the `instances` or `inputs` of a request into pixels, or says what is wrong and where.
+"""Reads pixels from the `instances` or `inputs` of a request; errors name the place.
 
 What is right is taken list by list. Only an image that is not is looked at number by number. numpy
 takes no part: it would turn all into strings for the sake of one.
@@ -59,7 +59,7 @@ def images_of(document: dict[str, Any], shape: Shape, max_images: int) -> tuple[
 
 
 def _values(document: dict[str, Any]) -> tuple[str, list[Any]]:
-    """Return the key that the images stand at, and the list that they are."""
+    """Return the key of the images, and their list."""
     keys = [key for key in ("instances", "inputs") if key in document]
     if len(keys) != 1:
         found = f"the body has the keys {describe_keys(document)}"
@@ -90,7 +90,7 @@ def _unnamed(index: int, value: Any) -> Any:
 
 
 def _read(image: Any, shape: Shape) -> tuple[int, bytes] | None:
-    """Return how deep an image is nested, and its pixels; None where something is wrong."""
+    """Return the nesting depth of an image, and its pixels; None if anything is wrong."""
     dimensions: list[int] = []
     level = [image]
     while (kinds := set(map(type, level))) == {list}:
