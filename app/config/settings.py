@@ -29,9 +29,9 @@ from app.config.share import parse_shadow, parse_share
 from app.config.wrong_settings import PREFIX as PREFIX  # noqa: PLC0414 - others have it from here
 from app.config.wrong_settings import complaints, exit_on_wrong_value
 from app.ipc.frame_limits import FrameBounds
+from model_store.base.names import MODEL_NAME_PATTERN, ModelName
 from model_store.control.version_policy import policy_of
 from model_store.signing.key_paths import key_paths
-from model_store.version.metadata import MODEL_NAME_PATTERN, ModelName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from model_store.base.errors import InvalidDocumentError, StoreError
 from model_store.base.files import read_file
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 MAX_DOCUMENT_BYTES = 4 * 2**20
 """Bound on a document before it is parsed; real ones are a few KiB."""
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
 D = TypeVar("D", bound=BaseModel)
+
+
+class Document(BaseModel):
+    """Base of what is written to the store: immutable, and unknown fields are an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def read_document(path: Path, kind: type[D]) -> D:

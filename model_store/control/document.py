@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Required, TypedD
 from pydantic import AwareDatetime, Field, StringConstraints, ValidationError
 
 from model_store.base.errors import StoreError
-from model_store.base.json_documents import first_problem
+from model_store.base.json_documents import Document, Sha256, first_problem
 from model_store.control.labels import Label  # noqa: TC001 - pydantic needs it at run time
 from model_store.control.version_policy import PolicyText  # noqa: TC001 - likewise
-from model_store.version.metadata import Document, Sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

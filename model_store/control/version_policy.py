@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import StringConstraints
 
-from model_store.version.metadata import MODEL_NAME_PATTERN
+from model_store.base.names import MODEL_NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

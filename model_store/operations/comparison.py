@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model_store.base.errors import StoreError
-from model_store.base.json_documents import flatten
+from model_store.base.json_documents import Document, flatten
 from model_store.version.golden import Golden
-from model_store.version.metadata import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

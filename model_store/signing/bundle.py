@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from model_store.version.metadata import Sha256  # noqa: TC001 - pydantic needs it at run time
+from model_store.base.json_documents import Sha256  # noqa: TC001 - pydantic needs it at run time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from model_store.base.errors import InvalidDocumentError, SignatureError
 from model_store.base.json_documents import parse_document, read_bytes, read_document
 from model_store.signing.bundle import Bundle, Resource, Statement, signed_bytes
-from model_store.stores.directory import METADATA
 from model_store.version.manifest import MANIFEST, SIGNATURE, Manifest
-from model_store.version.metadata import Metadata
+from model_store.version.metadata import METADATA, Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from model_store.base.errors import StoreError, VersionNotFoundError, printable
+from model_store.base.names import MODEL_NAME_PATTERN, require_model_name
 from model_store.control.document import CONTROL
 from model_store.control.labels import LABELS
-from model_store.version.metadata import MODEL_NAME_PATTERN, require_model_name
 from model_store.version.numbers import parse_version
 
 if TYPE_CHECKING:

@@ -29,15 +29,15 @@ from model_store.base.json_documents import (
     read_document,
     write_document,
 )
+from model_store.base.names import MODEL_NAME_PATTERN, require_model_name
 from model_store.stores import transfer
 from model_store.stores.base import StoreBase
 from model_store.stores.bucket_history import ObjectGenerations
 from model_store.stores.cache import CACHE_BYTES, Cache
-from model_store.stores.directory import METADATA
 from model_store.stores.objects import Objects
 from model_store.version.drafts import Draft, remove_abandoned
 from model_store.version.manifest import MANIFEST, SIGNATURE, Manifest
-from model_store.version.metadata import MODEL_NAME_PATTERN, Metadata, require_model_name
+from model_store.version.metadata import METADATA, Metadata
 from model_store.version.numbers import next_version, parse_version
 
 if TYPE_CHECKING:

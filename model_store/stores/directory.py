@@ -18,12 +18,13 @@ from model_store.base.errors import (
     printable,
 )
 from model_store.base.json_documents import read_document, sync, sync_tree, write_document
+from model_store.base.names import MODEL_NAME_PATTERN, require_model_name
 from model_store.stores.base import StoreBase
 from model_store.stores.directory_history import Generations
 from model_store.version import drafts
 from model_store.version.drafts import Draft
 from model_store.version.manifest import MANIFEST, SIGNATURE, Manifest
-from model_store.version.metadata import MODEL_NAME_PATTERN, Metadata, require_model_name
+from model_store.version.metadata import METADATA, Metadata
 from model_store.version.numbers import next_version, parse_version
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from model_store.version.drafts import Seal
     from model_store.version.metadata import Description
 
-METADATA = "metadata.json"
 _LOCK = ".publish.lock"
 
 

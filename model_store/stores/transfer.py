@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from model_store.base.errors import CorruptVersionError, PublishError, StoreError, explained
 from model_store.base.json_documents import read_bytes
-from model_store.stores.directory import METADATA
 from model_store.version.manifest import MANIFEST, SIGNATURE, Manifest
+from model_store.version.metadata import METADATA
 
 if TYPE_CHECKING:
     from model_store.stores.objects import Objects

@@ -12,8 +12,13 @@ from pydantic import AfterValidator, ValidationError
 
 from model_store.base.errors import CorruptVersionError
 from model_store.base.files import open_regular
-from model_store.base.json_documents import first_problem, parse_document, read_document
-from model_store.version.metadata import Document, Sha256
+from model_store.base.json_documents import (
+    Document,
+    Sha256,
+    first_problem,
+    parse_document,
+    read_document,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

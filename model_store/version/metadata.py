@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime  # noqa: TC003 - pydantic needs it at run time
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field
 
-from model_store.base.errors import VersionNotFoundError
+from model_store.base.json_documents import Document, Sha256
+from model_store.base.names import ModelName  # noqa: TC001 - pydantic needs it at run time
 from model_store.version.numbers import MAX_VERSION
 
 SCHEMA_VERSION = 1
-MODEL_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+METADATA = "metadata.json"
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME_PATTERN)]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-def require_model_name(model: str) -> None:
-    """Refuse a name that could not be a folder's.
-
-    Raises:
-        VersionNotFoundError: If it breaks `MODEL_NAME_PATTERN`.
-    """
-    if not re.fullmatch(MODEL_NAME_PATTERN, model):
-        problem = "may hold letters, digits, '_', '.' and '-', and starts with a letter or digit"
-        raise VersionNotFoundError(f"{model!r} is no model name: one {problem}")
-
-
-class Document(BaseModel):
-    """Base of what is written to the store: immutable, and unknown fields are an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class InputSpec(Document):

@@ -17,7 +17,7 @@ from app.host.loading.golden_check import TrialFailedError, compare
 from app.ipc.frames import Answer, Refusal
 from model_store import Golden, Metadata, StoreError
 from model_store.base.json_documents import read_document
-from model_store.stores.directory import METADATA
+from model_store.version.metadata import METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable

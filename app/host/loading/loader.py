@@ -27,7 +27,7 @@ from model_store import (
 )
 from model_store.base.files import UnfitFileError
 from model_store.base.json_documents import read_document
-from model_store.stores.directory import METADATA
+from model_store.version.metadata import METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

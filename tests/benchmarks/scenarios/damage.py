@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from model_store import Metadata, ModelStore
 from model_store.base.json_documents import read_document, write_document
-from model_store.stores.directory import METADATA
 from model_store.version.drafts import unsigned
 from model_store.version.manifest import MANIFEST, Manifest
+from model_store.version.metadata import METADATA
 from tests.benchmarks.scenarios.variants import publish
 
 if TYPE_CHECKING:
