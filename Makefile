@@ -12,10 +12,10 @@ help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 serve: $(VENV)/.serve ## Start the service with the starter model on http://127.0.0.1:8000
-	$(BIN)/glyph-serve
+	$(BIN)/glyph serve
 
 train: $(VENV)/.train ## Train and publish a version: make train ARGS="--recipe softmax --data digits"
-	$(BIN)/glyph-train $(or $(ARGS),--recipe compact)
+	$(BIN)/glyph train $(or $(ARGS),--recipe compact)
 
 test: $(VENV)/.dev ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)

@@ -1,4 +1,4 @@
-"""The Flask application by itself, for any WSGI server; `glyph-serve` puts a front before it.
+"""The Flask application by itself, for any WSGI server; `glyph serve` puts a front before it.
 
 It asks the model host through an event loop in a thread of its own.
 """

@@ -16,7 +16,7 @@ from pathlib import Path
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-SERVE = (sys.executable, "-m", "app")
+SERVE = (sys.executable, "-m", "app", "serve")
 GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app.wsgi:app")
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 60
@@ -40,7 +40,7 @@ def wait_until(condition, what, patience_s=PATIENCE_S):
 
 
 class Service:
-    """One running glyph-serve; leaving the block stops it."""
+    """One running glyph serve; leaving the block stops it."""
 
     def __init__(self, store, log, command=SERVE, certificate=None, **settings):
         self.port = free_port()

@@ -1,4 +1,4 @@
-"""glyph-train: fit a network as a recipe says and publish it as the next version of a model.
+"""glyph train: fit a network as a recipe says and publish it as the next version of a model.
 
 TensorFlow is imported only once the arguments and the data are known to be good.
 """
@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -41,7 +40,29 @@ class _Terminated(BaseException):
     """Raised where the process was when SIGTERM came."""
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+def _ended(sentence: str, code: int) -> click.ClickException:
+    """Return the error of a training that ended without a version, with its exit code."""
+    error = click.ClickException(sentence)
+    error.exit_code = code  # type: ignore[misc] # click reads it of the instance
+    return error
+
+
+class _Training(click.Command):
+    """Reports an expected error, and the signals that end training, each with an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            return super().invoke(ctx)
+        except (TrainingError, StoreError, OSError) as exc:  # OSError: a full disk, a missing right
+            raise _ended(str(exc), FAILED) from exc
+        except (KeyboardInterrupt, click.Abort) as exc:
+            raise _ended("interrupted; nothing was published", INTERRUPTED) from exc
+        except _Terminated as exc:
+            raise _ended("terminated; nothing was published", TERMINATED) from exc
+
+
+@click.command(cls=_Training, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--recipe", required=True, type=click.Choice(recipes.names()), help="How to train.")
 @click.option(
     "--data",
@@ -102,9 +123,9 @@ def cli(
 
     \b
     Examples:
-      glyph-train --recipe softmax --data digits       # seconds, no network
-      glyph-train --recipe compact                     # the starter model's recipe
-      glyph-train --recipe cnn --data ./my-images --model letters
+      glyph train --recipe softmax --data digits       # seconds, no network
+      glyph train --recipe compact                     # the starter model's recipe
+      glyph train --recipe cnn --data ./my-images --model letters
     """  # noqa: D301 - to click, the backspace character keeps the lines below apart
     if steps is not None and epochs is not None:
         raise click.UsageError("give --steps or --epochs, not both")
@@ -115,22 +136,6 @@ def cli(
     click.echo(f"{data.name}: {len(data.train):,} training and {len(data.test):,} test images")
     outcome = _train(chosen, data, store, model, seed=seed, seal=seal)
     _summarize(outcome, model)
-
-
-def main() -> None:
-    """Run the command line; an expected error is one line on stderr and its own exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        cli.main(standalone_mode=False)
-    except (TrainingError, StoreError, OSError) as exc:  # OSError: a full disk, a missing right
-        _leave(str(exc), FAILED)
-    except click.ClickException as exc:
-        exc.show()
-        sys.exit(exc.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _leave("interrupted; nothing was published", INTERRUPTED)
-    except _Terminated:
-        _leave("terminated; nothing was published", TERMINATED)
 
 
 def _seal(sign_key: Path | None) -> Seal:
@@ -192,8 +197,3 @@ def _ignore_signals() -> None:
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise _Terminated
-
-
-def _leave(sentence: str, code: int) -> NoReturn:
-    click.echo(f"glyph-train: {sentence}", err=True)
-    sys.exit(code)

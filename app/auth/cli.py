@@ -1,11 +1,11 @@
-"""glyph-keys: make, list and revoke API keys."""
+"""glyph keys: make, list and revoke API keys."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,8 +18,6 @@ from app.auth.key_file import (
     revoke_key,
 )
 from app.config.rates import check_rate
-
-FAILED = 1
 
 
 def _check_name(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
@@ -49,8 +47,17 @@ file_option = click.option(
 name_argument = click.argument("name", callback=_check_name)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="glyph")
+class _Keys(click.Group):
+    """Reports what is wrong with the file of keys as a command's error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ApiKeysError as exc:
+            raise click.ClickException(str(exc)) from exc
+
+
+@click.group(cls=_Keys, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Make, list and revoke the API keys of a service.
 
@@ -59,14 +66,14 @@ def cli() -> None:
     \b
     Examples:
       export GLYPH_API_KEYS_FILE=keys.json
-      glyph-keys create anna
-      glyph-keys create batch-job --limit 100/minute --days 90
-      glyph-keys list
-      glyph-keys revoke anna
+      glyph keys create anna
+      glyph keys create batch-job --limit 100/minute --days 90
+      glyph keys list
+      glyph keys revoke anna
     """  # noqa: D301 - to click, the backspace character keeps the lines below apart
 
 
-@cli.command(epilog="Example: glyph-keys create batch-job --limit 100/minute --days 90")
+@cli.command(epilog="Example: glyph keys create batch-job --limit 100/minute --days 90")
 @name_argument
 @click.option(
     "--limit", callback=_check_limit, help="Such as 100/minute.  [default: GLYPH_RATE_LIMIT]"
@@ -82,7 +89,7 @@ def create(name: str, limit: str | None, days: int | None, path: Path) -> None:
     click.echo(key)
 
 
-@cli.command("list", epilog="Example: glyph-keys list --json")
+@cli.command("list", epilog="Example: glyph keys list --json")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @file_option
 def list_keys(path: Path, *, as_json: bool) -> None:
@@ -96,22 +103,13 @@ def list_keys(path: Path, *, as_json: bool) -> None:
         click.echo(f"{key.name:<{width}}  {_about(key)}")
 
 
-@cli.command(epilog="Example: glyph-keys revoke anna")
+@cli.command(epilog="Example: glyph keys revoke anna")
 @name_argument
 @file_option
 def revoke(name: str, path: Path) -> None:
     """Revoke the key of NAME."""
     revoke_key(path, name)
     click.echo(f"The key of {name} is revoked.")
-
-
-def main() -> None:
-    """Run the command line; an expected error is one line on stderr and exit code 1."""
-    try:
-        cli(prog_name="glyph-keys")
-    except (ApiKeysError, OSError) as exc:
-        click.echo(f"glyph-keys: {exc}", err=True)
-        sys.exit(FAILED)
 
 
 def _about(key: ApiKey) -> str:

@@ -210,7 +210,7 @@ class Settings(BaseSettings):
     )
     api_keys_file: Path | None = Field(
         default=None,
-        description="File of API keys, as glyph-keys makes it; whoever asks must have one then",
+        description="File of API keys, as glyph keys makes it; whoever asks must have one then",
     )
     rate_limit: Rate | None = Field(
         default=None,

@@ -1,19 +1,26 @@
-"""glyph-models: look at the versions in a store, steer them, and clear old ones away."""
+"""glyph models: look at the versions in a store, steer them, and clear old ones away."""
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
 import click
 
 from model_store.base.errors import StoreError
 from model_store.cli import inspecting, retention, signing, traffic, versions
 
-FAILED = 1
+
+class _Models(click.Group):
+    """Reports what is wrong with the store as a command's error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StoreError as exc:
+            raise click.ClickException(str(exc)) from exc
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="glyph")
+@click.group(cls=_Models, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Look at the model versions in a store, and say which of them serve.
 
@@ -21,12 +28,12 @@ def cli() -> None:
 
     \b
     Examples:
-      glyph-models list
-      glyph-models diff 3 4
-      glyph-models promote 4 --reason "better on sevens"
-      glyph-models rollback --reason "slow"
-      glyph-models history
-      glyph-models gc --keep 5
+      glyph models list
+      glyph models diff 3 4
+      glyph models promote 4 --reason "better on sevens"
+      glyph models rollback --reason "slow"
+      glyph models history
+      glyph models gc --keep 5
     """  # noqa: D301 - to click, the backspace character keeps the lines below apart
 
 
@@ -38,12 +45,3 @@ for command in (
     *signing.COMMANDS,
 ):
     cli.add_command(command)
-
-
-def main() -> None:
-    """Run the command line; an expected error is one line on stderr and exit code 1."""
-    try:
-        cli()
-    except (StoreError, OSError) as exc:
-        click.echo(f"glyph-models: {exc}", err=True)
-        sys.exit(FAILED)

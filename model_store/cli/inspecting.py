@@ -47,7 +47,7 @@ def list_versions(store: Store, service_policy: str, *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif not rows:
-        train = "glyph-train --recipe softmax --data digits"
+        train = "glyph train --recipe softmax --data digits"
         click.echo(f"No versions in {store.location}. Train one: {train}")
     else:
         print_table([HEADINGS, *map(_cells, rows)], NUMERIC)

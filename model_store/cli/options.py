@@ -80,4 +80,4 @@ def changing(command: Callable[..., None]) -> Callable[..., None]:
 
 def examples(*lines: str) -> str:
     """Make the end of a help text."""
-    return "\n".join(["\b", "Examples:", *(f"  glyph-models {line}" for line in lines)])
+    return "\n".join(["\b", "Examples:", *(f"  glyph models {line}" for line in lines)])

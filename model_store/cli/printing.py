@@ -43,7 +43,7 @@ def print_change(
     control = change.control
     version = Standing(store, model, policy, control).default
     if control.unloaded:
-        click.echo(f"No version of {model} is loaded until: glyph-models load --model {model}")
+        click.echo(f"No version of {model} is loaded until: glyph models load --model {model}")
         return
     pinned = ", pinned" if version == control.pinned else ""
     click.echo(f"Default version: {version or 'none'}{pinned}")

@@ -32,7 +32,7 @@ def seed(store: Store, model: str) -> int | None:
     if trace is not None:
         log.warning(
             "%s holds no version of %s but has been used (%s), so the starter model is not put "
-            "there; bring the versions back, or publish one with glyph-train",
+            "there; bring the versions back, or publish one with glyph train",
             store.location,
             model,
             trace,

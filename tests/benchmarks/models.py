@@ -40,7 +40,7 @@ def prepare(store: ModelStore, name: str) -> Path:
 def _train(root: Path, recipe: str, model: str) -> None:
     if find_spec("tensorflow") is None or find_spec("keras") is None:
         sys.exit(f"the model {recipe} is built here, for which '.[train]' must be installed")
-    command = [sys.executable, "-m", "training", "--recipe", recipe, "--data", "digits"]
+    command = [sys.executable, "-m", "app", "train", "--recipe", recipe, "--data", "digits"]
     command += ["--steps", str(_STEPS), "--store", str(root), "--model", model]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -32,7 +32,7 @@ def glyph_keys(path):
     """Return a function that runs the command and returns its output."""
 
     def run(*arguments):
-        command = [sys.executable, "-m", "app.auth", *arguments, "--file", path]
+        command = [sys.executable, "-m", "app", "keys", *arguments, "--file", path]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 

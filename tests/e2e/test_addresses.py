@@ -108,7 +108,7 @@ def test_the_path_is_nothing_that_a_caller_says(path):
 def test_no_other_service_takes_the_socket(service, path):
     """It ends with one line, and the first one is asked on."""
     other = subprocess.run(
-        [sys.executable, "-m", "app", "--bind", f"unix:{path}"],
+        [sys.executable, "-m", "app", "serve", "--bind", f"unix:{path}"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -162,6 +162,6 @@ def test_two_models_of_different_shapes_are_swapped_apart(start, store, ask):
 
 
 def _command(store, *arguments):
-    """Run glyph-models; gives what it prints."""
-    command = [sys.executable, "-m", "model_store", *arguments, "--store", store.root]
+    """Run glyph models; gives what it prints."""
+    command = [sys.executable, "-m", "app", "models", *arguments, "--store", store.root]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

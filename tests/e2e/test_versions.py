@@ -14,7 +14,7 @@ from tests.service import GUNICORN, SERVE, Clients, wait_until
 def test_training_publishes_and_no_request_fails(start, store):
     """While clients predict without pause, a trained version takes over."""
     service = start()
-    command = [sys.executable, "-m", "training", "--recipe", "softmax", "--data", "digits"]
+    command = [sys.executable, "-m", "app", "train", "--recipe", "softmax", "--data", "digits"]
 
     with Clients(service, 16) as clients:
         clients.wait_for_more()
@@ -64,13 +64,13 @@ def test_a_store_with_nothing_to_serve_says_what_to_do(start):
     refused = service.predict({"instances": []})
 
     assert 503 == refused.status_code
-    assert "holds no version of letters; publish one with glyph-train" in refused.json()["error"]
+    assert "holds no version of letters; publish one with glyph train" in refused.json()["error"]
     assert "1" == refused.headers["Retry-After"]
 
 
-@pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["glyph-serve", "gunicorn"])
+@pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["glyph serve", "gunicorn"])
 def test_both_ways_to_start_serve_alike(start, command):
-    """glyph-serve and gunicorn with the deployed configuration are the same service."""
+    """Glyph serve and gunicorn with the deployed configuration are the same service."""
     assert 1 == start(command=command).version()
 
 

@@ -42,7 +42,7 @@ def assert_one_line(done, beginning):
     assert done.stderr.startswith(f"glyph: {beginning}"), done.stderr
 
 
-@pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["glyph-serve", "gunicorn"])
+@pytest.mark.parametrize("command", [SERVE, GUNICORN], ids=["glyph serve", "gunicorn"])
 @pytest.mark.parametrize(
     ("name", "value"),
     [

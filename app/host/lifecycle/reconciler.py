@@ -482,7 +482,7 @@ class ModelVersions:
         if self._trouble:
             return self._trouble
         if self._control.unloaded:
-            return f"{self.name} was unloaded; glyph-models load {self.name} takes it up again"
+            return f"{self.name} was unloaded; glyph models load {self.name} takes it up again"
         refused = [f"version {v.version}: {v.reason}" for v in versions if v.state == "refused"]
         if refused:
             return "every version was refused: " + "; ".join(refused)
@@ -490,7 +490,7 @@ class ModelVersions:
             policy, have = self._control.policy or self.policy, sorted(self._present)
             return f"the version policy is {policy}; {self.name} has {', '.join(map(str, have))}"
         where = self._store.location
-        return f"{where} holds no version of {self.name}; publish one with glyph-train"
+        return f"{where} holds no version of {self.name}; publish one with glyph train"
 
     def _share(
         self, share: Canary | Shadow | Share | None, serving: set[int]

@@ -18,7 +18,7 @@ SCHEMES: dict[str, Json] = {
         "type": "apiKey",
         "in": "header",
         "name": "X-API-Key",
-        "description": "An API key, as `glyph-keys create` makes it.",
+        "description": "An API key, as `glyph keys create` makes it.",
     },
     "bearerKey": {"type": "http", "scheme": "bearer", "description": "The same key."},
 }

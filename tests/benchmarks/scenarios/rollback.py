@@ -55,8 +55,16 @@ class Story:
         )
 
     def command(self, *arguments: str) -> str:
-        """Run glyph-models; gives what it prints."""
-        command = [sys.executable, "-m", "model_store", *arguments, "--store", str(self.store.root)]
+        """Run glyph models; gives what it prints."""
+        command = [
+            sys.executable,
+            "-m",
+            "app",
+            "models",
+            *arguments,
+            "--store",
+            str(self.store.root),
+        ]
         return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
     def tell_history(self) -> None:
@@ -71,7 +79,7 @@ class Story:
         found = [(c.action, c.version, c.reason) for c in orders]
         self.report.add("the history shows", told, "both, in order", holds=found == wanted)
         self.report.add(
-            "glyph-models history", f"{len(self.command('history').splitlines())} lines"
+            "glyph models history", f"{len(self.command('history').splitlines())} lines"
         )
 
     def publish(self, variant: str) -> int:

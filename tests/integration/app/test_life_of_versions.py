@@ -164,7 +164,7 @@ def test_an_unloaded_model_is_loaded_again(start, golden):
     reason = host.mnist.reason
     loaded = host.ask("load")
 
-    assert (True, "mnist was unloaded; glyph-models load mnist takes it up again") == (
+    assert (True, "mnist was unloaded; glyph models load mnist takes it up again") == (
         loaded["ok"],
         reason,
     )

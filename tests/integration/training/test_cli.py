@@ -1,4 +1,4 @@
-"""glyph-train as a scheduler runs it."""
+"""glyph train as a scheduler runs it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from app.cli import main
 from training import cli
 
 PATIENCE_S = 60
@@ -22,7 +23,7 @@ def train(store):
     started = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "training", *arguments, "--store", str(store.root)]
+        command = [sys.executable, "-m", "app", "train", *arguments, "--store", str(store.root)]
         pipe = subprocess.PIPE
         # TensorFlow's log level leaks into the environment wherever it was imported before.
         env = {name: v for name, v in os.environ.items() if not name.startswith("TF_")}
@@ -63,7 +64,7 @@ def test_a_signal_during_the_fit_publishes_nothing(train, store):
         _, err = process.communicate(timeout=PATIENCE_S)
 
         assert code == process.returncode
-        assert f"glyph-train: {word}; nothing was published" == err.splitlines()[-1]
+        assert f"glyph: {word}; nothing was published" == err.splitlines()[-1]
         assert [".publish.lock"] == [path.name for path in (store.root / word).iterdir()]
 
 
@@ -78,10 +79,10 @@ def test_a_signal_during_the_commit_is_ignored(monkeypatch, store):
         raise cli.TrainingError("reached the end")
 
     monkeypatch.setattr("training.pipeline.run", commit)
-    monkeypatch.setattr(sys, "argv", ["glyph-train", *QUICK, "--store", str(store.root)])
+    monkeypatch.setattr(sys, "argv", ["glyph", "train", *QUICK, "--store", str(store.root)])
     try:
         with pytest.raises(SystemExit) as caught:
-            cli.main()
+            main()
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""glyph-train signs what it publishes, if it is given a key."""
+"""glyph train signs what it publishes, if it is given a key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model_store.signing.signatures import verify_signature
 def test_what_is_trained_is_signed(store, tmp_path):
     """The signature comes with the version, and is good."""
     public = write_pair(tmp_path)
-    command = [sys.executable, "-m", "training", "--recipe", "softmax", "--data", "digits"]
+    command = [sys.executable, "-m", "app", "train", "--recipe", "softmax", "--data", "digits"]
     command += ["--epochs", "1", "--store", str(store.root)]
     # TensorFlow's log level leaks into the environment wherever it was imported before.
     env = {name: v for name, v in os.environ.items() if not name.startswith("TF_")}

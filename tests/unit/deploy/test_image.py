@@ -34,7 +34,7 @@ def test_nobody_is_root(dockerfile, name):
 @pytest.mark.parametrize("name", STAGES)
 def test_the_process_gets_signals_itself(dockerfile, name):
     """No shell stands between the engine and the process."""
-    assert [f"glyph-{name}"] == json.loads(_argument(_stage(dockerfile, name), "ENTRYPOINT"))
+    assert ["glyph", name] == json.loads(_argument(_stage(dockerfile, name), "ENTRYPOINT"))
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from app.cli import main
 from model_store import (
     Acceptance,
     Control,
@@ -21,7 +22,6 @@ from model_store import (
     ModelStore,
     OutputSpec,
 )
-from model_store.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +136,7 @@ def models(store, monkeypatch, capsys):
     monkeypatch.setenv("GLYPH_STORE", str(store.root))
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["glyph-models", *arguments])
+        monkeypatch.setattr(sys, "argv", ["glyph", "models", *arguments])
         with pytest.raises(SystemExit) as caught:
             main()
         return caught.value.code or 0, *capsys.readouterr()

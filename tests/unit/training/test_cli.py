@@ -1,4 +1,4 @@
-"""glyph-train up to the point where TensorFlow would be needed."""
+"""glyph train up to the point where TensorFlow would be needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from training.cli import main
+from app.cli import main
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def train(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["glyph-train", *arguments])
+        monkeypatch.setattr(sys, "argv", ["glyph", "train", *arguments])
         try:
             main()
         except SystemExit as exc:
@@ -54,7 +54,7 @@ def test_wrong_data_exit_with_1_and_one_line(train, capsys):
     np.savez("own.npz", x_train=np.zeros((3, 28, 28), np.uint8))
 
     assert 1 == train("--recipe", "softmax", "--data", "own.npz")
-    expected = "glyph-train: own.npz: has no array 'y_train'; it has x_train\n"
+    expected = "glyph: own.npz: has no array 'y_train'; it has x_train\n"
     assert expected == capsys.readouterr().err
 
 
@@ -67,7 +67,7 @@ def test_the_machines_refusal_exits_with_1_and_one_line(train, capsys, monkeypat
     monkeypatch.setattr("training.cli.load", refuse)
 
     assert 1 == train("--recipe", "softmax", "--data", "digits")
-    expected = "glyph-train: [Errno 13] Permission denied: '/data/train'\n"
+    expected = "glyph: [Errno 13] Permission denied: '/data/train'\n"
     assert expected == capsys.readouterr().err
 
 
@@ -75,7 +75,7 @@ def test_a_key_that_cannot_be_read_is_noticed_before_the_data_are(train, capsys)
     """Nobody fits for hours for a version that cannot be signed."""
     assert 1 == train("--recipe", "softmax", "--data", "nowhere", "--sign-key", "nowhere.pem")
 
-    expected = "glyph-train: nowhere.pem: cannot be read: No such file or directory\n"
+    expected = "glyph: nowhere.pem: cannot be read: No such file or directory\n"
     assert expected == capsys.readouterr().err
 
 
@@ -85,4 +85,4 @@ def test_help_exits_with_0(train, capsys):
 
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert "terminated. Whenever it is not 0, nothing was published." in lines
-    assert "glyph-train --recipe compact                     # the starter model's recipe" in lines
+    assert "glyph train --recipe compact                     # the starter model's recipe" in lines

@@ -77,10 +77,10 @@ def pin(ground: Ground, event: Event) -> Done:
 
 
 def rollback(ground: Ground, _event: Event) -> Done:
-    """Go back a version by glyph-models, and let the policy choose again."""
+    """Go back a version by glyph models, and let the policy choose again."""
     if not ground.others():
         raise SkippedError(_ALONE)
-    command = [sys.executable, "-m", "model_store", "rollback", "--store", str(ground.store.root)]
+    command = [sys.executable, "-m", "app", "models", "rollback", "--store", str(ground.store.root)]
     subprocess.run([*command, *_REASON], check=True, capture_output=True)
     version = ground.store.control(MODEL).pinned
     return _back(ground, f"back to {version}", version)

@@ -1,15 +1,14 @@
-"""glyph-keys: makes, lists and revokes API keys."""
+"""glyph keys: makes, lists and revokes API keys."""
 
 from __future__ import annotations
 
 import json
-import runpy
 import sys
 
 import pytest
 
-from app.auth.cli import main
 from app.auth.key_file import digest, read_keys
+from app.cli import main
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def run(monkeypatch, capsys):
     """Return a function that runs the command line and returns exit code, stdout and stderr."""
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["glyph-keys", *arguments])
+        monkeypatch.setattr(sys, "argv", ["glyph", "keys", *arguments])
         with pytest.raises(SystemExit) as caught:
             main()
         return caught.value.code, *capsys.readouterr()
@@ -80,7 +79,7 @@ def test_what_cannot_be_done_is_one_line(run, path, arguments, sentence):
     code, out, err = run(*arguments)
 
     assert (1, "", 1) == (code, out, err.count("\n"))
-    assert err.startswith(f"glyph-keys: {path.parent}/{sentence}")
+    assert err.startswith(f"glyph: {path.parent}/{sentence}")
 
 
 @pytest.mark.parametrize(
@@ -110,13 +109,4 @@ def test_the_file_must_be_named(run):
 @pytest.mark.parametrize("command", ["create", "list", "revoke"])
 def test_every_command_has_an_example(run, command):
     """To be copied."""
-    assert f"Example: glyph-keys {command}" in run(command, "--help")[1]
-
-
-def test_it_is_also_a_module(monkeypatch, capsys):
-    """Python's -m app.auth is the command as well."""
-    monkeypatch.setattr(sys, "argv", ["app.auth", "--help"])
-    with pytest.raises(SystemExit):
-        runpy.run_module("app.auth", run_name="__main__")
-
-    assert "Usage: glyph-keys " in capsys.readouterr().out
+    assert f"Example: glyph keys {command}" in run(command, "--help")[1]

@@ -1,4 +1,4 @@
-"""glyph-models as people and programs use it."""
+"""glyph models as people and programs use it."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_wrong_usage_exits_with_2(models, arguments):
     code, _, err = models(*arguments)
 
     assert 2 == code
-    assert "Usage: " in err
+    assert "See 'glyph models" in err
 
 
 def test_the_machines_refusal_exits_with_1_and_one_line(store, publish, models, monkeypatch):
@@ -205,5 +205,5 @@ def test_the_machines_refusal_exits_with_1_and_one_line(store, publish, models, 
 
     code, out, err = models("list")
 
-    expected = f"glyph-models: cannot list the models: {store.root}: Permission denied\n"
+    expected = f"glyph: cannot list the models: {store.root}: Permission denied\n"
     assert (1, "", expected) == (code, out, err)

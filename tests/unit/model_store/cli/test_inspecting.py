@@ -1,4 +1,4 @@
-"""glyph-models where it shows how versions stand, what was done, and how two differ."""
+"""glyph models where it shows how versions stand, what was done, and how two differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""glyph-models gc never deletes what may serve."""
+"""glyph models gc never deletes what may serve."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def test_gc_of_what_is_labelled_meanwhile_says_so(store, models, monkeypatch):
 
     code, _, err = models("gc", "--keep", "1")
 
-    assert (1, "glyph-models: mnist version 2 is labelled late; it stays\n") == (code, err)
+    assert (1, "glyph: mnist version 2 is labelled late; it stays\n") == (code, err)
     assert ([2, 3], "removed 1") == (store.versions("mnist"), store.history("mnist")[-1].reason)

@@ -42,7 +42,7 @@ def test_keygen_replaces_no_key(models, keys):
 
     code, _, err = models("keygen", "--out", str(keys))
 
-    expected = f"glyph-models: {keys / 'private.pem'}: is there already; keys are not replaced\n"
+    expected = f"glyph: {keys / 'private.pem'}: is there already; keys are not replaced\n"
     assert (1, expected, before) == (code, err, (keys / "private.pem").read_bytes())
 
 

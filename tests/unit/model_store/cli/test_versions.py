@@ -1,4 +1,4 @@
-"""glyph-models where it changes something: what it does is asserted by its history."""
+"""glyph models where it changes something: what it does is asserted by its history."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def last(store) -> tuple:
             ("unload", None, None, "night"),
             [
                 "mnist: unload (generation 4)",
-                "No version of mnist is loaded until: glyph-models load --model mnist",
+                "No version of mnist is loaded until: glyph models load --model mnist",
             ],
         ),
         (
@@ -207,7 +207,7 @@ def test_a_refusal_is_one_line_that_says_what_to_do(store, publish, models, argu
     code, out, err = models(*arguments)
 
     assert (1, "", 1) == (code, out, len(err.splitlines()))
-    assert err.startswith(f"glyph-models: {sentence}")
+    assert err.startswith(f"glyph: {sentence}")
     assert [] == store.history("mnist")
 
 
@@ -224,10 +224,10 @@ def test_a_refusal_is_one_line_that_says_what_to_do(store, publish, models, argu
     ],
 )
 def test_wrong_usage_exits_with_2(models, arguments, sentence):
-    """The command's usage is shown."""
+    """It is named where the usage is."""
     code, _, err = models(*arguments)
 
-    assert (2, True, True) == (code, "Usage: " in err, sentence in err)
+    assert (2, True, True) == (code, "See 'glyph models" in err, sentence in err)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_every_command_shows_examples(models, command):
     """They are quicker to read than options."""
     code, out, _ = models(command, "--help")
 
-    assert (0, True) == (code, f"Examples:\n    glyph-models {command}" in out)
+    assert (0, True) == (code, f"Examples:\n    glyph models {command}" in out)
 
 
 def test_the_readmes_commands_work(publish, trial, models):
@@ -282,8 +282,8 @@ def test_the_readmes_commands_work(publish, trial, models):
         trial(publish())
     readme = Path(__file__).parents[4] / "README.md"
     chapter = readme.read_text("utf-8").partition("## A version's life")[2].partition("\n## ")[0]
-    lines = [line for line in chapter.splitlines() if line.startswith("glyph-models ")]
+    lines = [line for line in chapter.splitlines() if line.startswith("glyph models ")]
 
-    codes = {line: models(*shlex.split(line, comments=True)[1:])[0] for line in lines}
+    codes = {line: models(*shlex.split(line, comments=True)[2:])[0] for line in lines}
 
     assert (15, {0}) == (len(codes), set(codes.values())), codes

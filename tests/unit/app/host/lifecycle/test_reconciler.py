@@ -148,7 +148,7 @@ def test_an_empty_store_is_worth_no_waiting(watch, publisher):
     watch.poll()
 
     root = publisher.store.root
-    reason = f"{root} holds no version of shapes; publish one with glyph-train"
+    reason = f"{root} holds no version of shapes; publish one with glyph train"
     assert (False, False, reason) == (
         watch.shapes.ready,
         watch.shapes.starting,
@@ -828,7 +828,7 @@ def test_an_unloaded_model_has_nothing_in_memory(watch, publisher):
     watch.poll()
 
     assert (False, ()) == (unloaded.ready, unloaded.versions)
-    assert "shapes was unloaded; glyph-models load shapes takes it up again" == unloaded.reason
+    assert "shapes was unloaded; glyph models load shapes takes it up again" == unloaded.reason
     assert (True, False) == (unloaded.default.unloaded, watch.status.default.unloaded)
     assert {1: "serving"} == watch.states
 

@@ -1,4 +1,4 @@
-"""glyph-serve: hands its options on through the environment and becomes gunicorn."""
+"""glyph serve: hands its options on through the environment and becomes gunicorn."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from app.cli import main
+from app.config.settings import Settings
 
 
 class FakeExec:
@@ -38,7 +39,7 @@ def serve(monkeypatch, execv):  # noqa: ARG001 - no test becomes gunicorn
     """Return a function that runs the command line and returns its exit code."""
 
     def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["glyph-serve", *arguments])
+        monkeypatch.setattr(sys, "argv", ["glyph", "serve", *arguments])
         try:
             main()
         except SystemExit as exc:
@@ -60,8 +61,9 @@ def test_it_becomes_gunicorn(serve, execv):
 
 def test_it_is_also_a_module(monkeypatch, execv):
     """Python's -m app is the command as well."""
-    monkeypatch.setattr(sys, "argv", ["app", "--model", "shapes"])
-    runpy.run_module("app", run_name="__main__")
+    monkeypatch.setattr(sys, "argv", ["app", "serve", "--model", "shapes"])
+    with pytest.raises(SystemExit):
+        runpy.run_module("app", run_name="__main__")
 
     assert {"GLYPH_MODEL": "shapes"} == execv.settings
 
@@ -104,9 +106,19 @@ def test_help_exits_with_0(serve, execv, capsys):
     """Every option is explained, and gunicorn is not started."""
     assert 0 == serve("--help")
     text = capsys.readouterr().out
-    assert "usage: glyph-serve" in text
-    assert "--max-batch int       Largest batch, in images (default: 64)" in text
+    assert "Usage: glyph serve" in text
+    assert "--max-batch NUMBER" in text
+    assert "Largest batch, in images.  [default: 64]" in text
     assert execv.path is None
+
+
+def test_help_speaks_no_python(serve, capsys):
+    """A type is what a person types, and every setting has its option."""
+    serve("--help")
+    text = capsys.readouterr().out
+
+    assert [] == [name for name in ("SecretStr", "Path", "None", "int ") if name in text]
+    assert [] == [f for f in Settings.model_fields if f"--{f.replace('_', '-')} " not in text]
 
 
 @pytest.mark.parametrize(
@@ -115,15 +127,16 @@ def test_help_exits_with_0(serve, execv, capsys):
         (("--max-batch", "0"), "GLYPH_MAX_BATCH='0': input should be greater than or equal to 1"),
         (("--max-images", "5000"), "GLYPH_MAX_IMAGES=5000 is more than GLYPH_QUEUE_LIMIT=4096"),
         (("--runtime", "onnx"), "GLYPH_RUNTIME='onnx': input should be 'auto', "),
-        (("--max-batch",), "argument --max-batch: expected one argument"),
-        (("--port", "80"), "unrecognized arguments: --port 80"),
+        (("--max-batch",), "Option '--max-batch' requires an argument."),
+        (("--port", "80"), "glyph: No such option"),
     ],
     ids=["bound", "cross-field", "choice", "no value", "unknown"],
 )
 def test_wrong_usage_exits_with_2(serve, execv, capsys, arguments, sentence):
     """The setting or option is named, and gunicorn is not started."""
     assert 2 == serve(*arguments)
-    assert sentence in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert (True, 1) == (sentence in err, err.count("\n"))
     assert execv.path is None
 
 

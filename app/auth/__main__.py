@@ -1,3 +1,0 @@
-from app.auth.cli import main
-
-main()

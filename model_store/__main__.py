@@ -1,3 +1,0 @@
-from model_store.cli import main
-
-main()
