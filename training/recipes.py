@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from model_store.base.validation import first_error
 from training.errors import RecipeError
 
 DIRECTORY = Path(__file__).parent / "recipes"
@@ -94,7 +95,4 @@ def read(name: str) -> Recipe:
     except tomllib.TOMLDecodeError as exc:
         raise RecipeError(f"recipe {name}: is no TOML: {exc}") from exc
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        where = f"field {field}: " if field else ""
-        raise RecipeError(f"recipe {name}: {where}{first['msg']}") from exc
+        raise RecipeError(f"recipe {name}: {first_error(exc)}") from exc

@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from app.config.rates import Rate  # noqa: TC001 - pydantic needs it at run time
 from model_store.base.json_documents import sync, write_new
+from model_store.base.validation import first_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,10 +100,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         return KeyFile.model_validate_json(data).keys
     except ValidationError as exc:
         # Not what was found there: it may be a key that somebody put in by hand.
-        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        problem = first["msg"].removeprefix("Value error, ")
-        raise ApiKeysError(path, f"field {field}: {problem}" if field else problem) from None
+        raise ApiKeysError(path, str(first_error(exc))) from None
 
 
 def create_key(path: Path, name: str, *, limit: str | None, days: int | None) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from model_store.base.errors import InvalidDocumentError, StoreError
 from model_store.base.files import read_file
+from model_store.base.validation import first_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,14 +66,8 @@ def parse_document(where: Path | str, data: bytes, kind: type[D]) -> D:
     try:
         return kind.model_validate_json(data)
     except ValidationError as exc:
-        raise InvalidDocumentError(where, *first_problem(exc)) from exc
-
-
-def first_problem(error: ValidationError) -> tuple[str | None, str]:
-    """Give the first offending field and what is wrong with it."""
-    first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or None
-    return field, _describe(first["msg"], first["input"])
+        first = first_error(exc)
+        raise InvalidDocumentError(where, first.field, first.problem_and_found) from exc
 
 
 def write_document(path: Path, document: BaseModel) -> None:
@@ -138,10 +133,3 @@ def sync_tree(directory: Path) -> None:
     for path in directory.rglob("*"):
         sync(path)
     sync(directory)
-
-
-def _describe(message: str, found: object) -> str:
-    message = message.removeprefix("Value error, ")
-    if isinstance(found, (str, int, float, bool)) and len(repr(found)) <= 80:  # noqa: PLR2004
-        return f"{message} (found {found!r})"
-    return message

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Required, TypedD
 from pydantic import AwareDatetime, Field, StringConstraints, ValidationError
 
 from model_store.base.errors import StoreError
-from model_store.base.json_documents import Document, Sha256, first_problem
+from model_store.base.json_documents import Document, Sha256
+from model_store.base.validation import first_error
 from model_store.control.labels import Label  # noqa: TC001 - pydantic needs it at run time
 from model_store.control.version_policy import PolicyText  # noqa: TC001 - likewise
 
@@ -157,8 +158,9 @@ def append(
             edited = edit(last.control if last else base()).model_dump()  # a copy is not validated
             change = Change(generation=generation, at=now(), action=action, control=edited, **audit)
         except ValidationError as exc:
-            field, problem = first_problem(exc)
-            raise StoreError(f"{action} is not possible: field {field}: {problem}") from exc
+            first = first_error(exc)
+            problem = f"field {first.field}: {first.problem_and_found}"
+            raise StoreError(f"{action} is not possible: {problem}") from exc
         if log.create(change):
             return change
     raise ContentionError(f"{ATTEMPTS} others' changes came before this one ({action}); try again")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from model_store.base.errors import StoreError
 from model_store.base.integral_float import INTEGRAL_FLOAT
 from model_store.base.null_fields import NullIsMissing
+from model_store.base.validation import first_error
 from model_store.control.document import HeaderName  # noqa: TC001 - pydantic needs it at run time
 from model_store.control.labels import Label  # noqa: TC001 - likewise
 from model_store.control.version_policy import PolicyText  # noqa: TC001 - likewise
@@ -355,9 +356,7 @@ class AdminRequest:
                 raise CommandError(f"field action: {envelope.action!r} is none of {have}")
             command = kind.model_validate(envelope.model_extra)
         except ValidationError as exc:
-            first = exc.errors(include_url=False)[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise CommandError(f"field {field}: {first['msg']}") from exc
+            raise CommandError(str(first_error(exc))) from exc
         return cls(envelope.model, envelope.by, command)
 
     def apply(self, store: Store, policy: str) -> Change:

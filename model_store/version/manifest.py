@@ -15,10 +15,10 @@ from model_store.base.files import open_regular
 from model_store.base.json_documents import (
     Document,
     Sha256,
-    first_problem,
     parse_document,
     read_document,
 )
+from model_store.base.validation import first_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -131,8 +131,8 @@ def _entry(directory: Path, path: Path) -> FileEntry:
     try:
         return FileEntry(path=path.relative_to(directory).as_posix(), size=size, sha256=digest)
     except ValidationError as exc:
-        _, problem = first_problem(exc)
-        raise CorruptVersionError(repr(str(path)), f"cannot be listed: {problem}") from exc
+        problem = f"cannot be listed: {first_error(exc).problem_and_found}"
+        raise CorruptVersionError(repr(str(path)), problem) from exc
 
 
 def _digest(files: Iterable[FileEntry]) -> str:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.web.http.errors import BadInputError
+from model_store.base.validation import first_error
 
 _MOST_QUOTED = 80
 
@@ -23,13 +24,12 @@ def read_command(body: bytes, kind: type[AnyCommand]) -> AnyCommand:
     try:
         return kind.model_validate_json(body or b"{}")
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False)[0]
-        field = ".".join(map(str, first["loc"])) or None
-        sentence = f"field {field}: " if field else "the body: "
-        sentence += first["msg"][0].lower() + first["msg"][1:]
-        if first["type"] in ("missing", "extra_forbidden"):
+        first = first_error(exc)
+        field = first.field
+        sentence = f"field {field}: {first.phrase}" if field else f"the body: {first.phrase}"
+        if first.kind in ("missing", "extra_forbidden"):
             sentence += f"; it takes {', '.join(sorted(kind.model_fields))}"
         elif field:
-            sentence += f" (found {str(first['input'])[:_MOST_QUOTED]!r})"
+            sentence += f" (found {str(first.found)[:_MOST_QUOTED]!r})"
         details = {"field": field} if field else {}
         raise BadInputError(sentence, retry_after_s=None, **details) from None

@@ -14,6 +14,7 @@ from app.web.http.json_parsing import describe_fault, parse_json
 from app.web.http.request_body import LONGEST_TIMEOUT_MS
 from app.web.inputs.picture_reader import Prepare  # noqa: TC001 - pydantic needs it at run time
 from model_store.base.integral_float import INTEGRAL_FLOAT
+from model_store.base.validation import first_error
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """How many bytes of the body are JSON; all of them where it is missing."""
@@ -139,10 +140,10 @@ def _parse(text: memoryview) -> _Request:
 
 
 def _explain(exc: ValidationError) -> str:
-    first = exc.errors(include_url=False, include_context=False)[0]
-    place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
-    sentence = f"{place or 'the request'}: {first['msg'][0].lower()}{first['msg'][1:]}"
-    found = first["input"]
+    first = first_error(exc)
+    place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first.path).lstrip(".")
+    sentence = f"{place or 'the request'}: {first.phrase}"
+    found = first.found
     if isinstance(found, str):
         found = found[:_QUOTE_LENGTH]
     if isinstance(found, str | int | float | None):
