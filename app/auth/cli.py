@@ -85,7 +85,7 @@ def cli() -> None:
 def create(name: str, limit: str | None, days: int | None, path: Path) -> None:
     """Make a key for NAME and print it, this once."""
     key = create_key(path, name, limit=limit, days=days)
-    click.echo(f"The key of {name}; it is shown this once and kept nowhere:", err=True)
+    click.echo(f"The key of {name}; it is shown only once and is not stored:", err=True)
     click.echo(key)
 
 

@@ -95,7 +95,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     except OSError as exc:
         raise ApiKeysError(path, f"cannot be read: {exc.strerror}") from exc
     if len(data) > _MOST_BYTES:
-        raise ApiKeysError(path, f"is longer than the {_MOST_BYTES} bytes that are read")
+        raise ApiKeysError(path, f"is longer than {_MOST_BYTES} bytes")
     try:
         return KeyFile.model_validate_json(data).keys
     except ValidationError as exc:
@@ -127,7 +127,7 @@ def create_key(path: Path, name: str, *, limit: str | None, days: int | None) ->
                 path, f"has a key named {name}; revoke it first, or choose another name"
             )
         if len(keys) == _MOST_KEYS:
-            raise ApiKeysError(path, f"has {_MOST_KEYS} keys, and takes no more")
+            raise ApiKeysError(path, f"has {_MOST_KEYS} keys, which is the maximum")
         _replace(path, KeyFile(keys=(*keys, made)))
     return key
 

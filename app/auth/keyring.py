@@ -115,5 +115,5 @@ class KeyRing:
         except OSError as exc:
             fresh.unlink(missing_ok=True)
             log.warning(
-                "a web worker that starts when %s is broken lets nobody in: %s", self._path, exc
+                "a web worker that starts when %s is broken admits nobody: %s", self._path, exc
             )

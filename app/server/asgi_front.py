@@ -99,7 +99,7 @@ class AsgiFront:
 
     async def _answer(self, environ: Environ, receive: Receive, received: Received) -> Answer:
         if received.surplus and not _is_spared(environ):
-            sentence = "as many connections as there may be are being served"
+            sentence = "all connections of this worker are in use"
             raise OverloadedError(sentence, retry_after_s=1)
         matched = self._fast_path.match(environ) if self._fast_path is not None else None
         body = await self._body(environ, receive, received)

@@ -95,7 +95,7 @@ class Lane:
 
     async def _wait_for_turn(self, environ: Environ) -> None:
         if self._waiting >= _MOST_WAITING:
-            sentence = f"{self._waiting} requests wait for a thread; send it again"
+            sentence = f"{self._waiting} requests wait for a thread; try again"
             raise OverloadedError(sentence, retry_after_s=1)
         self._waiting += 1
         try:

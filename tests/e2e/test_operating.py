@@ -108,7 +108,7 @@ def test_versions_and_labels_can_be_asked_for(two_versions):
     assert [2, 1, 2, 1] == [two_versions.version(f"/models/mnist{path}/predict") for path in paths]
     for path, sentence in {
         "none/predict": "there is no model",
-        "mnist/versions/3/predict": "version 3 does not serve, it is not loaded (there is: 2, 1)",
+        "mnist/versions/3/predict": "version 3 does not serve, it is not loaded (available: 2, 1)",
         "mnist/labels/new/predict": "labels: old (version 1)",
     }.items():
         answer = two_versions.post(f"/models/{path}", {"instances": []})

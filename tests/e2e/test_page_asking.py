@@ -56,7 +56,7 @@ def test_a_busy_service_is_left_alone_for_as_long_as_it_says(opened):
     page.route(PREDICT, busy_at_first)
     page.mouse.click(*scaled(page, [(0.5, 0.5)])[0])
     trouble = page.locator("#trouble")
-    expect(trouble).to_have_text("The queue is full. It is asked again in 60 s.")
+    expect(trouble).to_have_text("The queue is full. Retrying in 60 s.")
     draw(page, DIGITS["4"])
     page.clock.run_for(20_000)
     draw(page, DIGITS["4"])

@@ -128,7 +128,7 @@ class HostLink:
         trouble = read_host_trouble(self._path.parent)
         if trouble is None:
             return
-        reason = f"the model host cannot start: {trouble}; it is tried again"
+        reason = f"the model host cannot start: {trouble}; retrying"
         if self.status.reason != reason:
             self._told = HostStatus.away(self.status.model, reason, starting=False)
             self._settle(self._told)
@@ -164,7 +164,7 @@ class HostLink:
     def _receive(self, frame: Frame) -> None:
         self._quiet = 0
         if self.silent:
-            log.info("the model host speaks again")
+            log.info("the model host responds again")
             self.silent = False
             self._settle(self._told)
         if frame.kind == Kind.STATUS:
@@ -178,7 +178,7 @@ class HostLink:
         """Note that the host is away; what it had once is kept for the next one."""
         log.warning("the model host went away; %d requests wait for it", self._caller.waiting)
         self.silent = False
-        reason = "the model host is being started again"
+        reason = "the model host is restarting"
         self._told = HostStatus.away(self.status.model, reason, starting=True)
         self._caller.lose()
         self._settle(self._told)
@@ -192,7 +192,7 @@ class HostLink:
         self.useless = min(self.useless + 1, _MOST_USELESS)
         if not isinstance(why, OSError):
             log.error(
-                "the model host could not be understood: %s: %s; the next try is in %.2f s",
+                "invalid data from the model host: %s: %s; retrying in %.2f s",
                 type(why).__name__,
                 str(why).partition("\n")[0],
                 pause_s,

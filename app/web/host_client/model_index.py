@@ -64,7 +64,7 @@ class ModelIndex:
             raise not_ready(self.status.default)
         if found is None:
             have = ", ".join(model.name for model in self.status.models)
-            raise NotFoundError(f"there is no model {name!r} (there is: {have})")
+            raise NotFoundError(f"there is no model {name!r} (available: {have})")
         return found
 
     def version(self, name: str | None, version: int) -> LoadedModel:
@@ -132,4 +132,4 @@ def _not_serving(model: ModelStatus, version: int, found: VersionStatus | None) 
     if found and found.reason:
         why += f": {found.reason}"
     have = ", ".join(str(v.version) for v in model.versions if v.state == "serving")
-    return f"{model.name} version {version} does not serve, {why} (there is: {have})"
+    return f"{model.name} version {version} does not serve, {why} (available: {have})"

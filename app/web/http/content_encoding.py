@@ -61,7 +61,7 @@ def inflate(body: bytes, coding: str) -> Iterator[bytes]:
 
 def _check_next(coding: str, members: int) -> None:
     if coding == "deflate":
-        raise BadInputError(f"something follows the end of the body's {coding} stream")
+        raise BadInputError(f"extra bytes follow the end of the body's {coding} stream")
     if members > _MOST_MEMBERS:
         sentence = f"the body is of more than {_MOST_MEMBERS} gzip members"
         raise BadInputError(f"{sentence}; at most so many are inflated")
@@ -72,5 +72,5 @@ def _malformed(coding: str, members: int, exc: zlib.error) -> BadInputError:
     if reason.startswith("Error 2"):
         reason = "it needs a dictionary"
     if members > 1 and reason == "incorrect header check":
-        return BadInputError(f"something that is no {coding} follows the end of the body's stream")
+        return BadInputError(f"bytes that are not {coding} follow the end of the body's stream")
     return BadInputError(f"Content-Encoding is {coding}, and the body is not: {reason}")

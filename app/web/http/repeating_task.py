@@ -26,5 +26,5 @@ async def repeat(step: Callable[[], Awaitable[None]], name: str) -> None:
         try:
             await step()
         except Exception:
-            log.exception("%s goes on after a fault", name)
+            log.exception("%s continues after an error", name)
             await asyncio.sleep(_PAUSE_S)

@@ -110,7 +110,7 @@ def _read(read: Callable[[int], bytes], size: int) -> bytes:
     try:
         return read(size)
     except OSError:
-        raise BadInputError("the body broke off, or its chunks are malformed") from None
+        raise BadInputError("the body was cut off, or its chunks are malformed") from None
 
 
 def _too_large(max_bytes: int, advice: str, once: str = "") -> TooLargeError:

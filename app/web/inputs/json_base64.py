@@ -44,7 +44,7 @@ def from_base64(where: str, text: str) -> bytes:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as exc:
         reason = str(exc).partition(":")[0].lower()
-        raise BadInputError(f"{where} is no base64: {reason}") from None
+        raise BadInputError(f"{where} is not base64: {reason}") from None
 
 
 def is_raw(content: bytes, size: int) -> bool:

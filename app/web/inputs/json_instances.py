@@ -138,7 +138,7 @@ def _parse(body: bytes) -> Any:
         elif token := find_nonfinite(exc):
             sentence = f"{token.group()} at character {token.start()}: {RANGE}"
         elif "infinity" in exc.msg:
-            sentence = f"a number beyond all bounds at character {exc.pos}: {RANGE}"
+            sentence = f"a number out of range at character {exc.pos}: {RANGE}"
         else:
             sentence = f"the body is {describe_fault(exc)}"
         raise BadInputError(sentence) from None

@@ -78,7 +78,7 @@ def _chosen_of(events: Iterable[Event], max_images: int, reserved: Container[str
         if isinstance(event, File):
             files.append((event.filename, pieces))
         elif isinstance(event, Field) and event.name in reserved:
-            found = f"the form's field {event.name!r} is not listened to"
+            found = f"the form's field {event.name!r} is not read"
             raise BadInputError(f"{found}; give it in the query: ?{event.name}=...")
         _check_counts(files, others, max_images)
     _check_counts(files, others, max_images)

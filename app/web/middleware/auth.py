@@ -91,7 +91,7 @@ class Guard:
                 self._limit(client, self._rate)
             return  # the route itself asks for the admin token
         if by_admin:
-            sentence = f"the admin token gets no predictions; {_EXPECTED}"
+            sentence = f"the admin token does not permit predictions; {_EXPECTED}"
             raise self._refused("admin_token", ForbiddenError(sentence))
         caller = self._caller(key or bearer, self._keys, client)
         environ[CALLER] = caller.name
@@ -121,7 +121,7 @@ class Guard:
 
     def _count_wrong(self, client: str) -> None:
         """Count a wrong key or token, in a count of its own: valid keys are still admitted."""
-        trouble = f"{client} has shown more wrong keys or tokens than {self._rate}"
+        trouble = f"{client} has sent more wrong keys or tokens than {self._rate}"
         self._limit(_wrong_ones(client), self._rate, trouble)
 
     def _limit(self, caller: str, rate: str | None, trouble: str = "") -> None:

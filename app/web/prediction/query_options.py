@@ -77,7 +77,9 @@ def read_query(text: str) -> QueryOptions:
         if name not in PARAMETERS:
             raise _unknown("query parameter", name, PARAMETERS)
         if len(values) > 1:
-            raise BadInputError(f"query parameter {name} stands {len(values)} times; give it once")
+            raise BadInputError(
+                f"query parameter {name} appears {len(values)} times; once is expected"
+            )
     one = {name: value for name, (value,) in arguments.items()}
     return QueryOptions(_read_prepare(one), _read_top_k(one), _read_fields(one))
 

@@ -44,15 +44,13 @@ def choose_form(accept: str, *, needs_json: bool) -> str:
     """
     forms = (JSON,) if needs_json else (JSON, NPY, RAW)
     if len(accept) > _LONGEST_ACCEPT:
-        raise NotAcceptableError(
-            f"Accept is longer than the {_LONGEST_ACCEPT} letters that are read"
-        )
+        raise NotAcceptableError(f"Accept is longer than {_LONGEST_ACCEPT} characters")
     wanted = parse_accept_header(_SHORT_Q.sub("q=0.", accept), MIMEAccept)
     plain = MIMEAccept([(media_type.partition(";")[0], q) for media_type, q in wanted])
     found = plain.best_match(forms)
     if found is None:
-        there = " or ".join(forms) + (", with top_k or fields," if needs_json else "")
-        raise NotAcceptableError(f"Accept is {accept[:80]!r}; there is {there} to be had")
+        there = ", ".join(forms) + (" (with top_k or fields)" if needs_json else "")
+        raise NotAcceptableError(f"Accept {accept[:80]!r} is not supported; supported: {there}")
     return found
 
 
@@ -91,7 +89,7 @@ def encode_fields(
         model: Its name.
         fields: Of `query.FIELDS`.
         top_k: How many of the likeliest classes are in `top`; 0 is all.
-        images: What the model saw, and the notes on it.
+        images: Model input, and the notes on it.
         shape: Rows, columns and channels of one image; a single channel is left out.
     """
     answer, classes = prediction.answer, prediction.classes

@@ -46,7 +46,7 @@ def schemas(facts: Facts) -> dict[str, Json]:
             "probabilities": list_of(NUMBER, description="Of every class, in order."),
             "top": list_of(record(likely), description="The likeliest classes, in order."),
             "notes": list_of(STRING, description="What was done to a picture, and looks doubtful."),
-            "pixels": {"type": "array", "description": "What the model saw, row by row."},
+            "pixels": {"type": "array", "description": "Model input, row by row."},
         },
         *FIELDS,
     )

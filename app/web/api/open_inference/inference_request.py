@@ -161,11 +161,11 @@ def _tensor(request: _Request, binary: memoryview) -> Tensor:
     data: Any = given.data
     size = parameters.binary_data_size
     if parameters.shared_memory_region is not None:
-        raise BadInputError(f"input {INPUT} is in shared memory, which is not read here")
+        raise BadInputError(f"input {INPUT} is in shared memory, which is not supported")
     if size is not None and data is not None:
         raise BadInputError(f"input {INPUT} has both data and binary_data_size; one is expected")
     if len(binary) != (size or 0):
-        said = f"binary_data_size says {size}" if size is not None else "no input claims any"
+        said = f"binary_data_size says {size}" if size is not None else "no input declares any"
         raise BadInputError(f"{len(binary)} bytes follow the JSON; {said}")
     if size is not None:
         data = binary
@@ -185,11 +185,11 @@ def _output_options(outputs: list[_Output] | None, *, binary: bool) -> OutputOpt
             name = output.name[:_QUOTE_LENGTH]
             raise BadInputError(f"unexpected inference output {name!r}; there is one, {OUTPUT}")
     if len(outputs) > 1:
-        raise BadInputError(f"output {OUTPUT} is asked for {len(outputs)} times; once is expected")
+        raise BadInputError(f"output {OUTPUT} is requested {len(outputs)} times; once is expected")
     parameters = outputs[0].parameters or _OutputParameters()
     if parameters.shared_memory_region is not None:
         raise BadInputError(
-            f"output {OUTPUT} is wanted in shared memory, which is not written here"
+            f"output {OUTPUT} is requested in shared memory, which is not supported"
         )
     if parameters.binary_data is not None:
         binary = parameters.binary_data

@@ -168,7 +168,7 @@ def _narrow(values: list[Any], dimensions: tuple[int, ...], start: int, most: in
 
 def _refuse_nesting(part: Any, size: int, dimensions: tuple[int, ...]) -> NoReturn:
     raise BadInputError(
-        f"input {INPUT} is nested otherwise than its shape {list(dimensions)} says: "
+        f"input {INPUT} is not nested as its shape {list(dimensions)} says: "
         f"{describe(part)} where a list of {size} is expected"
     )
 

@@ -35,7 +35,7 @@ PAGE_HEADERS = {
 """Of every page: nothing of it comes from elsewhere, nothing in it is inline or goes elsewhere."""
 
 _MOST_NAMED = 5
-_MODULES = [f"{name}.js" for name in ("answer", "asking", "drawing", "key", "models", "pad")]
+_MODULES = [f"{name}.js" for name in ("answer", "drawing", "key", "models", "pad", "predicting")]
 """What page.js imports; named in the page, they are fetched all at once."""
 
 

@@ -39,7 +39,7 @@ def test_a_key_is_printed_once_and_alone(run, path):
 
     assert (0, digest(out.strip()), "5/minute") == (code, kept.sha256, kept.limit)
     assert 3 == (kept.expires - kept.created).days
-    assert "The key of anna; it is shown this once and kept nowhere:\n" == err
+    assert "The key of anna; it is shown only once and is not stored:\n" == err
 
 
 def test_keys_are_listed(run, path):  # noqa: ARG001 - named by its variable

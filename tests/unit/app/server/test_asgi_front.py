@@ -314,7 +314,7 @@ def test_on_a_surplus_connection_nobody_else_gets_in(ask, method, target):
     client = ask(silent(target, 100, RAW, method=method), surplus=True)
 
     assert (429, False) == (client.status, client.asked.is_set())
-    assert "as many connections as there may be are being served" == client.error
+    assert "all connections of this worker are in use" == client.error
     assert b"1" == client.headers[b"retry-after"]
 
 

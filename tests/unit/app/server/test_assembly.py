@@ -72,7 +72,7 @@ def test_a_fault_of_writing_metrics_is_logged_and_survived(make, loop, monkeypat
     assert written.wait(SAFETY_S)
     loop.call(parts.stop)
 
-    assert ["writing metrics goes on after a fault"] == caplog.messages
+    assert ["writing metrics continues after an error"] == caplog.messages
 
 
 def test_without_the_fast_path_flask_answers_the_same(make, loop, monkeypatch):

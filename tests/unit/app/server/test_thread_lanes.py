@@ -246,7 +246,7 @@ def test_too_many_that_wait_are_refused(application, make_lane, request_for, mon
         return refused.value, [answer.status for answer in await asyncio.gather(*tasks)]
 
     refused, answered = asyncio.run(run())
-    assert "2 requests wait for a thread; send it again" == str(refused)
+    assert "2 requests wait for a thread; try again" == str(refused)
     assert (1, [200] * 3) == (refused.retry_after_s, answered)
 
 

@@ -1,4 +1,4 @@
-/** Shows what was answered: the label, the bars, what the model saw, its notes, the times. */
+/** Shows an answer: the label, the bars, the model's input, its notes, the times. */
 
 const MOST_BARS = 10;
 const NOTES = {
@@ -26,7 +26,7 @@ export class AnswerView {
   /**
    * Shows an answer.
    *
-   * @param {object} answer as the asker gives it
+   * @param {object} answer from the predictor
    * @param {string[]} labels of the classes, in order
    */
   show({ prediction, model, roundTripMs, timings }, labels) {
@@ -83,7 +83,7 @@ export class AnswerView {
     const canvas = this.#element("saw");
     canvas.width = pixels?.[0].length ?? 28;
     canvas.height = pixels?.length ?? 28;
-    canvas.setAttribute("aria-label", "What the model saw: nothing yet");
+    canvas.setAttribute("aria-label", "Model input: nothing yet");
     this.#text("size", "");
     if (!pixels) return;
     const flat = pixels.flat().map((pixel) => [pixel].flat());
@@ -92,7 +92,7 @@ export class AnswerView {
     canvas.getContext("2d").putImageData(image, 0, 0);
     canvas.classList.toggle("ink", flat[0].length === 1);
     const size = `${canvas.width} by ${canvas.height} pixels`;
-    canvas.setAttribute("aria-label", `What the model saw, ${size}`);
+    canvas.setAttribute("aria-label", `Model input, ${size}`);
     this.#text("size", `${canvas.width} × ${canvas.height}`);
   }
 
@@ -124,7 +124,7 @@ export class AnswerView {
   }
 }
 
-/** Says an answer in a few words. */
+/** Returns an answer in a few words. */
 export function inWords({ prediction: { label, probability, notes = [] } }) {
   const doubts = notes.filter((note) => note in DOUBTS).map((note) => ` ${DOUBTS[note]}`);
   return `${label}, ${percent(probability)}.${doubts.join("")}`;

@@ -1,5 +1,5 @@
 /**
- * What is drawn: strokes and pictures in a square of side 1, how they look, and as a file.
+ * The drawing: strokes and pictures in a square of side 1, their rendering, and their file.
  *
  * Nothing is ever taken away but by undo: clearing, or placing a picture, is a mark as well, which
  * hides those before it. So undo brings back whatever was there.
@@ -32,7 +32,7 @@ export class Drawing extends EventTarget {
     this.#add({ points: [point] });
   }
 
-  /** Goes on with the stroke that was begun last. */
+  /** Continues the last stroke. */
   extend(points) {
     this.#marks.at(-1)?.points?.push(...points);
     this.#changed();
@@ -60,7 +60,7 @@ export class Drawing extends EventTarget {
     }
   }
 
-  /** Gives a file of what is drawn; null where nothing is. */
+  /** Returns the drawing as a file; null if it is empty. */
   async file() {
     const shown = this.#shown();
     if (shown.length === 0) return null;
@@ -81,7 +81,7 @@ export class Drawing extends EventTarget {
     this.#changed();
   }
 
-  /** Gives the marks that are seen: a picture alone, or the strokes since the last other mark. */
+  /** Returns the visible marks: a picture alone, or the strokes since the last other mark. */
   #shown() {
     const hiding = this.#marks.findLastIndex((mark) => !mark.points);
     const strokes = this.#marks.slice(hiding + 1);

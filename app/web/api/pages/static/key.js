@@ -1,4 +1,4 @@
-/** The caller's API key: asked for where one is needed, and kept until the tab is closed. */
+/** The caller's API key: requested if the service requires one, and kept until the tab is closed. */
 
 const PLACE = "glyph-key";
 

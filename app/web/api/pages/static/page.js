@@ -1,7 +1,7 @@
-/** Puts the page together: what is drawn is asked about, and what is answered is shown. */
+/** Connects the parts of the page: the drawing is classified, and the answer is shown. */
 
 import { AnswerView, inWords } from "./answer.js";
-import { Asker } from "./asking.js";
+import { Predictor } from "./predicting.js";
 import { Drawing, readPicture, takePicture } from "./drawing.js";
 import { KeyForm } from "./key.js";
 import { ModelChoice } from "./models.js";
@@ -14,10 +14,10 @@ const at = (id) => document.getElementById(id);
 
 const drawing = new Drawing();
 const view = new AnswerView(document);
-const key = new KeyForm(at("key-form"), at("forget"), () => asker.ask());
+const key = new KeyForm(at("key-form"), at("forget"), () => predictor.ask());
 const models = new ModelChoice(at("model"), at("prompt"), () => key.value);
 const pad = new Pad(at("pad"), drawing, (down) => say(down ? "Pen down" : "Pen up", 0));
-const asker = new Asker({
+const predictor = new Predictor({
   file: () => drawing.file(),
   address: () => models.address,
   key: () => key.value,
@@ -28,7 +28,7 @@ const asker = new Asker({
 
 let speaking;
 let said = "";
-/** Goes up when what was asked before is of no interest any more. */
+/** Incremented when earlier requests are obsolete. */
 let turn = 0;
 
 function say(words, afterMs = REST_MS) {
@@ -52,9 +52,9 @@ async function showAnswer(answer) {
 function showTrouble({ sentence, waitS, keyNeeded }) {
   document.body.dataset.state = "troubled";
   if (keyNeeded) key.ask(sentence);
-  const again = waitS ? ` It is asked again in ${Math.round(waitS)} s.` : "";
+  const again = waitS ? ` Retrying in ${Math.round(waitS)} s.` : "";
   tell(keyNeeded ? "" : sentence + again);
-  say(keyNeeded ? "The service wants an API key." : sentence);
+  say(keyNeeded ? "The service requires an API key." : sentence);
 }
 
 function tell(words) {
@@ -64,7 +64,7 @@ function tell(words) {
 
 function rest() {
   turn += 1;
-  asker.cancel();
+  predictor.cancel();
   tell("");
   view.rest(models.expected);
 }
@@ -74,12 +74,12 @@ drawing.addEventListener("change", () => {
   at("clear").ariaDisabled = drawing.empty;
   document.body.classList.toggle("drawn", !drawing.empty);
   if (drawing.empty) rest();
-  else asker.ask();
+  else predictor.ask();
 });
 
 models.addEventListener("change", () => {
   rest();
-  if (!drawing.empty) asker.ask();
+  if (!drawing.empty) predictor.ask();
 });
 
 function undo() {
@@ -98,7 +98,7 @@ async function place(file) {
   try {
     drawing.place(await readPicture(file));
   } catch {
-    tell(`${file.name || "What was pasted"} is not a picture that this browser can read.`);
+    tell(`${file.name || "The pasted content"} is not a picture that this browser can read.`);
     say(at("trouble").textContent, 0);
   }
 }
@@ -136,7 +136,7 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"]) {
   });
 }
 
-// The command is to work from here, whatever address a proxy told the service.
+// The command must work from here, whatever address a proxy passes to the service.
 const command = at("command");
 if (command) {
   const here = new URL("../..", import.meta.url).href.slice(0, -1);

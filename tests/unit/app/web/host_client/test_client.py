@@ -755,7 +755,7 @@ def test_a_host_that_cannot_start_says_why(loop, path, channel, start_host):
     start_host().greet(READY)
     loop.until(lambda: channel.status.ready)
 
-    assert "the model host cannot start: no thread can be started; it is tried again" == reason
+    assert "the model host cannot start: no thread can be started; retrying" == reason
 
 
 def test_a_host_that_went_away_is_starting_again(loop, host, channel):
@@ -765,7 +765,7 @@ def test_a_host_that_went_away_is_starting_again(loop, host, channel):
     host.die()
     loop.until(lambda: not channel.status.ready)
 
-    reason = "the model host is being started again"
+    reason = "the model host is restarting"
     assert HostStatus.away("shapes", reason, starting=True) == channel.status
 
 
@@ -952,8 +952,8 @@ def test_a_host_that_talks_nonsense_again_and_again_is_asked_less_often(path, ca
 
     assert [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5] == pauses
     assert [
-        "the model host could not be understood: FrameError: a frame of 9 bytes; at most 8; "
-        f"the next try is in {pause_s:.2f} s"
+        "invalid data from the model host: FrameError: a frame of 9 bytes; at most 8; "
+        f"retrying in {pause_s:.2f} s"
         for pause_s in pauses
     ] == caplog.messages
     assert not any(record.exc_info for record in caplog.records)
@@ -1068,9 +1068,9 @@ def test_what_a_model_takes_is_known_before_it_is_asked(  # noqa: PLR0917 - fixt
 @pytest.mark.parametrize(
     ("model", "version", "sentence"),
     [
-        ("lines", 0, "there is no model 'lines' (there is: shapes, dots)"),
-        ("dots", 9, "dots version 9 does not serve, it is not loaded (there is: 5, 4)"),
-        ("dots", 3, "dots version 3 does not serve, it is refused: it is empty (there is: 5, 4)"),
+        ("lines", 0, "there is no model 'lines' (available: shapes, dots)"),
+        ("dots", 9, "dots version 9 does not serve, it is not loaded (available: 5, 4)"),
+        ("dots", 3, "dots version 3 does not serve, it is refused: it is empty (available: 5, 4)"),
     ],
     ids=["model", "version", "refused version"],
 )
@@ -1315,7 +1315,7 @@ def test_a_fault_in_the_channel_is_logged_and_survived(loop, start_host, ask, mo
     host.answer(host.receive())
 
     assert 2 == mark(request)
-    assert "the channel to the model host goes on after a fault" == caplog.messages[0]
+    assert "the channel to the model host continues after an error" == caplog.messages[0]
     assert ZeroDivisionError is caplog.records[0].exc_info[0]
 
 

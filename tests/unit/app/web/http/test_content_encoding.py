@@ -85,14 +85,14 @@ def test_what_is_cut_off_is_refused(coding):
         (
             gzip.compress(TEXT, mtime=0) + b"more",
             "gzip",
-            "something that is no gzip follows the end of",
+            "bytes that are not gzip follow the end of",
         ),
         (
             gzip.compress(TEXT, mtime=0) + b"\0" * 9,
             "gzip",
-            "something that is no gzip follows the end of",
+            "bytes that are not gzip follow the end of",
         ),
-        (zlib.compress(TEXT) * 2, "deflate", "something follows the end of the body's deflate"),
+        (zlib.compress(TEXT) * 2, "deflate", "extra bytes follow the end of the body's deflate"),
     ],
 )
 def test_what_is_malformed_is_refused(body, coding, sentence):

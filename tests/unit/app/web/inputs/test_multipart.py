@@ -116,7 +116,7 @@ def test_a_field_that_would_say_something_in_the_query_is_refused():
     with pytest.raises(BadInputError) as caught:
         decode_form(body, TYPE, 4, Files(), reserved=("prepare",))
 
-    expected = "the form's field 'prepare' is not listened to; give it in the query: ?prepare=..."
+    expected = "the form's field 'prepare' is not read; give it in the query: ?prepare=..."
     assert expected == str(caught.value)
 
 

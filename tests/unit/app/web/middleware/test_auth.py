@@ -226,7 +226,7 @@ def test_the_admin_token_gets_no_predictions(guarded, channel, refused):
     """It says what does."""
     answer = guarded.post("/predict", headers=bearer(ADMIN), **PIXELS)
 
-    assert (403, f"the admin token gets no predictions; {EXPECTED}") == error(answer)
+    assert (403, f"the admin token does not permit predictions; {EXPECTED}") == error(answer)
     assert [] == channel.asked
     assert 1 == refused("admin_token")
 
@@ -342,7 +342,7 @@ def test_wrong_keys_are_limited_by_address_and_right_ones_are_let_in(make_guarde
     answers = [ask(f"glyph_{guess}") for guess in range(3)]
 
     assert [401, 401, 429] == [answer.status_code for answer in answers]
-    sentence = "192.0.2.7 has shown more wrong keys or tokens than 2/minute; try again in 60 s"
+    sentence = "192.0.2.7 has sent more wrong keys or tokens than 2/minute; try again in 60 s"
     assert (sentence, "60") == (answers[2].json["error"], answers[2].headers["Retry-After"])
     assert 1 == refused("limit")
     assert [200, 401] == [ask(anna).status_code, ask("glyph_x", "192.0.2.8").status_code]

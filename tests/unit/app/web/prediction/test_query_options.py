@@ -68,7 +68,7 @@ def test_a_slip_is_guessed(name, value, meant):
 
 def test_a_parameter_stands_once():
     """Else nobody knows which is meant."""
-    expected = "query parameter top_k stands 2 times; give it once"
+    expected = "query parameter top_k appears 2 times; once is expected"
     assert expected == refusal(("top_k", "1"), ("top_k", "2"))
 
 

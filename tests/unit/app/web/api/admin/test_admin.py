@@ -342,7 +342,7 @@ def test_a_host_that_does_not_answer_may_have_made_the_change(order, channel):
     assert 504 == response.status_code
     assert {
         "error": "the model host has not answered in time; "
-        "the change may be made all the same: GET /models/shapes tells"
+        "the change may still be made; see GET /models/shapes"
     } == response.json
 
 

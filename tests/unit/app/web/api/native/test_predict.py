@@ -216,7 +216,7 @@ def test_a_body_that_breaks_off_is_refused(post, gone, caplog):
     response = post(environ_overrides={"wsgi.input": BrokenBody(gone)})
 
     assert 400 == response.status_code
-    assert {"error": "the body broke off, or its chunks are malformed"} == response.json
+    assert {"error": "the body was cut off, or its chunks are malformed"} == response.json
     assert "Traceback" not in caplog.text
 
 

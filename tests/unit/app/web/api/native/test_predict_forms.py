@@ -275,8 +275,8 @@ def test_an_answer_that_cannot_be_given_is_told_first(ask, channel):
     response = ask(accept="text/html")
 
     assert 406 == response.status_code
-    there = "application/json or application/x-npy or application/octet-stream"
-    assert {"error": f"Accept is 'text/html'; there is {there} to be had"} == response.json
+    there = "application/json, application/x-npy, application/octet-stream"
+    assert {"error": f"Accept 'text/html' is not supported; supported: {there}"} == response.json
     assert [] == channel.asked
 
 

@@ -242,7 +242,7 @@ def test_an_output_is_asked_for_once():
     with pytest.raises(BadInputError) as caught:
         read({"inputs": [IMAGE], "outputs": [output, output]})
 
-    expected = "output probabilities is asked for 2 times; once is expected"
+    expected = "output probabilities is requested 2 times; once is expected"
     assert expected == str(caught.value)
 
 
@@ -266,7 +266,7 @@ def test_an_output_is_asked_for_once():
             b"",
             "0 bytes follow the JSON; binary_data_size says 4",
         ),
-        ({}, b"\0" * 5, "5 bytes follow the JSON; no input claims any"),
+        ({}, b"\0" * 5, "5 bytes follow the JSON; no input declares any"),
     ],
 )
 def test_data_comes_in_one_way(input_, binary, sentence):
@@ -284,5 +284,5 @@ def test_shared_memory_is_refused():
 
     with pytest.raises(BadInputError, match="input images is in shared memory"):
         read(image(data=None, parameters=parameters))
-    with pytest.raises(BadInputError, match="output probabilities is wanted in shared memory"):
+    with pytest.raises(BadInputError, match="output probabilities is requested in shared memory"):
         read({"inputs": [IMAGE], "outputs": [output]})

@@ -1,22 +1,22 @@
 /**
- * Asks the service: one request at a time, not too often, and always about the newest drawing.
+ * Sends predict requests: one at a time, rate-limited, and always for the newest drawing.
  *
- * While a request is under way, or the service has asked for patience, wishes to ask are one wish.
+ * While a request is under way, or Retry-After has not passed, all new requests become one.
  */
 
 const PAUSE_MS = 50;
 const PATIENCE_MS = 10_000;
 const LONGEST_WAIT_S = 60;
 const QUERY = "fields=label,class,probability,probabilities,notes,pixels&prepare=always";
-/** Another try may help: too busy, not ready, or not in time. */
+/** Statuses worth a retry: too busy, not ready, or timed out. */
 const TRY_AGAIN = new Set([429, 502, 503, 504]);
 
 /** @typedef {{sentence: string, waitS?: number, keyNeeded?: boolean}} Trouble */
 
-export class Asker {
+export class Predictor {
   #options;
   #wanted = false;
-  #asking = false;
+  #busy = false;
   #notBefore = 0;
   #timer = null;
   #failures = 0;
@@ -24,10 +24,10 @@ export class Asker {
 
   /**
    * @param {object} options
-   * @param {() => Promise<Blob | null>} options.file what to ask about now
+   * @param {() => Promise<Blob | null>} options.file the drawing to classify
    * @param {() => string} options.address of the model's predict route
    * @param {() => string | null} options.key the caller's API key
-   * @param {(busy: boolean) => void} options.onBusy whether a newer answer is to be expected
+   * @param {(busy: boolean) => void} options.onBusy whether a newer answer is expected
    * @param {(answer: object) => Promise<void>} options.onAnswer
    * @param {(trouble: Trouble) => void} options.onTrouble
    */
@@ -35,14 +35,14 @@ export class Asker {
     this.#options = options;
   }
 
-  /** Asks as soon as may be. */
+  /** Requests a prediction as soon as possible. */
   ask() {
     this.#wanted = true;
     this.#options.onBusy(true);
     this.#next();
   }
 
-  /** Wants no answer any more; one that is under way is not shown. */
+  /** Cancels; an answer under way is not shown. */
   cancel() {
     this.#wanted = false;
     this.#abort?.abort();
@@ -51,7 +51,7 @@ export class Asker {
   }
 
   #next() {
-    if (!this.#wanted || this.#asking || this.#timer !== null) return;
+    if (!this.#wanted || this.#busy || this.#timer !== null) return;
     this.#timer = setTimeout(() => {
       this.#timer = null;
       if (this.#wanted) void this.#ask();
@@ -60,7 +60,7 @@ export class Asker {
 
   async #ask() {
     this.#wanted = false;
-    this.#asking = true;
+    this.#busy = true;
     const abort = new AbortController();
     this.#abort = abort;
     this.#notBefore = performance.now() + PAUSE_MS;
@@ -70,12 +70,12 @@ export class Asker {
       if (outcome) await this.#settle(outcome, abort.signal.aborted);
     } finally {
       if (!this.#wanted) this.#options.onBusy(false);
-      this.#asking = false;
+      this.#busy = false;
       this.#next();
     }
   }
 
-  /** Gives `{answer}` or `{trouble, retryS}`. */
+  /** Returns `{answer}` or `{trouble, retryS}`. */
   async #request(file, aborted) {
     const headers = { "Content-Type": file.type, Accept: "application/json" };
     const key = this.#options.key();
@@ -90,7 +90,7 @@ export class Asker {
       return refusal(said, response);
     } catch (error) {
       if (aborted.aborted) return null;
-      if (error.name === "TimeoutError") return { trouble: "No answer came in time.", retryS: 0 };
+      if (error.name === "TimeoutError") return { trouble: "The request timed out.", retryS: 0 };
       return { trouble: "The service cannot be reached.", retryS: 0 };
     }
   }
@@ -106,7 +106,7 @@ export class Asker {
     if (retryS !== undefined) {
       waitS = Math.min(LONGEST_WAIT_S, Math.max(retryS, 2 ** Math.min(4, this.#failures)));
       this.#failures += 1;
-      this.#notBefore = performance.now() + waitS * 1000; // holds for whatever is asked next, too
+      this.#notBefore = performance.now() + waitS * 1000; // holds for the next request, too
     }
     if (aborted) return;
     this.#wanted ||= retryS !== undefined;
@@ -116,7 +116,7 @@ export class Asker {
 
 function read({ predictions, model }, headers, roundTripMs) {
   const prediction = predictions?.[0];
-  if (!prediction || !model) return { trouble: "This page cannot read the service's answer." };
+  if (!prediction || !model) return { trouble: "The response of the service is invalid." };
   const spent = timings(headers.get("Server-Timing"));
   return { answer: { prediction, model, roundTripMs, timings: spent } };
 }
