@@ -15,18 +15,18 @@ import click
 
 from model_store import StoreError
 from model_store.cli.options import store_option
-from model_store.signing.signatures import seal as seal_with
+from model_store.signing.signatures import sign_with
 from model_store.version.drafts import unsigned
 from training import recipes
 from training.data.sources import load
 from training.errors import TrainingError
-from training.native_stderr import quiet_stderr
+from training.native_stderr import capture_native_stderr
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from model_store import Store
-    from model_store.version.drafts import Seal
+    from model_store.version.drafts import SignHook
     from training.data.dataset import ImageData
     from training.pipeline import Outcome
     from training.recipes import Recipe
@@ -130,30 +130,30 @@ def cli(
     if steps is not None and epochs is not None:
         raise click.UsageError("give --steps or --epochs, not both")
     chosen = recipes.read(recipe).lasting(steps=steps, epochs=epochs)
-    seal = _seal(sign_key)
+    sign_hook = _sign_hook(sign_key)
     data = load(source, data_dir)
     click.echo(f"{recipe}: {chosen.summary}")
     click.echo(f"{data.name}: {len(data.train):,} training and {len(data.test):,} test images")
-    outcome = _train(chosen, data, store, model, seed=seed, seal=seal)
+    outcome = _train(chosen, data, store, model, seed=seed, sign_hook=sign_hook)
     _summarize(outcome, model)
 
 
-def _seal(sign_key: Path | None) -> Seal:
+def _sign_hook(sign_key: Path | None) -> SignHook:
     """Read the key first: nobody fits for hours for a version that cannot be signed."""
     if sign_key is None:
         return unsigned
     from model_store.signing.keys import PrivateKey  # noqa: PLC0415 - slow, and seldom needed
 
-    return seal_with(PrivateKey.read(sign_key))
+    return sign_with(PrivateKey.read(sign_key))
 
 
 def _train(
-    recipe: Recipe, data: ImageData, store: Store, model: str, *, seed: int, seal: Seal
+    recipe: Recipe, data: ImageData, store: Store, model: str, *, seed: int, sign_hook: SignHook
 ) -> Outcome:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is imported
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says
     click.echo("loading TensorFlow ...", err=True)
-    with quiet_stderr():
+    with capture_native_stderr():
         from training.pipeline import run  # noqa: PLC0415
         from training.progress import Progress  # noqa: PLC0415
 
@@ -167,7 +167,7 @@ def _train(
             seed=seed,
             callbacks=[progress],
             before_commit=_ignore_signals,
-            seal=seal,
+            sign_hook=sign_hook,
         )
     finally:
         progress.close()

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from training.augment import warp
-from training.schedule import Plan
+from training.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +32,9 @@ def fit(
     Returns:
         The history: measure -> its value after every round.
     """
-    plan = Plan.of(recipe, len(train))
+    schedule = Schedule.of(recipe, len(train))
     network.compile(
-        optimizer=_optimizer(recipe, plan),
+        optimizer=_optimizer(recipe, schedule),
         # Softmax and logarithm in one: on raw pixels the two apart overflow.
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
@@ -42,11 +42,11 @@ def fit(
     held_out = (validation.images, validation.labels) if len(validation) else None
     history = network.fit(
         batches(recipe, train),
-        epochs=plan.rounds,
-        steps_per_epoch=plan.steps_per_round,
+        epochs=schedule.rounds,
+        steps_per_epoch=schedule.steps_per_round,
         validation_data=held_out,
         validation_batch_size=500,
-        callbacks=[_StopAfter(plan.steps), *callbacks],
+        callbacks=[_StopAfter(schedule.steps), *callbacks],
         shuffle=False,  # the batches are
         verbose=0,
     )
@@ -96,24 +96,26 @@ class _StopAfter(keras.callbacks.Callback):  # type: ignore[misc]  # keras has n
         self.model.stop_training = self._left == 0
 
 
-def _optimizer(recipe: Recipe, plan: Plan) -> keras.optimizers.Optimizer:
-    options: dict[str, Any] = {"learning_rate": _rate(recipe, plan)}
+def _optimizer(recipe: Recipe, schedule: Schedule) -> keras.optimizers.Optimizer:
+    options: dict[str, Any] = {"learning_rate": _rate(recipe, schedule)}
     if recipe.average_decay is not None:
         # In a short fit, a slow average would still hold the weights of the start.
-        decay = min(recipe.average_decay, max(0.0, 1 - 10 / plan.steps))
+        decay = min(recipe.average_decay, max(0.0, 1 - 10 / schedule.steps))
         options |= {"use_ema": True, "ema_momentum": decay}
     kinds = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
     return kinds[recipe.optimizer.name](**options)
 
 
-def _rate(recipe: Recipe, plan: Plan) -> float | keras.optimizers.schedules.LearningRateSchedule:
+def _rate(
+    recipe: Recipe, schedule: Schedule
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
     rate = recipe.optimizer.rate
     if recipe.optimizer.schedule == "constant":
         return rate
-    warmup = int(plan.steps * recipe.optimizer.warmup_share)
+    warmup = int(schedule.steps * recipe.optimizer.warmup_share)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else rate,
-        decay_steps=plan.steps - warmup,
+        decay_steps=schedule.steps - warmup,
         warmup_target=rate if warmup else None,
         warmup_steps=warmup,
     )

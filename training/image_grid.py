@@ -21,7 +21,9 @@ _GAP = 3
 _LINE = 7
 
 
-def tiled(tiles: NDArray[np.float32], names: Sequence[str], **colours: Any) -> tuple[Figure, Axes]:
+def draw_image_grid(
+    tiles: NDArray[np.float32], names: Sequence[str], **colours: Any
+) -> tuple[Figure, Axes]:
     """Lay small images out in rows, framed and perhaps named; one image draws faster than many."""
     factor = max(1, _SIDE // tiles.shape[1])
     tiles = tiles.repeat(factor, 1).repeat(factor, 2)

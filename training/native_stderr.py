@@ -14,7 +14,7 @@ _STDERR = 2
 
 
 @contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
+def capture_native_stderr() -> Iterator[None]:
     """Catch what is written to file descriptor 2, and print it only if the block fails.
 
     TensorFlow logs there while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says, and from C++, so

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from model_store import Store
-    from model_store.version.drafts import Seal
+    from model_store.version.drafts import SignHook
     from training.data.dataset import ImageData
     from training.evaluation import Evaluation
     from training.recipes import Recipe
@@ -59,9 +59,9 @@ def run(
     seed: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     before_commit: Callable[[], None] = lambda: None,
-    seal: Seal = unsigned,
+    sign_hook: SignHook = unsigned,
 ) -> Outcome:
-    """Fit, evaluate, export, compare, call `before_commit` and publish, sealed.
+    """Fit, evaluate, export, compare, call `before_commit`, sign and publish.
 
     Raises:
         DataError: If there are too few images for the recipe.
@@ -87,7 +87,7 @@ def run(
             duration_s=time.monotonic() - started,
         )
         before_commit()
-        version = draft.commit(description, seal)
+        version = draft.commit(description, sign_hook)
     path = store.fetch(model, version)  # of an object store, read back and checked
     return Outcome(version, path, description.metrics, description.duration_s)
 

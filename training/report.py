@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from training.image_grid import tiled
+from training.image_grid import draw_image_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ def _mistakes(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     arrow = " → " if max(map(len, short)) <= _NAME_LETTERS // 3 else "\n→ "
     names = [f"{short[labels[i]]}{arrow}{short[predicted[i]]}" for i in worst]
     tiles = evaluation.test.images[worst, ..., 0].astype(np.float32)
-    figure, axes = tiled(tiles, names, cmap="gray_r", vmin=0, vmax=255)
+    figure, axes = draw_image_grid(tiles, names, cmap="gray_r", vmin=0, vmax=255)
     axes.set_title(f"{len(wrong):,} mistakes in {len(labels):,}; the worst: true → predicted")
     return figure
 
@@ -114,7 +114,7 @@ def _filters(network: keras.Model, classes: Sequence[str]) -> Figure:
         names = classes
         tiles = kernel.T.reshape(-1, *network.input_shape[1:])[..., 0]
     reach = float(np.abs(tiles).max())
-    figure, axes = tiled(tiles, names, cmap="RdBu", vmin=-reach, vmax=reach)
+    figure, axes = draw_image_grid(tiles, names, cmap="RdBu", vmin=-reach, vmax=reach)
     axes.set_title("Weights of the first layer")
     figure.colorbar(axes.images[0], ax=axes, shrink=0.8, pad=0.01)
     return figure
@@ -130,7 +130,7 @@ def _feature_maps(network: keras.Model, image: NDArray[np.uint8]) -> Figure:
     maps = maps.repeat(factor, 1).repeat(factor, 2)[:, :rows, :columns]
     most = float(maps.max())
     seen = image[..., 0] * (most / 255)
-    figure, axes = tiled(np.stack([seen, *maps]), (), cmap="magma", vmin=0, vmax=most)
+    figure, axes = draw_image_grid(np.stack([seen, *maps]), (), cmap="magma", vmin=0, vmax=most)
     axes.set_title("A test image, and the first layer's answers to it")
     return figure
 

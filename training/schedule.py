@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Schedule:
     """A recipe's length on a data set: rounds are epochs, or the stretches between two reports."""
 
     rounds: int
@@ -20,7 +20,7 @@ class Plan:
     """All steps; the last round is cut short where they do not divide."""
 
     @classmethod
-    def of(cls, recipe: Recipe, images: int) -> Plan:
+    def of(cls, recipe: Recipe, images: int) -> Schedule:
         """Count the steps; a last, smaller batch of an epoch counts too."""
         if recipe.steps is None:
             rounds, per_round = recipe.epochs or 1, math.ceil(images / recipe.batch_size)

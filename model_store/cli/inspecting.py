@@ -21,7 +21,7 @@ from model_store.cli.printing import describe, print_json, print_table
 from model_store.cli.signing import public_key_option
 from model_store.control.version_policy import policy_of
 from model_store.operations.comparison import compare
-from model_store.operations.evaluation import Standing
+from model_store.operations.evaluation import Evaluation
 from model_store.signing.signatures import verify_signature
 
 if TYPE_CHECKING:
@@ -135,20 +135,20 @@ COMMANDS = (list_versions, show, verify, history, diff)
 def _rows(store: Store, model: str, policy: str) -> list[dict[str, Any]]:
     numbers = sorted(store.versions(model) + store.unfinished(model))
     try:
-        standing = Standing(store, model, policy)
+        evaluation = Evaluation(store, model, policy)
     except StoreError as exc:
         return [{"model": model, "version": n, "problem": str(exc)} for n in numbers]
-    return [_row(store, standing, model, number) for number in numbers]
+    return [_row(store, evaluation, model, number) for number in numbers]
 
 
-def _row(store: Store, standing: Standing, model: str, version: int) -> dict[str, Any]:
+def _row(store: Store, evaluation: Evaluation, model: str, version: int) -> dict[str, Any]:
     row: dict[str, Any] = {"model": model, "version": version}
     try:
         metadata = store.metadata(model, version)
     except StoreError as exc:
         return row | {"problem": str(exc)}
-    control = standing.control
-    entry = None if version in standing.good else control.quarantined.get(version)
+    control = evaluation.control
+    entry = None if version in evaluation.good else control.quarantined.get(version)
     return row | {
         "recipe": metadata.recipe,
         "dataset": metadata.dataset.name,
@@ -158,7 +158,7 @@ def _row(store: Store, standing: Standing, model: str, version: int) -> dict[str
         "labels": sorted(name for name, number in control.labels.items() if number == version),
         "canary": _percent(control.canary, control, version),
         "shadow": _percent(control.shadow, control, version),
-        "default": version == standing.default,
+        "default": version == evaluation.default,
         "pinned": version == control.pinned,
         "quarantined": entry.reason if entry else None,
         "problem": None,

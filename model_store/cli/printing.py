@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model_store.operations.evaluation import Standing
+from model_store.operations.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -41,7 +41,7 @@ def print_change(
         return
     click.echo(f"{model}: {describe(change)} (generation {change.generation})")
     control = change.control
-    version = Standing(store, model, policy, control).default
+    version = Evaluation(store, model, policy, control).default
     if control.unloaded:
         click.echo(f"No version of {model} is loaded until: glyph models load --model {model}")
         return

@@ -15,7 +15,7 @@ from model_store.cli.options import (
 )
 from model_store.cli.printing import print_json
 from model_store.control.version_policy import policy_of
-from model_store.operations.retention import clear, sort_out
+from model_store.operations.retention import clear, plan
 
 if TYPE_CHECKING:
     from model_store.stores.protocol import Store
@@ -50,7 +50,7 @@ def gc(
     What may serve is kept: the default version and all that the policy, a pin or a label wants. The
     history is kept, too.
     """
-    kept, doomed = sort_out(store, model, keep, policy_of(service_policy, model))
+    kept, doomed = plan(store, model, keep, policy_of(service_policy, model))
     drafts = 0
     if not dry_run:
         clear(store, model, doomed)

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 DIGITS = len(str(MAX_GENERATION))
 
 
-class GenerationLog(ABC):
+class History(ABC):
     """The control document of one model, and its mirror for other tools, labels.json.
 
     The mirror counts only where there is no generation.

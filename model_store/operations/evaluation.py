@@ -29,7 +29,7 @@ def digest_of(store: Store, model: str, version: int) -> str | None:
         return None
 
 
-class Standing:
+class Evaluation:
     """How the versions of a model stand at one moment."""
 
     def __init__(

@@ -36,9 +36,9 @@ def label(
         author: Who, and why.
     """
     if version is None:
-        edit = _unlabelling(model, name)
+        edit = _remove_label(model, name)
     else:
-        edit = _labelling(store, model, name, version, force=force)
+        edit = _point_label(store, model, name, version, force=force)
     return change(store, model, "label", edit, version=version, label=name, **author)
 
 
@@ -65,7 +65,7 @@ def canary(
         force: Take a version that did not pass a trial.
         author: Who, and why.
     """
-    point = _pointing(store, model, label, version, force=force)
+    point = _point_or_require_label(store, model, label, version, force=force)
 
     def edit(control: Control) -> Control:
         if percent == 0:
@@ -97,7 +97,7 @@ def shadow(
         force: Take a version that did not pass a trial.
         author: Who, and why.
     """
-    point = _pointing(store, model, label, version, force=force)
+    point = _point_or_require_label(store, model, label, version, force=force)
 
     def edit(control: Control) -> Control:
         if percent == 0:
@@ -108,12 +108,12 @@ def shadow(
     return change(store, model, "shadow", edit, version=version, label=label, **author)
 
 
-def _pointing(
+def _point_or_require_label(
     store: Store, model: str, label: str, version: int | None, *, force: bool
 ) -> Callable[[Control], Control]:
     """Give an edit that makes a label point at a version, or checks that it does at some."""
     if version is not None:
-        return _labelling(store, model, label, version, force=force)
+        return _point_label(store, model, label, version, force=force)
 
     def edit(control: Control) -> Control:
         if label not in control.labels:
@@ -123,7 +123,7 @@ def _pointing(
     return edit
 
 
-def _labelling(
+def _point_label(
     store: Store, model: str, label: str, version: int, *, force: bool
 ) -> Callable[[Control], Control]:
     digest = digest_of(store, model, version)
@@ -136,7 +136,7 @@ def _labelling(
     return edit
 
 
-def _unlabelling(model: str, label: str) -> Callable[[Control], Control]:
+def _remove_label(model: str, label: str) -> Callable[[Control], Control]:
     def edit(control: Control) -> Control:
         if label not in control.labels:
             have = ", ".join(sorted(control.labels)) or "none"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 from model_store.base.errors import StoreError
 from model_store.control.document import Control, Quarantine, whoami
 from model_store.control.version_policy import POLICY_FORMS, POLICY_PATTERN
-from model_store.operations.evaluation import Standing, digest_of
+from model_store.operations.evaluation import Evaluation, digest_of
 from model_store.operations.guards import Author, change, require_passed, require_released
 from model_store.operations.labels_and_traffic import canary, label, shadow
 
@@ -70,7 +70,7 @@ def promote(
         if not force:
             require_passed(control, model, version, digest)
         after = _promoted(control, version)
-        wanted = Standing(store, model, policy, after).wanted
+        wanted = Evaluation(store, model, policy, after).wanted
         if control.pinned is None and wanted[-1:] == [version]:
             return after
         return after.model_copy(update={"pinned": version})
@@ -201,10 +201,10 @@ def _promoted(control: Control, version: int) -> Control:
 
 
 def _version_before(store: Store, model: str, policy: str | None) -> int:
-    standing = Standing(store, model, policy)
-    present = standing.default
-    for version in reversed(standing.good):
-        passed = standing.control.passed.get(version)
+    evaluation = Evaluation(store, model, policy)
+    present = evaluation.default
+    for version in reversed(evaluation.good):
+        passed = evaluation.control.passed.get(version)
         if present and version < present and passed == digest_of(store, model, version):
             return version
     raise StoreError(

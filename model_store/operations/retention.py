@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model_store.control.document import whoami
-from model_store.operations.evaluation import Standing
+from model_store.operations.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from model_store.stores.protocol import Store
 
 
-def sort_out(
+def plan(
     store: Store, model: str, keep: int, policy: str | None = None
 ) -> tuple[dict[int, list[str]], list[int]]:
     """Tell the versions that must stay, each with the reasons, from those that may go.
@@ -26,7 +26,7 @@ def sort_out(
         policy: The service's, which counts where the model has none of its own.
     """
     versions = store.versions(model)
-    reasons = Standing(store, model, policy).needed()
+    reasons = Evaluation(store, model, policy).needed()
     for version in versions[-keep:]:
         reasons.setdefault(version, []).append(f"among the newest {keep}")
     kept = {version: reasons[version] for version in versions if version in reasons}

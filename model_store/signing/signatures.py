@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model_store.signing.keys import PrivateKey, PublicKey
-    from model_store.version.drafts import Seal
+    from model_store.version.drafts import SignHook
 
 
-def seal(key: PrivateKey) -> Seal:
+def sign_with(key: PrivateKey) -> SignHook:
     """Give what signs a draft when it is finished."""
-    return partial(_seal, key)
+    return partial(_write_signature, key)
 
 
 def sign(directory: Path, key: PrivateKey) -> bytes:
@@ -72,7 +72,7 @@ def verify_signature(directory: Path, keys: Collection[PublicKey]) -> PublicKey:
     return signer
 
 
-def _seal(key: PrivateKey, draft: Path) -> None:
+def _write_signature(key: PrivateKey, draft: Path) -> None:
     (draft / SIGNATURE).write_bytes(sign(draft, key))
 
 

@@ -40,7 +40,7 @@ _DOCUMENTS = {
     "find_trace": "for what it holds",
     "metadata": "for the metadata",
     "manifest": "for the manifest",
-    "stamp": "for the state of the files",
+    "fingerprint": "for the state of the files",
     "control": "for the control document",
     "history": "for the history",
     "change": "for a change",

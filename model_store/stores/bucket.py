@@ -32,7 +32,7 @@ from model_store.base.json_documents import (
 from model_store.base.names import MODEL_NAME_PATTERN, require_model_name
 from model_store.stores import transfer
 from model_store.stores.base import StoreBase
-from model_store.stores.bucket_history import ObjectGenerations
+from model_store.stores.bucket_history import BucketHistory
 from model_store.stores.cache import CACHE_BYTES, Cache
 from model_store.stores.objects import Objects
 from model_store.version.drafts import Draft, remove_abandoned
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from model_store.control.document import Audit, Change, Control
-    from model_store.version.drafts import Seal
+    from model_store.version.drafts import SignHook
     from model_store.version.metadata import Description
 
 ABANDONED_AFTER = timedelta(hours=24)
@@ -77,7 +77,7 @@ class ObjectStore(StoreBase):
         self._now = now
         self._whole: dict[str, set[int]] = {}
         """Versions whose manifest has been seen, which need not be looked for again."""
-        self._logs: dict[str, ObjectGenerations] = {}
+        self._logs: dict[str, BucketHistory] = {}
 
     @property
     def location(self) -> str:
@@ -122,7 +122,7 @@ class ObjectStore(StoreBase):
         with self._cache.draft() as draft:
             return transfer.download(self._objects, _key(model, version), manifest, draft)
 
-    def stamp(self, model: str, version: int) -> str:
+    def fingerprint(self, model: str, version: int) -> str:
         """Give a text that changes whenever a file of a version does; no file is read for it."""
         return repr(sorted(map(str, self._objects.find(_key(model, version)).items())))
 
@@ -150,11 +150,11 @@ class ObjectStore(StoreBase):
 
     def control(self, model: str) -> Control:
         """Give what is decided about a model; one nobody has touched has the defaults."""
-        return self._log(model).control()
+        return self._history(model).control()
 
     def history(self, model: str) -> list[Change]:
         """Give every change of the control document, oldest first."""
-        return self._log(model).all()
+        return self._history(model).all()
 
     def change(
         self, model: str, action: str, edit: Callable[[Control], Control], **audit: Unpack[Audit]
@@ -166,7 +166,7 @@ class ObjectStore(StoreBase):
             ContentionError: If others' changes came first over and over.
         """
         self._require(model)
-        return self._log(model).change(action, edit, **audit)
+        return self._history(model).change(action, edit, **audit)
 
     @contextlib.contextmanager
     def draft(self, model: str) -> Iterator[Draft]:
@@ -222,12 +222,12 @@ class ObjectStore(StoreBase):
             transfer.clear(self._objects, key)
         return len(abandoned) + remove_abandoned(self._cache.root)
 
-    def _commit(self, model: str, path: Path, description: Description, seal: Seal) -> int:
+    def _commit(self, model: str, path: Path, description: Description, sign_hook: SignHook) -> int:
         with explained("publish the version"):
             metadata = self._reserve(model, description)
             write_document(path / METADATA, metadata)
             write_document(path / MANIFEST, Manifest.of(path))
-            seal(path)
+            sign_hook(path)
             transfer.upload(self._objects, _key(model, metadata.version), path)
         return metadata.version
 
@@ -275,9 +275,9 @@ class ObjectStore(StoreBase):
         written = [self._objects.modified(f"{key}/{name}") for name in self._objects.find(key)]
         return max(written, default=self._now()) < self._now() - ABANDONED_AFTER
 
-    def _log(self, model: str) -> ObjectGenerations:
+    def _history(self, model: str) -> BucketHistory:
         require_model_name(model)
-        return self._logs.setdefault(model, ObjectGenerations(self._objects, model, self._now))
+        return self._logs.setdefault(model, BucketHistory(self._objects, model, self._now))
 
     def _require(self, model: str) -> None:
         require_model_name(model)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from model_store.base.errors import InvalidDocumentError
 from model_store.base.json_documents import dump, parse_document
 from model_store.control.document import CONTROL, Change
-from model_store.control.history import DIGITS, GenerationLog, require_generation
+from model_store.control.history import DIGITS, History, require_generation
 from model_store.control.labels import LABELS, Labels
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from model_store.stores.objects import Objects, Stored
 
 
-class ObjectGenerations(GenerationLog):
+class BucketHistory(History):
     """Reads and changes the control document of one model."""
 
     def __init__(self, objects: Objects, model: str, now: Callable[[], datetime]) -> None:

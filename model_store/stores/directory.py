@@ -20,7 +20,7 @@ from model_store.base.errors import (
 from model_store.base.json_documents import read_document, sync, sync_tree, write_document
 from model_store.base.names import MODEL_NAME_PATTERN, require_model_name
 from model_store.stores.base import StoreBase
-from model_store.stores.directory_history import Generations
+from model_store.stores.directory_history import DirectoryHistory
 from model_store.version import drafts
 from model_store.version.drafts import Draft
 from model_store.version.manifest import MANIFEST, SIGNATURE, Manifest
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model_store.control.document import Audit, Change, Control
-    from model_store.version.drafts import Seal
+    from model_store.version.drafts import SignHook
     from model_store.version.metadata import Description
 
 _LOCK = ".publish.lock"
@@ -95,7 +95,7 @@ class ModelStore(StoreBase):
         """
         return Manifest.read(self._existing(model, version))
 
-    def stamp(self, model: str, version: int) -> str:
+    def fingerprint(self, model: str, version: int) -> str:
         """Give a text that changes whenever a file of a version does; no file is read for it."""
         directory = self.path(model, version)
         try:
@@ -135,12 +135,12 @@ class ModelStore(StoreBase):
             InvalidDocumentError: If the newest generation, or labels.json where there is none, is
                 broken.
         """
-        return self._generations(model).control()
+        return self._history(model).control()
 
     @explained("read the history")
     def history(self, model: str) -> list[Change]:
         """Give every change of the control document, oldest first."""
-        return self._generations(model).all()
+        return self._history(model).all()
 
     @explained("change the control document")
     def change(
@@ -160,7 +160,7 @@ class ModelStore(StoreBase):
             ContentionError: If others' changes came first over and over.
         """
         self._directory(model)
-        return self._generations(model).change(action, edit, **audit)
+        return self._history(model).change(action, edit, **audit)
 
     @contextlib.contextmanager
     def draft(self, model: str) -> Iterator[Draft]:
@@ -233,7 +233,7 @@ class ModelStore(StoreBase):
             return drafts.remove_abandoned(self.path(model, 0).parent)
 
     @explained("publish the version")
-    def _commit(self, model: str, path: Path, description: Description, seal: Seal) -> int:
+    def _commit(self, model: str, path: Path, description: Description, sign_hook: SignHook) -> int:
         with self._locked(model):
             taken = self._numbers(model)
             while True:
@@ -241,7 +241,7 @@ class ModelStore(StoreBase):
                 metadata = Metadata.of(description, model, number, self._now())
                 write_document(path / METADATA, metadata)
                 write_document(path / MANIFEST, Manifest.of(path))
-                seal(path)
+                sign_hook(path)
                 sync_tree(path)
                 if self._take(model, path, number):
                     return number
@@ -280,8 +280,8 @@ class ModelStore(StoreBase):
             raise VersionNotFoundError(f"{directory}: has no {MANIFEST}, so it is no version")
         raise self._unknown(model, version)
 
-    def _generations(self, model: str) -> Generations:
-        return Generations(self.path(model, 0).parent, self._now)
+    def _history(self, model: str) -> DirectoryHistory:
+        return DirectoryHistory(self.path(model, 0).parent, self._now)
 
     def _directory(self, model: str) -> Path:
         directory = self.path(model, 0).parent

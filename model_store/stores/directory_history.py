@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from model_store.base.json_documents import read_document, sync, write_document, write_new
 from model_store.control.document import CONTROL, Change
-from model_store.control.history import DIGITS, GenerationLog, require_generation
+from model_store.control.history import DIGITS, History, require_generation
 from model_store.control.labels import LABELS, Labels
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Generations(GenerationLog):
+class DirectoryHistory(History):
     """Reads and changes the control document of one model; needs no lock."""
 
     def __init__(self, model: Path, now: Callable[[], datetime]) -> None:

@@ -49,7 +49,7 @@ class Stored:
 
     size: int
     """In bytes."""
-    stamp: str
+    fingerprint: str
     """Another text whenever the object has been replaced."""
 
 

@@ -50,7 +50,7 @@ class Store(Protocol):
     def verify(self, model: str, version: int) -> Manifest:
         """Recompute every digest of a version."""
 
-    def stamp(self, model: str, version: int) -> str:
+    def fingerprint(self, model: str, version: int) -> str:
         """Give a text that changes whenever a file of a version does; no file is read for it."""
 
     def fetch(self, model: str, version: int) -> Path:

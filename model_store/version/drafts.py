@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from model_store.version.metadata import Description
 
-    Seal = Callable[[Path], None]
+    SignHook = Callable[[Path], None]
 
 _PREFIX = ".draft-"
 
@@ -29,22 +29,22 @@ def unsigned(_draft: Path) -> None:
 class Draft:
     """A version being made: put files below `path`, then `commit`."""
 
-    def __init__(self, path: Path, publish: Callable[[Path, Description, Seal], int]) -> None:
+    def __init__(self, path: Path, publish: Callable[[Path, Description, SignHook], int]) -> None:
         self.path = path
         self._publish = publish
 
-    def commit(self, description: Description, seal: Seal = unsigned) -> int:
+    def commit(self, description: Description, sign_hook: SignHook = unsigned) -> int:
         """Write metadata and manifest, then make the whole the next version; gives its number.
 
         Args:
             description: What the publisher knows of the version.
-            seal: Is given the finished directory, whose number is known by then, and may put a
+            sign_hook: Is given the finished directory, whose number is known by then, and may put a
                 signature into it.
 
         Raises:
             PublishError: If it cannot be moved for another reason than a taken number.
         """
-        return self._publish(self.path, description, seal)
+        return self._publish(self.path, description, sign_hook)
 
 
 def create(directory: Path) -> Path:

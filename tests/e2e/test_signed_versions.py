@@ -20,9 +20,9 @@ def test_with_public_keys_only_signed_versions_serve(start, store, tmp_path):
     """Whatever is unsigned, signed by somebody else or changed afterwards is refused, with why."""
     key = keys.PrivateKey.make()
     (tmp_path / keys.PUBLIC_KEY).write_bytes(key.public.pem())
-    scene = Scene(store, tmp_path, signing.seal(key))
+    scene = Scene(store, tmp_path, signing.sign_with(key))
     for _ in range(GOOD):
-        publish(store, "mnist", "good-0", scene.seal)
+        publish(store, "mnist", "good-0", scene.sign_hook)
     service = start(public_keys=tmp_path / keys.PUBLIC_KEY)
 
     with Clients(service, 2) as clients:

@@ -105,7 +105,7 @@ class Records:
 class _FailedVersion:
     """A version that failed in this host's life."""
 
-    stamp: str
+    fingerprint: str
     """Of its files when it was tried."""
     seen: str
     """Of its files at the last look."""
@@ -136,7 +136,7 @@ class QuarantinedVersions:
         """How often a version has failed in a row for this machine's sake."""
         self._failed: dict[int, _FailedVersion] = {}
         self._digests: dict[int, tuple[str, str | None]] = {}
-        """Of quarantined versions: the stamp of the files that it was read of, and the digest."""
+        """Quarantined version -> the fingerprint of its files when it was read, and the digest."""
 
     def review(self, present: set[int], control: Control) -> dict[int, str]:
         """Give the versions that must not be loaded, with their reasons.
@@ -163,11 +163,11 @@ class QuarantinedVersions:
                 reasons[version] = who + entry.reason
         return reasons
 
-    def stamp(self, version: int) -> str:
+    def fingerprint(self, version: int) -> str:
         """Take down the state of a version's files, before it is tried."""
-        return self._store.stamp(self._model, version)
+        return self._store.fingerprint(self._model, version)
 
-    def add(self, version: int, stamp: str, unfit: UnfitError, control: Control) -> Control:
+    def add(self, version: int, fingerprint: str, unfit: UnfitError, control: Control) -> Control:
         """Remember that a version failed; return the control document after it.
 
         What this machine lacks is not written into the store; nor is any verdict on what has
@@ -181,7 +181,7 @@ class QuarantinedVersions:
             recorded, control = after is not None, after or control
         retry_at = self._next_retry(version) if unfit.transient else math.inf
         self._failed[version] = _FailedVersion(
-            stamp, stamp, str(unfit), recorded, retry_at=retry_at
+            fingerprint, fingerprint, str(unfit), recorded, retry_at=retry_at
         )
         return control
 
@@ -226,13 +226,16 @@ class QuarantinedVersions:
         """Say whether a version's files are others than those tried, and are not being copied."""
         if refusal.failed_while_serving:
             return False
-        before, refusal.seen = refusal.seen, self.stamp(version)
-        return before == refusal.seen != refusal.stamp
+        before, refusal.seen = refusal.seen, self.fingerprint(version)
+        return before == refusal.seen != refusal.fingerprint
 
     def digest(self, version: int) -> str | None:
         """Return the digest of a version's manifest; None where it cannot be read."""
-        stamp = self.stamp(version)
+        fingerprint = self.fingerprint(version)
         known = self._digests.get(version)
-        if known is None or known[0] != stamp:
-            known = self._digests[version] = stamp, digest_of(self._store, self._model, version)
+        if known is None or known[0] != fingerprint:
+            known = self._digests[version] = (
+                fingerprint,
+                digest_of(self._store, self._model, version),
+            )
         return known[1]

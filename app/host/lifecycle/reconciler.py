@@ -72,7 +72,7 @@ class _Attempt:
     """A version on its way into memory, and what held when it set out."""
 
     version: int
-    stamp: str
+    fingerprint: str
     """Of its files."""
     planned: Plan
     """One that is outdated by the time that it has passed serves all the same, until the newer."""
@@ -302,7 +302,9 @@ class ModelVersions:
     def _advance(self, version: int, planned: Plan) -> bool:
         """Take the next step towards serving a version; False if it has to be waited for."""
         if self._attempt is None:
-            attempt = _Attempt(version, self._quarantine.stamp(version), planned, self._clock())
+            attempt = _Attempt(
+                version, self._quarantine.fingerprint(version), planned, self._clock()
+            )
         else:
             attempt = self._attempt
         try:
@@ -455,7 +457,7 @@ class ModelVersions:
     def _refuse(self, attempt: _Attempt, unfit: UnfitError) -> None:
         version = attempt.version
         log.error("%s version %d is refused: %s", self.name, version, unfit)
-        self._control = self._quarantine.add(version, attempt.stamp, unfit, self._control)
+        self._control = self._quarantine.add(version, attempt.fingerprint, unfit, self._control)
         self._states.abandoned(version)
         self._observer.refused(self.name)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from model_store import ModelStore
 from model_store.signing.keys import PUBLIC_KEY, PrivateKey
-from model_store.signing.signatures import seal
+from model_store.signing.signatures import sign_with
 from model_store.version.drafts import unsigned
 from tests.benchmarks.scenarios import damage
 from tests.benchmarks.scenarios.damage import GOOD, REFUSED, Scene
@@ -68,9 +68,9 @@ def staged(key: PrivateKey | None = None) -> Iterator[tuple[Service, Scene]]:
     """Run a service on three good versions; with a key they are signed, and must be."""
     with tempfile.TemporaryDirectory() as place:
         store = ModelStore(Path(place) / "models")
-        scene = Scene(store, Path(place), seal(key) if key else unsigned)
+        scene = Scene(store, Path(place), sign_with(key) if key else unsigned)
         for _ in range(GOOD):
-            publish(store, "mnist", "good-0", scene.seal)
+            publish(store, "mnist", "good-0", scene.sign_hook)
         settings: dict[str, object] = {"runtime": "openvino"}  # no other is tried after it
         if key is not None:
             path = Path(place) / PUBLIC_KEY

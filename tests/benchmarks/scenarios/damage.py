@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from model_store.version.drafts import Seal
+    from model_store.version.drafts import SignHook
 
 GOOD = 3
 """Good versions that there are before; the newest must serve on."""
@@ -32,7 +32,7 @@ class Scene:
     store: ModelStore
     aside: Path
     """Another directory on the same disk."""
-    seal: Seal = unsigned
+    sign_hook: SignHook = unsigned
     """Signs as the publisher of the good ones does."""
     source: int = 1
     """The good version that bad ones are made from."""
@@ -52,7 +52,7 @@ class Scene:
         metadata = read_document(directory / METADATA, Metadata)
         write_document(directory / METADATA, metadata.model_copy(update={"version": self.next()}))
         write_document(directory / MANIFEST, Manifest.of(directory))
-        self.seal(directory)
+        self.sign_hook(directory)
         return directory
 
     def place(self, directory: Path, number: int | None = None) -> int:
@@ -81,7 +81,7 @@ def flipped_bit(scene: Scene) -> int:
 
 def of_variant(variant: str) -> Callable[[Scene], int]:
     """Publish a model that is not what it says."""
-    return lambda scene: publish(scene.store, "mnist", variant, scene.seal)
+    return lambda scene: publish(scene.store, "mnist", variant, scene.sign_hook)
 
 
 def replayed(scene: Scene) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from model_store.base.json_documents import write_document
 from model_store.signing.keys import PrivateKey
-from model_store.signing.signatures import seal
+from model_store.signing.signatures import sign_with
 from model_store.version.manifest import MANIFEST, SIGNATURE, Manifest
 from tests.benchmarks.scenarios.damage import replayed
 
@@ -24,7 +24,7 @@ def without_signature(scene: Scene) -> int:
 def signed_by_another(scene: Scene) -> int:
     """Sign with a key that nobody knows."""
     directory = scene.good()
-    seal(PrivateKey.make())(directory)
+    sign_with(PrivateKey.make())(directory)
     return scene.place(directory)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model_store import Store
-    from model_store.version.drafts import Seal
+    from model_store.version.drafts import SignHook
 
 MNIST = ("good-0", "good-1", "good-2")
 """They agree but on marked images, where each moves the probabilities on by so many classes."""
@@ -57,13 +57,17 @@ def made(maker: str) -> Path:
     return place
 
 
-def publish(store: Store, model: str, variant: str, seal: Seal = unsigned) -> int:
+def publish(store: Store, model: str, variant: str, sign_hook: SignHook = unsigned) -> int:
     """Publish a variant as the next version of a model; gives its number."""
-    return publish_directory(store, model, variants() / variant, lambda _made: None, seal)
+    return publish_directory(store, model, variants() / variant, lambda _made: None, sign_hook)
 
 
 def publish_directory(
-    store: Store, model: str, source: Path, change: Callable[[Path], None], seal: Seal = unsigned
+    store: Store,
+    model: str,
+    source: Path,
+    change: Callable[[Path], None],
+    sign_hook: SignHook = unsigned,
 ) -> int:
     """Publish a directory as the next version of a model, changed on the way; gives its number."""
     description = Description.model_validate_json((source / _DESCRIPTION).read_bytes())
@@ -71,7 +75,7 @@ def publish_directory(
         shutil.copytree(source, draft.path, dirs_exist_ok=True)
         change(draft.path)
         (draft.path / _DESCRIPTION).unlink()
-        return draft.commit(description, seal)
+        return draft.commit(description, sign_hook)
 
 
 def marked(variant: str, count: int) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from training.native_stderr import quiet_stderr
+from training.native_stderr import capture_native_stderr
 
 STDERR = 2
 
@@ -18,7 +18,7 @@ def fail_to_import() -> None:
 
 def test_native_output_is_caught(capfd):
     """What goes to the file descriptor does not reach the terminal; what comes after does."""
-    with quiet_stderr():
+    with capture_native_stderr():
         os.write(STDERR, b"greetings\n")
     os.write(STDERR, b"afterwards\n")
 
@@ -27,7 +27,7 @@ def test_native_output_is_caught(capfd):
 
 def test_native_output_is_shown_if_the_block_fails(capfd):
     """The reason for a failed import is often only there."""
-    with pytest.raises(ImportError), quiet_stderr():
+    with pytest.raises(ImportError), capture_native_stderr():
         fail_to_import()
 
     assert "the real reason\n" == capfd.readouterr().err

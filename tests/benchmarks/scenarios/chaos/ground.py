@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_store import ModelStore
-from model_store.operations.retention import clear, sort_out
+from model_store.operations.retention import clear, plan
 from tests.benchmarks.scenarios.chaos.asking import variant_of
 from tests.benchmarks.scenarios.chaos.clock import Clock
 from tests.benchmarks.scenarios.chaos.family import Family, family_of, strangers_of
@@ -60,7 +60,7 @@ class Ground:
     def publish(self, variant: str) -> int:
         """Publish a good version, and remove old ones; returns its number."""
         self.note_versions()
-        clear(self.store, MODEL, sort_out(self.store, MODEL, _KEPT)[1])
+        clear(self.store, MODEL, plan(self.store, MODEL, _KEPT)[1])
         version = publish(self.store, MODEL, variant)
         self.variants[version] = variant
         return version

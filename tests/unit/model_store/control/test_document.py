@@ -165,7 +165,7 @@ def test_an_older_writer_cannot_overwrite(store, publish):
     """A generation is made once."""
     publish()
     change = store.change(MODEL, "label", labelling("a"), by="ann")
-    log = store._generations(MODEL)
+    log = store._history(MODEL)
 
     assert not log.create(change.model_copy(update={"by": "bob"}))
     assert ["ann"] == [change.by for change in store.history(MODEL)]

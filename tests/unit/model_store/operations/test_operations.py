@@ -9,7 +9,7 @@ import pytest
 
 from model_store import StoreError, VersionNotFoundError
 from model_store.operations import operations
-from model_store.operations.evaluation import Standing
+from model_store.operations.evaluation import Evaluation
 
 MODEL = "mnist"
 
@@ -37,7 +37,7 @@ def rewrite(store, version: int) -> None:
 
 
 def default(store) -> int | None:
-    return Standing(store, MODEL).default
+    return Evaluation(store, MODEL).default
 
 
 def test_the_newest_good_version_is_promoted_without_a_pin(store, passed):
@@ -238,11 +238,11 @@ def test_a_quarantine_is_void_for_other_files(store, publish):
     """A version that was published anew under its number is another one."""
     publish()
     operations.quarantine(store, MODEL, 1)
-    assert [] == Standing(store, MODEL).good
+    assert [] == Evaluation(store, MODEL).good
 
     rewrite(store, 1)
 
-    assert [1] == Standing(store, MODEL).good
+    assert [1] == Evaluation(store, MODEL).good
 
 
 @pytest.mark.parametrize("manifest", [None, "{", '{"files": [], "digest": "' + "0" * 64 + '"}'])
@@ -266,7 +266,7 @@ def test_a_released_version_is_good_again(store, publish):
 
     operations.release(store, MODEL, 1)
 
-    assert [1] == Standing(store, MODEL).good
+    assert [1] == Evaluation(store, MODEL).good
 
 
 def test_releasing_what_is_free_is_refused(store, publish):
@@ -484,4 +484,4 @@ def test_what_is_needed_has_its_reasons(store, passed):
         2: ["the default version", "pinned"],
         4: ["wanted by the policy latest:2"],
         5: ["wanted by the policy latest:2"],
-    } == Standing(store, MODEL, "all").needed()
+    } == Evaluation(store, MODEL, "all").needed()

@@ -14,7 +14,7 @@ from model_store import SignatureError, StoreError
 from model_store.base.json_documents import MAX_DOCUMENT_BYTES
 from model_store.signing.bundle import signed_bytes
 from model_store.signing.keys import PrivateKey
-from model_store.signing.signatures import seal, sign, verify_signature
+from model_store.signing.signatures import sign, sign_with, verify_signature
 
 KEY = PrivateKey.make()
 OTHER = PrivateKey.make()
@@ -26,7 +26,7 @@ def version(store, publish):
     """Return the directory of a version that KEY signed when it was published."""
     with store.draft("mnist") as draft:
         publish.fill(draft.path)
-        number = draft.commit(publish.description, seal(KEY))
+        number = draft.commit(publish.description, sign_with(KEY))
     return store.path("mnist", number)
 
 

@@ -37,17 +37,17 @@ class Hanging(ModelStore):
         assert self.gate.wait(SAFETY_S)
         return super().versions(model)
 
-    def _generations(self, model):
-        generations = super()._generations(model)
-        newest = generations.newest
+    def _history(self, model):
+        history = super()._history(model)
+        newest = history.newest
 
         def hang():
             self.asked.append(threading.current_thread())
             assert self.gate.wait(SAFETY_S)
             return newest()
 
-        generations.newest = hang
-        return generations
+        history.newest = hang
+        return history
 
 
 class Place:

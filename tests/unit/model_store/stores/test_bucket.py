@@ -442,11 +442,11 @@ def test_a_signature_travels_with_its_version(store, publish, another):
 def test_a_changed_signature_changes_the_stamp(store, publish):
     """So does every other object; nothing is read for it."""
     publish()
-    before = store.stamp("mnist", 1), store.stamp("mnist", 1)
+    before = store.fingerprint("mnist", 1), store.fingerprint("mnist", 1)
 
     store.add_signature("mnist", 1, b"x")
 
-    assert before[0] == before[1] != store.stamp("mnist", 1)
+    assert before[0] == before[1] != store.fingerprint("mnist", 1)
 
 
 def test_changes_make_a_history(store, publish, another):

@@ -272,7 +272,7 @@ def test_a_file_system_without_locks_is_a_sentence(store, monkeypatch):
 def test_a_stamp_tells_whether_files_have_changed(store, publish, change):
     """Without a look into them; where none has changed it is the same."""
     path = store.path("mnist", publish()) / "saved_model.pb"
-    before = store.stamp("mnist", 1), store.stamp("mnist", 1)
+    before = store.fingerprint("mnist", 1), store.fingerprint("mnist", 1)
     match change:
         case "content":
             path.write_bytes(b"longer than it was" * 10)
@@ -283,7 +283,7 @@ def test_a_stamp_tells_whether_files_have_changed(store, publish, change):
         case "less":
             path.unlink()
 
-    assert before[0] == before[1] != store.stamp("mnist", 1)
+    assert before[0] == before[1] != store.fingerprint("mnist", 1)
 
 
 def test_a_version_that_may_not_be_looked_at_has_a_stamp(store, publish, monkeypatch):
@@ -295,13 +295,13 @@ def test_a_version_that_may_not_be_looked_at_has_a_stamp(store, publish, monkeyp
 
     monkeypatch.setattr("pathlib.Path.is_file", refuse)
 
-    assert "Permission denied" in store.stamp("mnist", 1)
+    assert "Permission denied" in store.fingerprint("mnist", 1)
 
 
-def test_a_draft_is_sealed_when_all_but_its_place_is_done(store, publish):
+def test_a_draft_is_signed_when_all_but_its_place_is_done(store, publish):
     """Whoever signs sees the manifest and the number, and the signature comes with the version."""
 
-    def seal(directory):
+    def sign_hook(directory):
         files = sorted(path.name for path in directory.glob("*.json"))
         number = json.loads((directory / "metadata.json").read_text())["version"]
         (directory / "model.sig").write_text(f"{files} {number}")
@@ -309,22 +309,22 @@ def test_a_draft_is_sealed_when_all_but_its_place_is_done(store, publish):
     publish()
     with store.draft("mnist") as draft:
         publish.fill(draft.path)
-        number = draft.commit(publish.description, seal)
+        number = draft.commit(publish.description, sign_hook)
 
     signature = (store.path("mnist", number) / "model.sig").read_text()
     assert "['manifest.json', 'metadata.json'] 2" == signature
 
 
-def test_a_draft_that_cannot_be_sealed_is_no_version(store, publish):
+def test_a_draft_that_cannot_be_signed_is_no_version(store, publish):
     """A version is there whole, with its signature, or not at all."""
 
-    def seal(_directory):
+    def sign_hook(_directory):
         raise StoreError("the key is gone")
 
     with store.draft("mnist") as draft:
         publish.fill(draft.path)
         with pytest.raises(StoreError, match="the key is gone"):
-            draft.commit(publish.description, seal)
+            draft.commit(publish.description, sign_hook)
 
     assert set() == entries(store)
 
@@ -335,9 +335,9 @@ def test_a_signature_can_be_added_and_replaced(store, publish):
     before = store.manifest("mnist", 1)
 
     for signature in (b"first", b"second"):
-        stamp = store.stamp("mnist", 1)
+        fingerprint = store.fingerprint("mnist", 1)
         store.add_signature("mnist", 1, signature)
-        assert stamp != store.stamp("mnist", 1)
+        assert fingerprint != store.fingerprint("mnist", 1)
 
     assert b"second" == (store.path("mnist", 1) / "model.sig").read_bytes()
     assert (before, {"1"}) == (store.verify("mnist", 1), entries(store))
