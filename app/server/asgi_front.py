@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from app.server.asgi_environ import environ_of
 from app.server.asgi_types import RECEIVED, Received
 from app.server.body_reception import BodyReception
-from app.server.thread_lanes import Answer, Lanes
+from app.server.thread_lanes import HttpResponse, Lanes
 from app.web.http.environ import DRAINING
 from app.web.http.error_handlers import error_response, unexpected
 from app.web.http.errors import BadInputError, OverloadedError, ServiceError
@@ -97,10 +97,10 @@ class AsgiFront:
         body = b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _answer(self, environ: Environ, receive: Receive, received: Received) -> Answer:
+    async def _answer(self, environ: Environ, receive: Receive, received: Received) -> HttpResponse:
         if received.surplus and not _is_spared(environ):
-            sentence = "all connections of this worker are in use"
-            raise OverloadedError(sentence, retry_after_s=1)
+            message = "all connections of this worker are in use"
+            raise OverloadedError(message, retry_after_s=1)
         matched = self._fast_path.match(environ) if self._fast_path is not None else None
         body = await self._body(environ, receive, received)
         if matched is not None and self._fast_path is not None and isinstance(body, io.BytesIO):
@@ -127,9 +127,9 @@ def _is_spared(environ: Environ) -> bool:
     return is_free(path) or is_change(method, path) or is_looking(method, path)
 
 
-def _final(response: BufferedResponse, environ: Environ) -> Answer:
+def _final(response: BufferedResponse, environ: Environ) -> HttpResponse:
     body, headers = response.final(environ)
-    return Answer(response.status_code, headers, body)
+    return HttpResponse(response.status_code, headers, body)
 
 
 @lru_cache(maxsize=256)

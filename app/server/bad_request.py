@@ -46,12 +46,12 @@ class BadRequests:
             client: Its address.
         """
         request_id = new_request_id()
-        sentence = self._sentence(status, found[:_LONGEST_EXCERPT])
+        message = self._message(status, found[:_LONGEST_EXCERPT])
         left_out = self._lines.take(status, self._clock())
         if left_out is not None:
             extra = {"request_id": request_id, "client": client}
-            log.info("no request, %d: %s%s", status, sentence, also(left_out), extra=extra)
-        document = {"error": sentence}
+            log.info("no request, %d: %s%s", status, message, also(left_out), extra=extra)
+        document = {"error": message}
         if status is HTTPStatus.INTERNAL_SERVER_ERROR:
             document["request_id"] = request_id
         body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
@@ -67,7 +67,7 @@ class BadRequests:
         )
         return "\r\n".join(head).encode() + body
 
-    def _sentence(self, status: HTTPStatus, found: str) -> str:
+    def _message(self, status: HTTPStatus, found: str) -> str:
         if status is HTTPStatus.REQUEST_URI_TOO_LONG:
             limit = self._config.limit_request_line
             return f"the request line is longer than {limit} bytes"

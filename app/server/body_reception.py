@@ -80,8 +80,8 @@ class BodyReception:
             async with asyncio.timeout(left_s):
                 return io.BytesIO(await self._pieces(environ, receive, received))
         except TimeoutError:
-            sentence = f"the body did not arrive within {timeout_s:g} s"
-            return FailedBody(SlowBodyError(sentence))
+            message = f"the body did not arrive within {timeout_s:g} s"
+            return FailedBody(SlowBodyError(message))
         except (BadInputError, OverloadedError) as exc:
             return FailedBody(exc)
 

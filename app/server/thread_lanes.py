@@ -34,7 +34,7 @@ Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """The response of an application."""
 
     status: int
@@ -68,7 +68,7 @@ class Lane:
         self._turns = asyncio.Semaphore(threads)
         self._waiting = 0
 
-    async def answer(self, environ: Environ) -> Answer:
+    async def answer(self, environ: Environ) -> HttpResponse:
         """Run the application for a request in a thread.
 
         When the waiting task is cancelled, the thread's call to the host is cancelled too.
@@ -95,8 +95,8 @@ class Lane:
 
     async def _wait_for_turn(self, environ: Environ) -> None:
         if self._waiting >= _MOST_WAITING:
-            sentence = f"{self._waiting} requests wait for a thread; try again"
-            raise OverloadedError(sentence, retry_after_s=1)
+            message = f"{self._waiting} requests wait for a thread; try again"
+            raise OverloadedError(message, retry_after_s=1)
         self._waiting += 1
         try:
             async with asyncio.timeout(self._left_s(environ)):
@@ -106,7 +106,7 @@ class Lane:
         finally:
             self._waiting -= 1
 
-    def _end_turn(self, ran: asyncio.Future[Answer]) -> None:
+    def _end_turn(self, ran: asyncio.Future[HttpResponse]) -> None:
         self._turns.release()
         ran.exception()  # else asyncio logs it where nobody waits any more
 
@@ -118,7 +118,7 @@ class Lane:
         started: float = environ[STARTED]
         return started + timeout_s - self._clock()
 
-    def _call(self, environ: Environ) -> Answer:
+    def _call(self, environ: Environ) -> HttpResponse:
         """Run the application in this thread (WSGI, PEP 3333)."""
         status, headers = "", Headers()
         written: list[bytes] = []
@@ -134,7 +134,7 @@ class Lane:
                 ended.callback(parts.close)
             for part in parts:  # it may start, and write more, as late as here
                 written.append(part)  # noqa: PERF402 - likewise
-        return Answer(int(status[:3]), headers, b"".join(written))
+        return HttpResponse(int(status[:3]), headers, b"".join(written))
 
 
 class Lanes:

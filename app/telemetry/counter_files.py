@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _FIRST_BYTES = 1 << 16
 _ENTRY_BYTES = 32
 """At most so many beside the key: its length, padding, value and time."""
-_TELL_EVERY_S = 60.0
+_LOG_EVERY_S = 60.0
 
 
 class ReservedCounts(MmapedDict):
@@ -55,7 +55,7 @@ class ReservedCounts(MmapedDict):
 class LastingCounts:
     """What prometheus_client takes for its file; it outlives a full or missing directory."""
 
-    _told = -_TELL_EVERY_S
+    _logged = -_LOG_EVERY_S
 
     def __init__(self, filename: str) -> None:
         self._filename = filename
@@ -66,7 +66,7 @@ class LastingCounts:
         try:
             return self._opened().read_value(key)  # type: ignore[no-untyped-call,no-any-return]
         except OSError as exc:
-            self._tell(exc)
+            self._log_problem(exc)
             return 0.0, 0.0
 
     def write_value(self, key: str, value: float, timestamp: float) -> None:
@@ -74,7 +74,7 @@ class LastingCounts:
         try:
             self._opened().write_value(key, value, timestamp)  # type: ignore[no-untyped-call]
         except OSError as exc:
-            self._tell(exc)
+            self._log_problem(exc)
 
     def close(self) -> None:
         """Close the file."""
@@ -91,10 +91,10 @@ class LastingCounts:
         return self._file
 
     @classmethod
-    def _tell(cls, problem: OSError) -> None:
+    def _log_problem(cls, problem: OSError) -> None:
         now = time.monotonic()
-        if now - cls._told >= _TELL_EVERY_S:
-            LastingCounts._told = now
+        if now - cls._logged >= _LOG_EVERY_S:
+            LastingCounts._logged = now
             log.error("counts are missing from /metrics while they cannot be written: %s", problem)
 
 

@@ -75,11 +75,11 @@ class Outlet(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write a text, or count it as left out."""
-        if not (self._tell() and self._put(text)):
+        if not (self._report_dropped() and self._put(text)):
             self.left_out += 1
         return len(text)
 
-    def _tell(self) -> bool:
+    def _report_dropped(self) -> bool:
         """Write the count of dropped lines; return whether none are left to report."""
         if self.left_out and self._put(self._notice(self.left_out)):
             self.left_out = 0

@@ -132,8 +132,8 @@ class Calls:
             unsent = connection.unsent
             if unsent and unsent + len(frame) > _UNSENT_LIMIT:
                 self._on_shed("unsent")
-                sentence = f"{unsent} bytes wait to be sent to the model host"
-                raise OverloadedError(sentence, retry_after_s=1)
+                message = f"{unsent} bytes wait to be sent to the model host"
+                raise OverloadedError(message, retry_after_s=1)
             if not rows or model in self.model_index.indices:
                 self._post(connection, call)  # else it goes out as soon as a version serves
         self.open[request_id] = call
@@ -179,7 +179,7 @@ class Calls:
                 continue
             index = self.model_index.indices.get(call.model)
             if index is None and not self.model_index.awaited(call.model):
-                self._end(request_id, self.model_index.refusal(call.model))
+                self._end(request_id, self.model_index.not_serving(call.model))
             elif index is not None and connection is not None:
                 call.frame = with_model(call.frame, index)  # it may be another host's by now
                 self._post(connection, call)
@@ -189,8 +189,8 @@ class Calls:
         for request_id, call in list(self.open.items()):
             call.posted = False
             if call.sends == _SENDS or not call.rows:
-                sentence = "the model host went away before it answered"
-                self._end(request_id, HostLostError(sentence, retry_after_s=1))
+                message = "the model host went away before it answered"
+                self._end(request_id, HostLostError(message, retry_after_s=1))
 
     def _post(self, connection: HostConnection, call: _Call) -> None:
         call.sends += 1

@@ -129,8 +129,8 @@ class HostChannel:
         """Wait until it is known whether a version of a model serves."""
         if self._held + size > _HELD_LIMIT:
             self._on_shed("held")
-            sentence = f"{self.status.reason}; requests of {self._held} bytes wait for it"
-            raise NotReadyError(sentence, retry_after_s=1)
+            message = f"{self.status.reason}; requests of {self._held} bytes wait for it"
+            raise NotReadyError(message, retry_after_s=1)
         self._held += size
         try:
             with contextlib.suppress(TimeoutError):
@@ -167,7 +167,7 @@ class HostChannel:
             ServiceError: If there is no answer; the class says why.
         """
         calls = self._calls
-        refused = calls.shedding.refusal(rows, deadline)
+        refused = calls.shedding.rejection(rows, deadline)
         if refused is not None:
             self._on_shed("full")
             raise OverloadedError(refused.sentence, retry_after_s=refused.retry_after_s)

@@ -79,7 +79,7 @@ class HostLink:
         """The host has said nothing for too long."""
         self.status = HostStatus.away("", "the model host is being started", starting=True)
         """The status of the host."""
-        self._told = self.status
+        self._reported = self.status
         """What the host said last, though it may have fallen silent since."""
 
     def start(self) -> None:
@@ -116,22 +116,22 @@ class HostLink:
             await self._connection.open(self._path)
         except OSError as exc:
             log.debug("no connection to the model host: %s", exc)
-            self._tell_trouble()
+            self._report_trouble()
             pause_s = _RECONNECT_S
         else:
             pause_s = self._pause_after(await self._connection.ended)
             self._lose()
         await asyncio.sleep(pause_s)
 
-    def _tell_trouble(self) -> None:
+    def _report_trouble(self) -> None:
         """Publish the reason why there is no host, if it is known; nobody waits for one then."""
         trouble = read_host_trouble(self._path.parent)
         if trouble is None:
             return
         reason = f"the model host cannot start: {trouble}; retrying"
         if self.status.reason != reason:
-            self._told = HostStatus.away(self.status.model, reason, starting=False)
-            self._settle(self._told)
+            self._reported = HostStatus.away(self.status.model, reason, starting=False)
+            self._settle(self._reported)
 
     async def _await_pulse(self) -> None:
         """Check for silence at every heartbeat.
@@ -148,7 +148,7 @@ class HostLink:
             self._quiet = 0
             return
         self._quiet += 1
-        if self._quiet < (_PULSES if self._told.ready else _STARTING_PULSES):
+        if self._quiet < (_PULSES if self._reported.ready else _STARTING_PULSES):
             return
         if not self.silent:
             log.warning("the model host is silent; %d requests wait for it", self._caller.waiting)
@@ -159,18 +159,18 @@ class HostLink:
             f"the model host has been silent for {silent_s:.1f} s; "
             f"it should have been replaced after {limit_s:g} s"
         )
-        self._settle(silent(self._told, reason))
+        self._settle(silent(self._reported, reason))
 
     def _receive(self, frame: Frame) -> None:
         self._quiet = 0
         if self.silent:
             log.info("the model host responds again")
             self.silent = False
-            self._settle(self._told)
+            self._settle(self._reported)
         if frame.kind == Kind.STATUS:
-            self._told = HostStatus.model_validate_json(frame.body)
+            self._reported = HostStatus.model_validate_json(frame.body)
             self._greeted = True
-            self._settle(self._told)
+            self._settle(self._reported)
         else:
             self._caller.receive(frame)
 
@@ -179,9 +179,9 @@ class HostLink:
         log.warning("the model host went away; %d requests wait for it", self._caller.waiting)
         self.silent = False
         reason = "the model host is restarting"
-        self._told = HostStatus.away(self.status.model, reason, starting=True)
+        self._reported = HostStatus.away(self.status.model, reason, starting=True)
         self._caller.lose()
-        self._settle(self._told)
+        self._settle(self._reported)
 
     def _pause_after(self, why: Exception) -> float:
         """Return the seconds to the next attempt: more each time for a host of another protocol."""

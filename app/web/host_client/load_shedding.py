@@ -41,7 +41,7 @@ class Shedding:
         self._refused, self._rows, self._left_s = refused, rows, left_s
         self._until = now + min(_LONGEST_S, _SHARE * refused.retry_after_s)
 
-    def refusal(self, rows: int, deadline: float) -> Refused | None:
+    def rejection(self, rows: int, deadline: float) -> Refused | None:
         """Return the last rejection, if the request is as large and has no more time left."""
         if self._refused is None:
             return None

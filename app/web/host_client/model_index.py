@@ -79,8 +79,8 @@ class ModelIndex:
             raise not_ready(model)
         found = model.version(version) if version else model.serving
         if found is not None and found.state == "loading":
-            sentence = f"{model.name} version {version} is being loaded"
-            raise NotReadyError(sentence, retry_after_s=1)
+            message = f"{model.name} version {version} is being loaded"
+            raise NotReadyError(message, retry_after_s=1)
         if found is None and not model.complete:
             raise not_yet(f"version {version} of {model.name}")
         if found is None or found.state != "serving" or found.loaded is None:
@@ -92,7 +92,7 @@ class ModelIndex:
         model = self._models.get(name)
         return self.status.starting if model is None else model.starting
 
-    def refusal(self, name: str | None) -> NotReadyError:
+    def not_serving(self, name: str | None) -> NotReadyError:
         """Return the error of a model that no longer serves."""
         return not_ready(self._models.get(name, self.status.default))
 
@@ -116,8 +116,8 @@ def not_ready(model: ModelStatus) -> NotReadyError:
 
 def not_yet(what: str) -> NotReadyError:
     """Return the error of a lookup before the host has loaded all versions."""
-    sentence = f"{what} is not known yet: versions are still being loaded"
-    return NotReadyError(sentence, retry_after_s=1)
+    message = f"{what} is not known yet: versions are still being loaded"
+    return NotReadyError(message, retry_after_s=1)
 
 
 def silent(status: HostStatus, reason: str) -> HostStatus:

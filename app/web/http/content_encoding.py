@@ -63,8 +63,8 @@ def _check_next(coding: str, members: int) -> None:
     if coding == "deflate":
         raise BadInputError(f"extra bytes follow the end of the body's {coding} stream")
     if members > _MOST_MEMBERS:
-        sentence = f"the body is of more than {_MOST_MEMBERS} gzip members"
-        raise BadInputError(f"{sentence}; at most so many are inflated")
+        message = f"the body is of more than {_MOST_MEMBERS} gzip members"
+        raise BadInputError(f"{message}; at most so many are inflated")
 
 
 def _malformed(coding: str, members: int, exc: zlib.error) -> BadInputError:

@@ -42,14 +42,14 @@ def unexpected(exc: Exception, environ: dict[str, Any]) -> BufferedResponse:
 
 
 def _http_error(exc: HTTPException) -> Response:
-    response = json_response({"error": _sentence(exc)}, exc.code or 500)
+    response = json_response({"error": _message(exc)}, exc.code or 500)
     for name, value in exc.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value
     return response
 
 
-def _sentence(exc: HTTPException) -> str:
+def _message(exc: HTTPException) -> str:
     if isinstance(exc, NotFound):
         return f"there is no {request.path}; GET / lists what is here"
     if isinstance(exc, MethodNotAllowed):

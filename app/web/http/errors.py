@@ -36,14 +36,14 @@ class ServiceError(Exception):
     status: ClassVar[int]
 
     def __init__(
-        self, sentence: str, *, retry_after_s: float | None = None, **details: object
+        self, message: str, *, retry_after_s: float | None = None, **details: object
     ) -> None:
-        super().__init__(sentence)
+        super().__init__(message)
         self.retry_after_s = retry_after_s
         self.details = details
 
     def body(self) -> bytes:
-        """Return the error document: the sentence, and the details beside it."""
+        """Return the error document: the message, and the details beside it."""
         return orjson.dumps({"error": str(self), **self.details}, option=orjson.OPT_APPEND_NEWLINE)
 
     def headers(self) -> list[tuple[str, str]]:

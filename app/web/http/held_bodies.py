@@ -37,8 +37,8 @@ class HeldBodies:
         with self._lock:
             own = environ.get(HELD_BYTES, 0)
             if self.bytes > own and self.bytes + size > _LIMIT:
-                sentence = f"bodies of {self.bytes} bytes are being processed; try again"
-                raise OverloadedError(sentence, retry_after_s=1)
+                message = f"bodies of {self.bytes} bytes are being processed; try again"
+                raise OverloadedError(message, retry_after_s=1)
             self.bytes += size
             environ[HELD_BYTES] = own + size
 

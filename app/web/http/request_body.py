@@ -114,8 +114,8 @@ def _read(read: Callable[[int], bytes], size: int) -> bytes:
 
 
 def _too_large(max_bytes: int, advice: str, once: str = "") -> TooLargeError:
-    sentence = f"the body is larger than {max_bytes} bytes{once}; {advice}"
-    return TooLargeError(sentence, limit=max_bytes)
+    message = f"the body is larger than {max_bytes} bytes{once}; {advice}"
+    return TooLargeError(message, limit=max_bytes)
 
 
 def _known(header: str) -> str:

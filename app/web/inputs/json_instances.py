@@ -134,14 +134,14 @@ def _parse(body: bytes) -> Any:
         return parse_json(body)
     except orjson.JSONDecodeError as exc:
         if "depth limit" in exc.msg:
-            sentence = "the JSON is nested too deep; an image has 3 levels"
+            message = "the JSON is nested too deep; an image has 3 levels"
         elif token := find_nonfinite(exc):
-            sentence = f"{token.group()} at character {token.start()}: {RANGE}"
+            message = f"{token.group()} at character {token.start()}: {RANGE}"
         elif "infinity" in exc.msg:
-            sentence = f"a number out of range at character {exc.pos}: {RANGE}"
+            message = f"a number out of range at character {exc.pos}: {RANGE}"
         else:
-            sentence = f"the body is {describe_fault(exc)}"
-        raise BadInputError(sentence) from None
+            message = f"the body is {describe_fault(exc)}"
+        raise BadInputError(message) from None
 
 
 def _pack(instance: Any, shape: Shape) -> bytes | None:

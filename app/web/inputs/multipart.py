@@ -94,11 +94,11 @@ def _last_is_untouched(files: list[_Named]) -> bool:
 
 def _check_counts(files: list[_Named], others: int, max_images: int) -> None:
     if others > _MOST_OTHERS:
-        sentence = f"the form has more than {_MOST_OTHERS} parts that are no files"
-        raise TooLargeError(f"{sentence}; at most so many are passed over", limit=_MOST_OTHERS)
+        message = f"the form has more than {_MOST_OTHERS} parts that are no files"
+        raise TooLargeError(f"{message}; at most so many are passed over", limit=_MOST_OTHERS)
     if len(files) - _last_is_untouched(files) > max_images:
-        sentence = f"the form has more than {max_images} files; at most so many are taken"
-        raise TooLargeError(sentence, limit=max_images)
+        message = f"the form has more than {max_images} files; at most so many are taken"
+        raise TooLargeError(message, limit=max_images)
 
 
 def _boundary(content_type: str) -> bytes:
@@ -119,8 +119,8 @@ def _events(body: bytes, boundary: bytes) -> Iterator[Event]:
         decoder.receive_data(None)
         yield from _ready(decoder)
     except RequestEntityTooLarge:
-        sentence = f"more than {_SLICE_BYTES} bytes of the form are outside of its files"
-        raise BadInputError(sentence) from None
+        message = f"more than {_SLICE_BYTES} bytes of the form are outside of its files"
+        raise BadInputError(message) from None
     except ValueError:
         raise BadInputError("the form is cut off, or its parts are malformed") from None
 

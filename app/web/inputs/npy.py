@@ -107,8 +107,8 @@ def read_array(body: bytes) -> NDArray[Any]:
     try:
         return flat.reshape(shape[::-1]).T if header.column_major else flat.reshape(shape)
     except ValueError:  # an empty array may be said to be of any length, in any number of axes
-        sentence = f"the array's shape is {shape}; no array has so many axes, or is so long"
-        raise BadInputError(sentence) from None
+        message = f"the array's shape is {shape}; no array has so many axes, or is so long"
+        raise BadInputError(message) from None
 
 
 def read_header(body: bytes) -> Header:
@@ -122,8 +122,8 @@ def read_header(body: bytes) -> Header:
         version = npy_format.read_magic(file)
     except ValueError:
         start, magic = body[: len(npy_format.MAGIC_PREFIX)], npy_format.MAGIC_PREFIX
-        sentence = f"the body is no .npy file: it starts with {start!r}; {magic!r} is expected"
-        raise BadInputError(sentence) from None
+        message = f"the body is no .npy file: it starts with {start!r}; {magic!r} is expected"
+        raise BadInputError(message) from None
     reader = _READERS.get(version)
     if reader is None:
         found = ".".join(map(str, version))
@@ -131,9 +131,9 @@ def read_header(body: bytes) -> Header:
     try:
         shape, column_major, dtype = reader(file, max_header_size=_MOST_HEADER_BYTES)
     except _UNREADABLE:  # whose words may name what is of no concern to a caller
-        sentence = f"descr, fortran_order and shape in at most {_MOST_HEADER_BYTES} bytes"
+        message = f"descr, fortran_order and shape in at most {_MOST_HEADER_BYTES} bytes"
         raise BadInputError(
-            f"the header of the .npy file cannot be read; {sentence} are expected"
+            f"the header of the .npy file cannot be read; {message} are expected"
         ) from None
     return Header(dtype, tuple(map(int, shape)), column_major, file.tell())
 

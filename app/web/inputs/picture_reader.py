@@ -125,8 +125,8 @@ class PictureReader:
             full = self._requests >= _MOST_WAITING or self._held + size > _HELD_LIMIT
             if self._requests and full:
                 self._on_shed("pictures")
-                sentence = f"pictures of {self._requests} requests wait to be decoded"
-                raise OverloadedError(sentence, retry_after_s=1)
+                message = f"pictures of {self._requests} requests wait to be decoded"
+                raise OverloadedError(message, retry_after_s=1)
             self._requests += 1
             self._held += size
         try:
@@ -193,10 +193,10 @@ def _named(name: Callable[[int], str] | None, read: Sequence[bytes]) -> Iterator
         raise
     except PictureError as exc:
         prefix = f"{name(len(read))}: " if name is not None else ""
-        raise _refusal(exc, f"{prefix}{exc}") from exc
+        raise _service_error(exc, f"{prefix}{exc}") from exc
 
 
-def _refusal(error: PictureError, message: str) -> ServiceError:
+def _service_error(error: PictureError, message: str) -> ServiceError:
     if isinstance(error, PictureTooLargeError):
         return TooLargeError(message, found=error.found, limit=error.limit)
     if isinstance(error, UnsupportedFormatError):

@@ -36,8 +36,8 @@ def check_count(images: int, max_images: int) -> None:
         TooLargeError: If there are too many.
     """
     if images > max_images:
-        sentence = f"{images} images in one request; at most {max_images} are taken"
-        raise TooLargeError(sentence, found=images, limit=max_images)
+        message = f"{images} images in one request; at most {max_images} are taken"
+        raise TooLargeError(message, found=images, limit=max_images)
 
 
 def layouts(shape: Shape) -> tuple[tuple[int, ...], ...]:

@@ -91,8 +91,8 @@ class Guard:
                 self._limit(client, self._rate)
             return  # the route itself asks for the admin token
         if by_admin:
-            sentence = f"the admin token does not permit predictions; {_EXPECTED}"
-            raise self._refused("admin_token", ForbiddenError(sentence))
+            message = f"the admin token does not permit predictions; {_EXPECTED}"
+            raise self._refused("admin_token", ForbiddenError(message))
         caller = self._caller(key or bearer, self._keys, client)
         environ[CALLER] = caller.name
         self._limit(f"the key {caller.name}", caller.limit or self._rate)

@@ -33,8 +33,8 @@ class Limiter:
         count, left_s = self._counts.add(f"{caller} {rate}", _SECONDS[unit])
         if count > int(most):
             trouble = trouble or f"{caller} has used up its {rate}"
-            sentence = f"{trouble}; try again in {left_s:.0f} s"
-            raise RateLimitedError(sentence, retry_after_s=left_s)
+            message = f"{trouble}; try again in {left_s:.0f} s"
+            raise RateLimitedError(message, retry_after_s=left_s)
 
     def is_used_up(self, caller: str, rate: str) -> bool:
         """Check whether one more request would be too many, without counting one."""

@@ -25,9 +25,9 @@ class Operation:
     name: str
     """Its operationId."""
     tag: str
-    answers: Mapping[int, Json]
+    responses: Mapping[int, Json]
     """Status -> a Response Object."""
-    refusals: tuple[int, ...] = ()
+    errors: tuple[int, ...] = ()
     """Statuses of the refusals that every front gives in one shape."""
     body: Json | None = None
     """A Request Body Object."""
@@ -60,8 +60,8 @@ class Operation:
             names: Parameter Objects of the path parameters.
         """
         in_path = [names[name] for name in re.findall(r"\{([a-z]+)\}", self.template)]
-        refused = {status: REFUSALS[status].reference for status in self.refusals}
-        responses = sorted({**self.answers, **refused}.items())
+        refused = {status: REFUSALS[status].reference for status in self.errors}
+        responses = sorted({**self.responses, **refused}.items())
         written: Json = {
             "operationId": self.name,
             "tags": [self.tag],
@@ -75,7 +75,7 @@ class Operation:
         return {key: value for key, value in written.items() if value}
 
 
-def answer(about: str, content: Mapping[str, Json], **more: Any) -> Json:
+def response(about: str, content: Mapping[str, Json], **more: Any) -> Json:
     """Write a Response Object.
 
     Args:

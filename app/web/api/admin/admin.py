@@ -76,8 +76,8 @@ def carry_out(channel: BlockingHost, name: str, command: AdminCommand) -> dict[s
     try:
         outcome = channel.admin(AdminRequest(name, by, command).as_dict(), deadline)
     except DeadlineError:
-        sentence = "the model host has not answered in time; the change may still be made"
-        raise DeadlineError(f"{sentence}; see GET /models/{name}") from None
+        message = "the model host has not answered in time; the change may still be made"
+        raise DeadlineError(f"{message}; see GET /models/{name}") from None
     if outcome.get("unavailable"):
         raise StoreAwayError(outcome["error"], retry_after_s=_STORE_RETRY_S)
     if not outcome["ok"]:

@@ -26,10 +26,10 @@ def read_command(body: bytes, kind: type[AnyCommand]) -> AnyCommand:
     except ValidationError as exc:
         first = first_error(exc)
         field = first.field
-        sentence = f"field {field}: {first.phrase}" if field else f"the body: {first.phrase}"
+        message = f"field {field}: {first.phrase}" if field else f"the body: {first.phrase}"
         if first.kind in ("missing", "extra_forbidden"):
-            sentence += f"; it takes {', '.join(sorted(kind.model_fields))}"
+            message += f"; it takes {', '.join(sorted(kind.model_fields))}"
         elif field:
-            sentence += f" (found {str(first.found)[:_MOST_QUOTED]!r})"
+            message += f" (found {str(first.found)[:_MOST_QUOTED]!r})"
         details = {"field": field} if field else {}
-        raise BadInputError(sentence, retry_after_s=None, **details) from None
+        raise BadInputError(message, retry_after_s=None, **details) from None

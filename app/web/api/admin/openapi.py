@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.web.openapi.common import TOKEN
-from app.web.openapi.operation import Operation, answer, component, json_of
+from app.web.openapi.operation import Operation, component, json_of, response
 from app.web.openapi.schemas import (
     NULL,
     NUMBER,
@@ -34,24 +34,24 @@ _CHANGE = "POST /models/<name>/<action>"
 
 def operations(_facts: Facts) -> list[Operation]:
     """Describe the routes below /models that do not predict."""
-    models = answer("Every model.", json_of(component("Models")))
-    model = answer("The model.", json_of(component("NamedModel")))
-    version = answer("The version.", json_of(component("NamedVersion")))
+    models = response("Every model.", json_of(component("Models")))
+    model = response("The model.", json_of(component("NamedModel")))
+    version = response("The version.", json_of(component("NamedVersion")))
     return [
-        Operation(route="GET /models", name="models", tag=TAG, answers={200: models}),
+        Operation(route="GET /models", name="models", tag=TAG, responses={200: models}),
         Operation(
             route="GET /models/<name>",
             name="model",
             tag=TAG,
-            answers={200: model},
-            refusals=(404, 503),
+            responses={200: model},
+            errors=(404, 503),
         ),
         Operation(
             route="GET /models/<name>/versions/<version>",
             name="version",
             tag=TAG,
-            answers={200: version},
-            refusals=(404, 503),
+            responses={200: version},
+            errors=(404, 503),
         ),
         *map(_change, COMMANDS.values()),
     ]
@@ -61,7 +61,7 @@ def _change(kind: type[AdminCommand]) -> Operation:
     action = kind.action
     body: Json = {"content": json_of(component(_name(action)), example=kind.example)}
     body["required"] = any(field.is_required() for field in kind.model_fields.values())
-    made = answer("The change's audit line.", json_of(component("Change")))
+    made = response("The change's audit line.", json_of(component("Change")))
     return Operation(
         route=_CHANGE,
         path=f"/models/{{name}}/{action}",
@@ -69,8 +69,8 @@ def _change(kind: type[AdminCommand]) -> Operation:
         tag=CHANGES,
         summary=kind.summary,
         body=body,
-        answers={200: made},
-        refusals=(400, 401, 403, 404, 408, 409, 413, 503, 504),
+        responses={200: made},
+        errors=(400, 401, 403, 404, 408, 409, 413, 503, 504),
         security=TOKEN,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from app.web.inputs.picture_reader import Prepare
 from app.web.openapi.common import REFUSED, REQUEST_ID, TIMEOUT, example_of, image_forms
 from app.web.openapi.error_responses import headers
-from app.web.openapi.operation import Operation, answer, component, json_of
+from app.web.openapi.operation import Operation, component, json_of, response
 from app.web.openapi.schemas import NUMBER, STRING, VERSION, either, list_of, nothing_else, record
 from app.web.prediction.query_options import FIELDS, USUAL_FIELDS
 from app.web.prediction.responses import NPY, RAW
@@ -76,7 +76,7 @@ def _image(shapes: tuple[Shape, ...]) -> Json:
 
 def _predict(route: str, facts: Facts) -> Operation:
     bounds = facts.bounds
-    given = answer(
+    given = response(
         "One prediction for each image, in order.",
         json_of(component("Predictions"))
         | {NPY: {"schema": _numbers("a float32 array (images, classes)")}}
@@ -91,8 +91,8 @@ def _predict(route: str, facts: Facts) -> Operation:
         f"within {bounds.timeout_ms} ms, unless the caller says otherwise.",
         parameters=(*_query(facts), TIMEOUT, REQUEST_ID),
         body={"required": True, "content": _content(facts)},
-        answers={200: given},
-        refusals=REFUSED,
+        responses={200: given},
+        errors=REFUSED,
     )
 
 
@@ -153,7 +153,7 @@ def _content(facts: Facts) -> Json:
 
 
 def _examples(facts: Facts) -> list[Operation]:
-    given = answer(
+    given = response(
         "A golden image of the default version.", json_of(component("Images"), **example_of(facts))
     )
     return [
@@ -161,8 +161,8 @@ def _examples(facts: Facts) -> list[Operation]:
             route=route,
             name=name,
             tag=TAG,
-            answers={200: given},
-            refusals=(404, 429, 503, 504),
+            responses={200: given},
+            errors=(404, 429, 503, 504),
         )
         for route, name in (
             ("GET /example", "example"),

@@ -142,13 +142,13 @@ def _parse(text: memoryview) -> _Request:
 def _explain(exc: ValidationError) -> str:
     first = first_error(exc)
     place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first.path).lstrip(".")
-    sentence = f"{place or 'the request'}: {first.phrase}"
+    message = f"{place or 'the request'}: {first.phrase}"
     found = first.found
     if isinstance(found, str):
         found = found[:_QUOTE_LENGTH]
     if isinstance(found, str | int | float | None):
-        sentence += f" (found {orjson.dumps(found).decode()})"
-    return sentence
+        message += f" (found {orjson.dumps(found).decode()})"
+    return message
 
 
 def _tensor(request: _Request, binary: memoryview) -> Tensor:

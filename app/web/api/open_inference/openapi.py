@@ -13,7 +13,7 @@ from app.web.inputs.picture_reader import Prepare
 from app.web.inputs.pixels import layouts
 from app.web.openapi.common import REFUSED, REQUEST_ID, TIMEOUT
 from app.web.openapi.error_responses import headers
-from app.web.openapi.operation import Operation, answer, component, json_of
+from app.web.openapi.operation import Operation, component, json_of, response
 from app.web.openapi.schemas import NULL, STRING, either, list_of, record
 
 if TYPE_CHECKING:
@@ -67,18 +67,18 @@ def _about_models() -> list[Operation]:
     ]
 
 
-def _get(path: str, name: str, about: str, schema: Json, *refusals: int) -> Operation:
+def _get(path: str, name: str, about: str, schema: Json, *errors: int) -> Operation:
     return Operation(
         route=f"GET /v2{path}",
         name=name,
         tag=TAG,
-        answers={200: answer(about, json_of(schema))},
-        refusals=refusals,
+        responses={200: response(about, json_of(schema))},
+        errors=errors,
     )
 
 
 def _infer(path: str, name: str, facts: Facts) -> Operation:
-    given = answer(
+    given = response(
         "As bytes where they are asked for.",
         json_of(component("InferenceResponse")) | {"application/octet-stream": _BYTES},
         headers=headers("Server-Timing"),
@@ -92,8 +92,8 @@ def _infer(path: str, name: str, facts: Facts) -> Operation:
         "other parameters are ignored.",
         parameters=(TIMEOUT, REQUEST_ID, _HEADER),
         body={"required": True, "content": body | {"application/octet-stream": _BYTES}},
-        answers={200: given},
-        refusals=REFUSED,
+        responses={200: given},
+        errors=REFUSED,
     )
 
 

@@ -73,8 +73,8 @@ def check_version(model: ModelStatus, version: VersionStatus) -> None:
     """
     if version.state != "serving":
         because = f": {version.reason}" if version.reason else ""
-        sentence = f"{model.name} version {version.version} is {version.state}{because}"
-        raise _not_ready(sentence, name=model.name)
+        message = f"{model.name} version {version.version} is {version.state}{because}"
+        raise _not_ready(message, name=model.name)
 
 
 def _why_not_ready(status: HostStatus) -> str | None:
@@ -89,5 +89,5 @@ def _reason(model: ModelStatus) -> str:
     return model.reason or f"no version of {model.name} serves"
 
 
-def _not_ready(sentence: str, **about: object) -> NotReadyError:
-    return NotReadyError(sentence, retry_after_s=1, ready=False, **about)
+def _not_ready(message: str, **about: object) -> NotReadyError:
+    return NotReadyError(message, retry_after_s=1, ready=False, **about)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.web.api.open_inference.openapi import TAG
 from app.web.api.open_inference.repository import PARAMETERS, STATES, Index
 from app.web.openapi.common import TOKEN
-from app.web.openapi.operation import Operation, answer, component, json_of
+from app.web.openapi.operation import Operation, component, json_of, response
 from app.web.openapi.schemas import NULL, STRING, either, list_of, of_model, record
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def operations(_facts: Facts) -> list[Operation]:
             name="repositoryIndex",
             tag=TAG,
             body={"content": json_of(component("RepositoryIndex"), example={"ready": True})},
-            answers={200: answer("One entry for each.", json_of(component("Repository")))},
-            refusals=(400, 408, 413),
+            responses={200: response("One entry for each.", json_of(component("Repository")))},
+            errors=(400, 408, 413),
         ),
         _order("load", "It serves."),
         _order("unload", "It is to be unloaded."),
@@ -38,8 +38,8 @@ def _order(action: str, done: str) -> Operation:
         name=f"repository{action.capitalize()}",
         tag=TAG,
         body={"content": json_of(component(_name(action)), example={})},
-        answers={200: {"description": done}},
-        refusals=(400, 401, 403, 404, 408, 409, 413, 429, 503, 504),
+        responses={200: {"description": done}},
+        errors=(400, 401, 403, 404, 408, 409, 413, 429, 503, 504),
         security=TOKEN,
     )
 

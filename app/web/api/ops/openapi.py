@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.web.openapi.error_responses import headers
-from app.web.openapi.operation import Operation, answer, component, json_of
+from app.web.openapi.operation import Operation, component, json_of, response
 from app.web.openapi.schemas import NULL, STRING, VERSION, either, list_of, record
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ TAG = "Service"
 def operations(_facts: Facts) -> list[Operation]:
     """Describe the routes for operators and for documentation."""
     text = {"schema": STRING}
-    unready = answer("It does not, and why.", json_of(component("Unready")))
+    unready = response("It does not, and why.", json_of(component("Unready")))
     return [
         Operation(
             route="GET /",
             name="front",
             tag=TAG,
-            answers={
-                200: answer(
+            responses={
+                200: response(
                     "By `Accept`: JSON for programs, or the page for people.",
                     json_of(component("Front")) | {"text/html": text},
                 )
@@ -36,14 +36,14 @@ def operations(_facts: Facts) -> list[Operation]:
             route="GET /healthz",
             name="healthy",
             tag=TAG,
-            answers={200: answer("It does.", json_of(record({"status": {"const": "alive"}})))},
+            responses={200: response("It does.", json_of(record({"status": {"const": "alive"}})))},
         ),
         Operation(
             route="GET /readyz",
             name="ready",
             tag=TAG,
-            answers={
-                200: answer("One does.", json_of(component("Ready"))),
+            responses={
+                200: response("One does.", json_of(component("Ready"))),
                 503: unready | {"headers": headers("Retry-After")},
             },
         ),
@@ -51,19 +51,19 @@ def operations(_facts: Facts) -> list[Operation]:
             route="GET /metrics",
             name="metrics",
             tag=TAG,
-            answers={200: answer("Of web workers and model host.", {"text/plain": text})},
+            responses={200: response("Of web workers and model host.", {"text/plain": text})},
         ),
         Operation(
             route="GET /openapi.json",
             name="description",
             tag=TAG,
-            answers={200: answer("OpenAPI 3.1.", json_of({"type": "object"}))},
+            responses={200: response("OpenAPI 3.1.", json_of({"type": "object"}))},
         ),
         Operation(
             route="GET /docs",
             name="docs",
             tag=TAG,
-            answers={200: answer("For people.", {"text/html": text})},
+            responses={200: response("For people.", {"text/html": text})},
         ),
     ]
 

@@ -8,7 +8,7 @@ from app.web.api.tensorflow_serving.responses import OUTPUT, STATES
 from app.web.api.tensorflow_serving.tensors import INPUT, SIGNATURE
 from app.web.openapi.common import REFUSED, REQUEST_ID, TIMEOUT, example_of, image_forms
 from app.web.openapi.error_responses import headers
-from app.web.openapi.operation import Operation, answer, component, json_of
+from app.web.openapi.operation import Operation, component, json_of, response
 from app.web.openapi.schemas import NUMBER, STRING, either, list_of, nothing_else, record
 
 if TYPE_CHECKING:
@@ -25,31 +25,31 @@ def operations(facts: Facts) -> list[Operation]:
     """Describe the routes below /v1; those of any other case are left out."""
     found = [_predict(which, facts) for which in _WHICH]
     for which, name in _WHICH.items():
-        states = answer("Whatever they are.", json_of(component("TfServingStatus")))
+        states = response("Whatever they are.", json_of(component("TfServingStatus")))
         found.append(
             Operation(
                 route=f"GET /v1/models/<name>{which}",
                 name=f"tfServingStatusOf{name}",
                 tag=TAG,
-                answers={200: states | {"headers": headers("Glyph-Model", "Glyph-Ready")}},
-                refusals=(400, 404, 503),
+                responses={200: states | {"headers": headers("Glyph-Model", "Glyph-Ready")}},
+                errors=(400, 404, 503),
             )
         )
-        signature = answer("The only one.", json_of(component("TfServingMetadata")))
+        signature = response("The only one.", json_of(component("TfServingMetadata")))
         found.append(
             Operation(
                 route=f"GET /v1/models/<name>{which}/metadata",
                 name=f"tfServingMetadataOf{name}",
                 tag=TAG,
-                answers={200: signature | {"headers": headers(*_NAMED)}},
-                refusals=(400, 404, 503),
+                responses={200: signature | {"headers": headers(*_NAMED)}},
+                errors=(400, 404, 503),
             )
         )
     return found
 
 
 def _predict(which: str, facts: Facts) -> Operation:
-    outputs = answer(
+    outputs = response(
         "`predictions` for `instances`, `outputs` for `inputs`.",
         json_of(component("TfServingOutputs")),
         headers=headers("Server-Timing", *_NAMED),
@@ -64,8 +64,8 @@ def _predict(which: str, facts: Facts) -> Operation:
             "required": True,
             "content": json_of(component("TfServingRequest"), **example_of(facts)),
         },
-        answers={200: outputs},
-        refusals=REFUSED,
+        responses={200: outputs},
+        errors=REFUSED,
     )
 
 

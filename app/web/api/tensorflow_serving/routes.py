@@ -9,7 +9,7 @@ from werkzeug.routing import BaseConverter
 
 from app.web.api.tensorflow_serving.inference import Inference
 from app.web.api.tensorflow_serving.paths import parse_request_path
-from app.web.api.tensorflow_serving.status import About
+from app.web.api.tensorflow_serving.status import ModelStatusView
 from app.web.http.environ import ROUTE
 from app.web.prediction.routes import TF_SERVING
 
@@ -64,21 +64,21 @@ def tf_serving_blueprint(
         max_body_bytes: Bound on its body.
     """
     blueprint = Blueprint("tf_serving", __name__)
-    about = About(predictor, timeout_ms)
+    status_view = ModelStatusView(predictor, timeout_ms)
     inference = Inference(predictor, timeout_ms, max_images, max_body_bytes)
-    answers = {
+    handlers = {
         "predict": inference.predict,
         "classify": inference.refuse,
         "regress": inference.refuse,
-        "status": about.status,
-        "metadata": about.metadata,
+        "status": status_view.status,
+        "metadata": status_view.metadata,
     }
 
     def answer(**_parts: str) -> Response:
         parsed = parse_request_path(request.environ)
         if parsed.action == "predict":  # in metrics too, however the path was written
             request.environ[ROUTE] = _predicting(parsed)
-        return answers[parsed.action](parsed)
+        return handlers[parsed.action](parsed)
 
     @blueprint.record
     def prepare(state: BlueprintSetupState) -> None:

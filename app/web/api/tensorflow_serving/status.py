@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from app.web.prediction.predictor import Predictor
 
 
-class About:
+class ModelStatusView:
     """Handles the status and metadata of models and their versions.
 
     Headers add facts that the answers of this API omit: the version that answers, and readiness.
@@ -50,10 +50,10 @@ class About:
         if model is None or not versions:
             found = "any versions" if number is None else f"version {number}"
             raise ServableNotFoundError(f"Could not find {found} of model {parsed.model}")
-        answers = number if number is not None else model.default
-        ready = model.ready and any(v.version == answers and v.state == "serving" for v in versions)
+        version = number if number is not None else model.default
+        ready = model.ready and any(v.version == version and v.state == "serving" for v in versions)
         headers = {"Glyph-Ready": str(ready).lower()}
-        return _tell(describe_states(versions), parsed.model, answers, headers)
+        return _response(describe_states(versions), parsed.model, version, headers)
 
     def metadata(self, parsed: ParsedPath) -> Response:
         """Return the signature of a version.
@@ -72,7 +72,7 @@ class About:
         number = parsed.version or model.default or 0
         if parsed.label is not None:
             number = model.labels[parsed.label]
-        return _tell(describe_signature(parsed.model, number, loaded), parsed.model, number)
+        return _response(describe_signature(parsed.model, number, loaded), parsed.model, number)
 
     def _find(self, parsed: ParsedPath) -> ModelStatus | None:
         """Find a model of which versions are known.
@@ -103,7 +103,7 @@ def _labelled(model: ModelStatus, parsed: ParsedPath) -> int:
     raise parsed.unknown()
 
 
-def _tell(
+def _response(
     document: dict[str, Any], model: str, version: int | None, headers: dict[str, str] | None = None
 ) -> Response:
     body = json.dumps(document, indent=1) + "\n"

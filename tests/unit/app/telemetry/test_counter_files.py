@@ -25,7 +25,7 @@ def room(monkeypatch):
         allocate(*args)
 
     monkeypatch.setattr(os, "posix_fallocate", reserve)
-    monkeypatch.setattr(LastingCounts, "_told", -1e9)
+    monkeypatch.setattr(LastingCounts, "_logged", -1e9)
     return left
 
 

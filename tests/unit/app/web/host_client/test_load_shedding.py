@@ -17,7 +17,7 @@ def shedding(clock) -> Shedding:
 
 def test_nothing_is_refused_that_the_host_did_not_refuse(shedding, clock):
     """Not even a request whose deadline has passed: others know better."""
-    assert shedding.refusal(1000, clock.now - 1) is None
+    assert shedding.rejection(1000, clock.now - 1) is None
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_what_is_no_easier_to_take_is_refused(shedding, clock, rows, left_s, exp
     """As many images and as little time, in the host's words; anything else is asked."""
     shedding.note(8, 2.0, FULL)
 
-    assert expected == shedding.refusal(rows, clock.now + left_s)
+    assert expected == shedding.rejection(rows, clock.now + left_s)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_refusal_holds_for_a_moment(shedding, clock, wait_s, holds_s):
     told = []
     for after_s in (holds_s - 0.001, 0.002):
         clock.tick(after_s)
-        told.append(shedding.refusal(1, clock.now) is not None)
+        told.append(shedding.rejection(1, clock.now) is not None)
 
     assert [True, False] == told
 
@@ -51,7 +51,7 @@ def test_without_a_measured_wait_the_host_is_asked(shedding, clock):
     """It has computed nothing yet, and may be quick."""
     shedding.note(1, 2.0, Refused(Refusal.OVERLOADED, 0.0, "full"))
 
-    assert shedding.refusal(1, clock.now) is None
+    assert shedding.rejection(1, clock.now) is None
 
 
 def test_refusals_of_what_was_sent_together_do_not_add_up(shedding, clock):
@@ -60,7 +60,7 @@ def test_refusals_of_what_was_sent_together_do_not_add_up(shedding, clock):
         shedding.note(2, 2.0, FULL)
         clock.tick(0.015)
 
-    assert shedding.refusal(2, clock.now) is None
+    assert shedding.rejection(2, clock.now) is None
 
 
 def test_the_refusal_of_an_easier_request_holds_for_more(shedding, clock):
@@ -68,4 +68,4 @@ def test_the_refusal_of_an_easier_request_holds_for_more(shedding, clock):
     shedding.note(64, 2.0, FULL)
     shedding.note(1, 2.0, FULL)
 
-    assert FULL == shedding.refusal(1, clock.now + 2)
+    assert FULL == shedding.rejection(1, clock.now + 2)
