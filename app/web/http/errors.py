@@ -47,7 +47,7 @@ class ServiceError(Exception):
         return orjson.dumps({"error": str(self), **self.details}, option=orjson.OPT_APPEND_NEWLINE)
 
     def headers(self) -> list[tuple[str, str]]:
-        """Give the answer's headers; Retry-After, in whole seconds, where another try may help."""
+        """Return the response's headers; Retry-After, in whole seconds, if a retry may help."""
         headers = [("Content-Type", "application/json")]
         if self.retry_after_s is not None:
             headers.append(("Retry-After", str(max(1, math.ceil(self.retry_after_s)))))
