@@ -34,7 +34,7 @@ _DROPS = ("overloaded", "expired", "abandoned", "failed", "not_ready", "misfit")
 
 
 class HostMetrics:
-    """Counts what the host does; keeps the engine's and the loader's observer protocols."""
+    """Counts the events of the host; implements the observer protocols of its parts."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class HostMetrics:
         self.failures[model, version] += 1
 
     def loaded(self, model: str, version: int, seconds: float, costs: BatchCostModel) -> None:  # noqa: ARG002
-        """Note that a version can be asked for, and what its batches cost."""
+        """Record that a version serves, and its batch costs."""
         self.loads.labels(model, "served").inc()
         self.load_seconds.observe(seconds)
         self.batch_limit.labels(model).set(costs.limit)
@@ -180,7 +180,7 @@ class HostMetrics:
         self.loads.labels(model, "refused").inc()
 
     def defaulted(self, model: str, version: int | None, *, swap: bool) -> None:
-        """Note which version is the default one, if any is."""
+        """Record the default version, if there is one."""
         if version is None:
             for gauge in (self.version, self.batch_limit, self.batch_seconds):
                 gauge.remove_by_labels({"model": model})
@@ -193,23 +193,23 @@ class HostMetrics:
         self.rollbacks.labels(model).inc()
 
     def counted(self, model: str, *, loaded: int, refused: int) -> None:
-        """Note how many versions of a model there are of each kind."""
+        """Record how many versions of a model are loaded and refused."""
         self.versions.labels(model).set(loaded)
         self.refusals.labels(model).set(refused)
-        # So that the first one is a rise from zero.
+        # So that the first event is a rise from zero.
         self.rollbacks.labels(model)
         self.swaps.labels(model)
         for outcome in _OUTCOMES:
             self.loads.labels(model, outcome)
 
     def store(self, *, up: bool) -> None:
-        """Note whether the store can be read."""
+        """Record whether the store can be read."""
         self.store_up.set(up)
 
     def poll_age_s(self) -> float:
-        """Return how long ago the last look at the store ended, or this object was made."""
+        """Return how long ago the last store poll ended, or this object was created."""
         return self._clock() - self._last_poll
 
     def polled(self) -> None:
-        """Note that a look at the store has ended."""
+        """Record that a store poll has ended."""
         self._last_poll = self._clock()

@@ -1,4 +1,4 @@
-"""The model host as gunicorn's dirty arbiter sees it: started after the fork, closed at the end.
+"""The model host as an application of gunicorn's dirty arbiter.
 
 Data does not pass through the arbiter. The heavy imports are made in `begin`, since the arbiter
 reads this module before it forks.
@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 
 _CHECK_S = 1.0
 _HEARTBEAT_S = 1.0
-"""gunicorn's own heart beats twice in the time after which it kills: how long that takes would
-depend on chance."""
+"""gunicorn's own interval is half the timeout after which it kills: when that happens would depend
+on chance."""
 
 
 class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
-    """One process that owns the versions, the queue and the runtime."""
+    """The process that owns the versions, the queue and the runtime."""
 
     workers = 1
 
@@ -45,10 +45,12 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
         """Start serving on the Unix socket; versions load in the background.
 
         Args:
-            notify: Tells the arbiter that this process lives.
+            notify: Sends the arbiter a heartbeat.
             arbiter: Its process, which may have died since it started this one.
         """
-        threading.Thread(target=_send_heartbeats, name="heart", args=(notify,), daemon=True).start()
+        threading.Thread(
+            target=_send_heartbeats, name="heartbeat", args=(notify,), daemon=True
+        ).start()
         # The host keeps its own registry: its counts are not for the web workers' shared files.
         os.environ.pop(METRICS_DIR, None)
         from app.host.service import HostService  # noqa: PLC0415
@@ -72,7 +74,7 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
         raise NotImplementedError(f"the model host answers on its socket, not to {action!r}")
 
     def close(self) -> None:
-        """Serve on until the web workers have gone, then stop."""
+        """Keep serving until the web workers have gone, then stop."""
         self._closing.set()
         if self._service is not None:
             self._service.close()

@@ -1,9 +1,9 @@
-"""Puts the model host together.
+"""Assembles the model host.
 
-Two threads: one reads requests, computes batches and sends answers in turn, so that nothing is
-handed from thread to thread on the way; the other looks at the store and tries new versions.
-Where several batches may be computed at the same time, each further stream of them is one more
-thread, which wakes when a full batch is left over.
+Two threads: one reads requests, computes batches and sends answers in turn, so that no request
+passes between threads; the other polls the store and tries new versions. Where several batches may
+be computed at the same time, each further stream is one more thread, which wakes when a full batch
+is left over.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ log = logging.getLogger(__name__)
 
 _LAST_BATCH_S = 2.0
 _HANDOVER_S = 4.0
-"""How long a host serves on while the next one loads its versions."""
+"""How long a host keeps serving while the next one loads its versions."""
 _COMPUTING = 0.3
-"""A batch that is stuck computes if it takes so much of a core; beside busy processes that is all
-that it may get."""
+"""A stuck batch counts as computing if it uses so much of a core; beside busy processes it may get
+no more."""
 
 
 class HostService:
-    """Everything of the model host but the process it runs in."""
+    """All parts of the model host, without the process that it runs in."""
 
     def __init__(self, settings: Settings, run_dir: Path) -> None:
         self._settings = settings
@@ -80,7 +80,7 @@ class HostService:
         self._metrics = HostMetrics(registry, waiting=lambda: queue.waiting)
         self._metrics.restarts.inc(_count_start(run_dir / HOST_STARTS))
         self.journal = HostJournal(run_dir)
-        """What the host before has left."""
+        """Written by the previous host, and by this one for the next."""
         open_ = partial(open_store, settings.store, settings.cache_dir, settings.cache_mib * 2**20)
         store = bounded(open_)
         self._server = HostServer(run_dir / HOST_SOCKET, self, settings.largest_frame_bytes)
@@ -100,7 +100,7 @@ class HostService:
         self._engine.on_answered = self._shadowing.answered
         self._engine.on_computing = lambda version: self.journal.computing(version.digest)
         self._models: list[str] = []
-        """In the order of the status, which web workers give their places in."""
+        """In the order of the status: web workers address a model by its index."""
         self._watcher = self._make_watcher(store, streams)
         self._engine.on_retired = self._watcher.retired
         self._announce(self._watcher.status())
@@ -127,16 +127,16 @@ class HostService:
         )
 
     def start(self) -> None:
-        """Listen, and begin to load."""
+        """Listen, and start to load versions."""
         self._server.listen()
         for thread in self._threads + self._streams:
             thread.start()
         threading.Thread(target=self._poll_watchdog.run, name="looks", daemon=True).start()
 
     def close(self) -> None:
-        """Serve on until the web workers have gone, or the graceful time is over; then stop.
+        """Keep serving until the web workers have gone, or the graceful time is over; then stop.
 
-        Where the next host is there already, it gets the time to load its versions.
+        If the next host is there already, it gets time to load its versions.
         """
         deadline = time.monotonic() + self._settings.graceful_timeout_s
         handed_over = False
@@ -153,7 +153,7 @@ class HostService:
         self.journal.close()
 
     def heartbeats(self) -> int:
-        """Give a number that grows while the server's loop turns and no batch hangs."""
+        """Return a number that grows while the server's loop turns and no batch hangs."""
         seen, self._oldest = self._oldest, self._engine.oldest()
         if self._oldest is None or self._oldest is not seen:
             self._heartbeats = self._server.heartbeats
@@ -166,9 +166,9 @@ class HostService:
         return waited_for_core_s(thread) if thread is not None else 0.0
 
     def give_up(self) -> None:
-        """End at once; a version that computes without an end is noted for the next host.
+        """End at once; record a version that computes without an end for the next host.
 
-        One that is stuck and computes nothing may be waiting for something of this machine's.
+        One that is stuck and computes nothing may be waiting for a resource of this machine.
         """
         batch = self._engine.oldest()
         loaded = batch and self._engine.computes(batch)
@@ -184,13 +184,13 @@ class HostService:
         self.stop()
 
     def stop(self) -> None:
-        """End at once, after the batch in progress; web workers ask the next host again."""
+        """End at once, after the batch in progress; web workers retry with the next host."""
         self._end_streams()
         self._server.close()
         self._threads[0].join(timeout=_LAST_BATCH_S)
 
     def predict(self, request: Predict, reply_to: Origin) -> Refused | None:
-        """Admit a request, or say why not."""
+        """Admit a request, or return why not."""
         if not self._knows(request.model):
             return Refused(Refusal.NOT_FOUND, 0.0, f"there is no model number {request.model}")
         return self._engine.submit(
@@ -204,16 +204,16 @@ class HostService:
         )
 
     def cancel(self, reply_to: Origin) -> None:
-        """Drop what is left of a request that nobody waits for any more."""
+        """End a request that no caller waits for any more."""
         self._engine.cancel([reply_to])
 
     def gone(self, connection: Connection) -> None:
-        """Drop what is left of all that a web worker asked that has gone."""
+        """End the requests of a web worker that has disconnected."""
         asked = (o for o in self._engine.pending_replies() if isinstance(o, tuple))
         self._engine.cancel([o for o in asked if o[0] is connection])
 
     def work(self) -> float | None:
-        """Compute a batch, if it is time for one; gives when to come again."""
+        """Compute a batch, if one is due; return the seconds until the next call, or None."""
         return self._engine.step()
 
     def metrics(self) -> bytes:
@@ -221,7 +221,7 @@ class HostService:
         return self._metrics.exposition()
 
     def statistics(self) -> bytes:
-        """Tell what callers asked of each version, as JSON."""
+        """Return the counts and durations of each version, as JSON."""
         return self._statistics.render()
 
     def example(self, model: int, version: int) -> bytes | None:
@@ -296,14 +296,14 @@ class HostService:
         )
 
     def _end_streams(self) -> None:
-        """Let the batches in progress be answered, before the connections are closed."""
+        """Finish the batches in progress, before the connections are closed."""
         self._engine.stop()
         deadline = time.monotonic() + _LAST_BATCH_S
         for thread in self._streams:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
     def administer(self, request: bytes, reply_to: Origin) -> None:
-        """Have the watcher do what an operator asks for."""
+        """Pass an operator's command to the watcher."""
 
         def reply(outcome: dict[str, Any]) -> None:
             self._server.reply(reply_to, json.dumps(outcome).encode())
@@ -318,10 +318,10 @@ class HostService:
         for model in status.models:
             version, percent = (s.version, s.percent) if (s := model.shadow) else (None, 0)
             self._shadowing.configure(model.name, version, percent, model.default)
-        told = status.model_dump_json().encode()
-        if len(told) > 2 * STATUS_BYTES:
-            told = status.brief().model_dump_json().encode()
-        self._server.announce(told)
+        message = status.model_dump_json().encode()
+        if len(message) > 2 * STATUS_BYTES:
+            message = status.brief().model_dump_json().encode()
+        self._server.announce(message)
 
 
 def _seed_and_watch(store: Store, settings: Settings, watcher: StoreWatcher) -> None:
@@ -340,7 +340,7 @@ def _seed(store: Store, model: str) -> None:
 
 
 def _count_start(path: Path) -> int:
-    """Add a byte to the file of starts; gives how many starts came before this one."""
+    """Add a byte to the file of starts; return the number of earlier starts."""
     with path.open("ab") as stream:
         stream.write(b".")
     return path.stat().st_size - 1

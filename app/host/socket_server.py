@@ -1,7 +1,7 @@
 """The host's end of the Unix socket: one thread reads all web workers, and works in between.
 
-Answers are written by whoever has them, without blocking; what a slow reader leaves is kept, up to
-a bound, and written when there is room.
+Any thread writes answers, without blocking; what a slow reader does not take is kept, up to a
+bound, and written when there is room.
 """
 
 from __future__ import annotations
@@ -40,35 +40,35 @@ log = logging.getLogger(__name__)
 
 _READ_BYTES = 256 * 1024
 _HEARTBEAT_S = 0.25
-"""How often the host says that it is there, unless a batch takes longer."""
+"""Interval of heartbeats, unless a batch takes longer."""
 _UNSENT_LIMIT = 64 * 2**20
-"""Bytes kept for a reader that does not read; beyond it refusals take the place of answers."""
+"""Bytes kept for a slow reader; beyond it refusals are sent instead of answers."""
 _GIVEN_UP = 4 * _UNSENT_LIMIT
 """Beyond it the connection is closed."""
 _BEHIND = Refused(Refusal.OVERLOADED, 1.0, "earlier answers still wait to be read by this worker")
 
 
 _SPINS = 400
-"""How often an idle loop looks for more before it sleeps: some 0.7 ms, after which a request pays
-0.1 ms for the host to wake up."""
+"""How often an idle loop polls before it sleeps: some 0.7 ms, after which a request pays 0.1 ms for
+the host to wake up."""
 _SPIN_S = 0.001
-"""How long these looks may take at most. Beside a busy process one yield costs that process's time
-slice, some milliseconds: then somebody else needs the core, and the loop sleeps."""
+"""How long this polling may take at most. Beside a busy process one yield costs that process's time
+slice, some milliseconds: then another process needs the core, and the loop sleeps."""
 
 
 class Handler(Protocol):
-    """Who answers the frames."""
+    """Handles the frames of web workers."""
 
     def predict(self, request: Predict, reply_to: Origin) -> Refused | None: ...
 
     def cancel(self, reply_to: Origin) -> None: ...
 
     def gone(self, connection: Connection) -> None:
-        """Drop what a web worker asked that has gone."""
+        """Drop the requests of a web worker that has disconnected."""
         ...
 
     def administer(self, request: bytes, reply_to: Origin) -> None:
-        """Do what an operator asks for (JSON), at leisure, and `reply` with what came of it."""
+        """Queue an operator's command (JSON), and `reply` with its result later."""
         ...
 
     def metrics(self) -> bytes: ...
@@ -78,7 +78,7 @@ class Handler(Protocol):
     def example(self, model: int, version: int) -> bytes | None: ...
 
     def work(self) -> float | None:
-        """Do a piece of what waits, or have it done; gives the seconds until more, or None."""
+        """Run one step of the waiting work; return the seconds until the next one, or None."""
         ...
 
 
@@ -94,13 +94,13 @@ class Connection:
 
     @property
     def behind(self) -> bool:
-        """Whether the reader leaves more than is to be kept for it."""
+        """Whether more bytes are unsent than may be kept for a reader."""
         return len(self.unsent) > _UNSENT_LIMIT
 
     def send(self, data: bytes) -> bool:
-        """Write what the socket takes now and keep the rest; True if something was kept.
+        """Write what the socket takes now and keep the rest; return True if something was kept.
 
-        A reader that is too far behind is given up: the reading side then sees the end.
+        The connection of a reader that is too far behind is shut down.
 
         Raises:
             OSError: If the connection is gone.
@@ -111,29 +111,29 @@ class Connection:
                     data = data[self.sock.send(data) :]
             self.unsent += data
             if len(self.unsent) > _GIVEN_UP:
-                log.warning("a web worker is %d bytes behind; it is let go", len(self.unsent))
+                log.warning("closing connection: web worker is %d bytes behind", len(self.unsent))
                 self.unsent.clear()
                 self.sock.shutdown(socket.SHUT_RDWR)
             return bool(self.unsent)
 
     def flush(self) -> bool:
-        """Write kept bytes; True if some are left."""
+        """Write kept bytes; return True if some are left."""
         with self._lock, contextlib.suppress(BlockingIOError):
             del self.unsent[: self.sock.send(self.unsent)]
         return bool(self.unsent)
 
     def close(self) -> None:
-        """Close the socket, under no thread that is sending: its number may be another's next."""
+        """Close the socket while no thread is sending: its file descriptor may be reused."""
         with self._lock:
             self.sock.close()
 
 
 Origin = tuple[Connection, int]
-"""A web worker, and its number for a request."""
+"""A web worker's connection, and its number for the request."""
 
 
 class HostServer:
-    """Accepts web workers, reads their requests and sends what others deliver."""
+    """Accepts web workers, reads their requests and sends the outcomes."""
 
     def __init__(
         self,
@@ -146,14 +146,14 @@ class HostServer:
         self._clock = clock
         self._next_heartbeat = 0.0
         self.heartbeats = 0
-        """Grows while `run` goes round."""
+        """Grows while the loop of `run` turns."""
         self._largest_frame = largest_frame
         self._connections: set[Connection] = set()
         self._status = b""
         self._lock = threading.Lock()
         self._closing = False
         self._space = memoryview(bytearray(_READ_BYTES))
-        """What is read lands here: so much memory is not to be mapped for every read."""
+        """Read buffer, kept so that its memory is not mapped for every read."""
         self._selector = selectors.DefaultSelector()
         self._waker, self._wake = socket.socketpair()
         self._wake.setblocking(False)  # noqa: FBT003
@@ -162,17 +162,17 @@ class HostServer:
         self._listener = self._bind()
 
     def listen(self) -> None:
-        """Accept connections from now on; those that came before have waited."""
+        """Start to accept connections; earlier ones are pending in the backlog."""
         self._selector.register(self._listener, selectors.EVENT_READ)
 
     @property
     def status_bytes(self) -> int:
-        """Size of the status that web workers are told."""
+        """Size of the status that is sent to web workers."""
         return len(self._status)
 
     @property
     def is_succeeded(self) -> bool:
-        """Whether the next host listens under the socket's name."""
+        """Whether the next host listens under this socket's path."""
         try:
             return self._path.stat().st_ino != self._inode
         except OSError:
@@ -184,7 +184,7 @@ class HostServer:
         return len(self._connections)
 
     def run(self) -> None:
-        """Serve until closed: read what has come, work on it, and so on."""
+        """Serve until closed: read frames, then run a step of work, in turn."""
         pause_s: float | None = None
         while not self._closing:
             self._send_heartbeat()
@@ -202,14 +202,14 @@ class HostServer:
         self._shut()
 
     def _wait(self, pause_s: float) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for something to come, awake for a while: to be woken takes longer than to look."""
+        """Wait for events, polling for a while first: to be woken takes longer than to poll."""
         if pause_s < _HEARTBEAT_S:
             return self._selector.select(pause_s)
         end = self._clock() + _SPIN_S
         for _ in range(_SPINS):
             if events := self._selector.select(0):
                 return events
-            os.sched_yield()  # whoever has work goes first
+            os.sched_yield()  # processes with work go first
             if self._clock() > end:
                 break
         self._send_heartbeat()
@@ -218,10 +218,10 @@ class HostServer:
     def close(self) -> None:
         """End `run`, which closes every connection."""
         self._closing = True
-        self.awaken()
+        self.wake()
 
     def announce(self, status: bytes) -> None:
-        """Tell every connected and every later web worker the host's status (JSON)."""
+        """Send the host's status (JSON) to every connected and every later web worker."""
         with self._lock:  # held while sending, so that no connection sees an older one last
             self._status = status
             for connection in self._connections:
@@ -237,22 +237,22 @@ class HostServer:
             self._send(connection, b"".join(frames))
 
     def reply(self, reply_to: Origin, answer: bytes) -> None:
-        """Send what came of an operator's request (JSON); any thread may."""
+        """Send the result of an operator's command (JSON); any thread may."""
         self._reply(*reply_to, Kind.ADMIN, answer)
 
     def _reply(self, connection: Connection, request_id: int, kind: Kind, body: bytes) -> None:
-        """Answer what is no prediction; refuse what does not fit, which would cost all the rest."""
+        """Send a response other than a prediction; refuse one that does not fit into a frame."""
         frame = encode(kind, request_id, body)
         if len(frame) > self._largest_frame:
-            sentence = f"{kind.name.lower()} of {len(body)} bytes do not fit into a frame"
-            log.error("%s; at most %d do", sentence, self._largest_frame)
-            frame = encode_refusal(request_id, Refused(Refusal.FAILED, 0.0, sentence))
+            message = f"{kind.name.lower()} of {len(body)} bytes do not fit into a frame"
+            log.error("%s; at most %d do", message, self._largest_frame)
+            frame = encode_refusal(request_id, Refused(Refusal.FAILED, 0.0, message))
         elif connection.behind:
             frame = encode_refusal(request_id, _BEHIND)
         self._send(connection, frame)
 
     def _bind(self) -> socket.socket:
-        """Listen under the path's name, which passes from one socket to the next without a gap."""
+        """Listen under the path, which is taken over from an earlier socket without a gap."""
         fresh = self._path.with_name(FRESH_SOCKET)
         fresh.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
@@ -267,8 +267,8 @@ class HostServer:
             raise
         return listener
 
-    def _keep_name(self) -> None:
-        """Bind anew if the socket's file is gone, unless a successor listens under its name."""
+    def _restore_path(self) -> None:
+        """Bind again if the socket's file is gone, unless a successor listens under its path."""
         try:
             if self._path.stat().st_ino == self._inode:
                 return
@@ -281,9 +281,9 @@ class HostServer:
         try:
             listener = self._bind()
         except OSError as exc:
-            log.debug("the socket %s cannot be bound anew: %s", self._path, exc)
+            log.debug("socket %s cannot be bound again: %s", self._path, exc)
             return
-        log.warning("the socket %s was gone; it is bound anew", self._path)
+        log.warning("socket %s was gone, bound it again", self._path)
         self._selector.unregister(self._listener)
         self._listener.close()
         self._listener = listener
@@ -293,19 +293,19 @@ class HostServer:
         now = self._clock()
         if now < self._next_heartbeat:
             return
-        self._keep_name()
+        self._restore_path()
         self._next_heartbeat = now + _HEARTBEAT_S
         self.heartbeats += 1
         with self._lock:
             for connection in self._connections:
-                if not connection.unsent:  # else there is enough to hear
+                if not connection.unsent:  # unsent bytes show that the host lives
                     self._send(connection, encode(Kind.HEARTBEAT, 0))
 
     def _work(self) -> float | None:
         try:
             return self._handler.work()
-        except Exception:  # a bug; what it was about is lost, and the loop goes on
-            log.exception("a piece of work failed")
+        except Exception:  # a bug; its work is lost, and the loop continues
+            log.exception("work step failed")
             return 0.0
 
     def _accept(self) -> None:
@@ -325,8 +325,8 @@ class HostServer:
                 self._read(connection)
         except (OSError, FrameError) as exc:
             self._drop(connection, exc)
-        except Exception as exc:  # a bug; this thread reads for everybody
-            log.exception("a frame could not be handled")
+        except Exception as exc:  # a bug; this thread reads all connections
+            log.exception("frame could not be handled")
             self._drop(connection, exc)
 
     def _read(self, connection: Connection) -> None:
@@ -370,10 +370,10 @@ class HostServer:
         except OSError:
             return  # the reading side sees the same and drops the connection
         if kept:
-            self.awaken()
+            self.wake()
 
-    def awaken(self) -> None:
-        """Make `run` look around, from any thread."""
+    def wake(self) -> None:
+        """Wake `run`, from any thread."""
         with contextlib.suppress(OSError):  # enough wake-ups are waiting, or `run` has ended
             self._wake.send(b"\0")
 
@@ -385,7 +385,7 @@ class HostServer:
 
     def _drop(self, connection: Connection, why: Exception) -> None:
         level = logging.WARNING if isinstance(why, FrameError) else logging.DEBUG
-        log.log(level, "a web worker's connection ended: %s", why)
+        log.log(level, "connection of a web worker ended: %s", why)
         with self._lock:
             self._connections.discard(connection)
         self._selector.unregister(connection.sock)

@@ -1,6 +1,6 @@
-"""When must the model host end, for its supervisor to start another?
+"""Decides when the model host must end, for its supervisor to start another.
 
-Policy only; it is asked once a second, by a thread that nothing of the host's work can hold up.
+Policy only; checked once a second, by a thread that the host's work cannot block.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _YOUTH_S = 30.0
-"""A host is not too large before this age: a limit set too low must leave it time to serve."""
+"""A younger host is never too large: a limit set too low must leave it time to serve."""
 _MIB = 2**20
 _EXCESSES = 3
-"""A version that has just been loaded and does not fit is given up meanwhile, not the host."""
+"""Checks in a row: meanwhile a new version that does not fit is given up, and not the host."""
 _CHECK_S = 1.0
-"""How often it is asked."""
+"""Interval of the checks."""
 
 
 def resident_bytes() -> int:
-    """Give the memory of this process; 0 where the system does not tell."""
+    """Return the resident memory of this process; 0 if it is not known."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -48,7 +48,7 @@ def excess(limit_mib: int, resident: Callable[[], int] = resident_bytes) -> str 
 
 
 class Watchdog:
-    """Sees that the host's loop turns and that its memory is within its bound."""
+    """Checks that the host's loop turns and that its memory is within its bound."""
 
     def __init__(
         self,
@@ -63,13 +63,13 @@ class Watchdog:
         """Begin to watch.
 
         Args:
-            heartbeats: Gives a number that grows while the loop turns.
-            stuck_s: How long the number may stay the same. Looks are counted, one a second, and
-                no clock is read: time in which the whole process stood still is not the loop's
-                fault. Nor is time in which it waited for a core.
+            heartbeats: Returns a number that grows while the loop turns.
+            stuck_s: How long the number may stay the same. Checks are counted, one a second, and
+                no clock is read: time in which the whole process was suspended does not count,
+                nor does time in which the loop waited for a core.
             limit_mib: Bound on the resident memory; 0 is none.
             waited: Returns the seconds that the loop's thread has waited for a core so far.
-            resident: Gives it, in bytes.
+            resident: Returns it, in bytes.
             clock: Monotonic seconds.
         """
         self._heartbeats = heartbeats
@@ -83,10 +83,10 @@ class Watchdog:
         self._waited_before = waited()
         self._same_s = 0.0
         self._excesses = 0
-        """How many looks in a row found it too large."""
+        """How many checks in a row found it too large."""
 
     def check(self) -> str | None:
-        """Give the reason why the host must end, if there is one."""
+        """Return why the host must end; None if it need not."""
         heartbeats, waited = self._heartbeats(), self._waited()
         own_s = max(0.0, _CHECK_S - (waited - self._waited_before))
         self._same_s = self._same_s + own_s if heartbeats == self._seen else 0.0

@@ -1,4 +1,4 @@
-"""Work in the background: nobody waits for it, so its origin takes the outcome itself."""
+"""Background work: no caller waits for it, so its results go to a callback."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class BackgroundTask(ABC):
-    """The origin of work in the background."""
+    """Work that the host submits for itself; receives its own result."""
 
     @abstractmethod
     def answered(self, outcome: Answer | Refused) -> None:
-        """Take the outcome, in the thread that computed it."""
+        """Receive the outcome, in the thread that computed it."""
 
 
 def route_results(deliver: Callable[[list[Delivery]], None]) -> Callable[[list[Delivery]], None]:
-    """Give a way to deliver that hands callers what is theirs, and then errands."""
+    """Wrap `deliver`: background results go to their callback, the rest to the sockets."""
 
-    def sort(deliveries: list[Delivery]) -> None:
+    def route(deliveries: list[Delivery]) -> None:
         others = [
             delivery for delivery in deliveries if not isinstance(delivery[0], BackgroundTask)
         ]
@@ -34,4 +34,4 @@ def route_results(deliver: Callable[[list[Delivery]], None]) -> Callable[[list[D
                 if isinstance(reply_to, BackgroundTask):
                     reply_to.answered(outcome)
 
-    return sort
+    return route

@@ -1,6 +1,6 @@
-"""When is a batch a batch: admission, turns and deadlines of the work that waits.
+"""Admission, scheduling and deadlines of queued work: decides which images form a batch.
 
-Policy only. It knows no socket, no model runtime, no thread and no metric; whoever owns a
+Policy only. It knows no socket, no model runtime, no thread and no metric; the owner of a
 `BatchQueue` guards it with a lock and runs the batches.
 """
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 _RATE_MEMORY = 0.95
 """Weight of the past in the measured service rate: about the last twenty batches count."""
 _PROMISED = 0.75
-"""Share of the time to its deadline in which a job must be expected to end, to be let in. The rate
-is that of the moment before, and what is computed too late is computed for nobody."""
+"""A job is admitted if it is expected to end within this share of the time to its deadline. The
+expectation is from a recent rate, and a result that comes too late is wasted."""
 _CORE_SPARING_S = 0.1
-"""So long after a small job came, the cores that web workers need are left to them: small jobs cost
-those as much as the runtime, and wait longer for a core that is taken than for any batch."""
+"""How long after a small job arrived the cores that web workers need are spared: small jobs cost
+them as much time as the runtime, and wait longer for a busy core than for any batch."""
 
 _BACKGROUND_SHARE = 0.005
-"""Of the time, for the background while callers come: so few of them find a batch of it in their
-way that the slowest hundredth stays as slow as it is without."""
+"""Share of the time for background work while requests arrive: so few of them have to wait for a
+background batch that the 99th percentile of the latency does not change."""
 _QUIET_S = 0.1
-"""After so long without a caller the background gets all the time."""
+"""After so long without a request, background work gets all the time."""
 
 
 class OverloadedError(Exception):
-    """Raised when a job is refused at the door."""
+    """Raised when a job is not admitted."""
 
-    def __init__(self, sentence: str, retry_after_s: float) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
@@ -52,26 +52,26 @@ class BatchKey(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """The images of one request, bound to the version that was to answer it when it came."""
+    """The images of one request, and the version that was to answer it when it arrived."""
 
     images: NDArray[np.uint8]
     """Shape (n, rows, columns, channels)."""
     batch_key: BatchKey
-    """Jobs of one lane share batches: those of one version, in the foreground or background."""
+    """Jobs with the same key share batches: those of one version, foreground or background."""
     arrived: float
     deadline: float
     reply_to: Any
-    """Whoever asked; opaque here."""
+    """Where the outcome goes; opaque here."""
     started: float | None = None
     taken: int = 0
     answered: int = 0
     inference_s: float = 0.0
     background: bool = False
-    """It is run when nothing else waits, and counts for nobody's waiting time."""
+    """Run only when nothing else waits; not part of the estimated waiting time."""
     dropped: bool = False
-    """It has ended without an answer: no more of it is taken, and nobody gets what was."""
+    """Ended without an answer: its other images are not computed, and results are discarded."""
     out_of_memory: bool = False
-    """It was dropped because there was too little memory to compute it."""
+    """Dropped because there was too little memory to compute it."""
     pieces: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     """Answers by the number of the first image; they come in any order."""
 
@@ -98,7 +98,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the runtime computes in one go: pieces that are all of one lane."""
+    """Pieces with the same batch key, computed by the runtime in one call."""
 
     batch_key: BatchKey
     pieces: list[Piece]
@@ -110,26 +110,26 @@ class Backlog:
     """The waiting jobs that share batches."""
 
     small: deque[Job] = field(default_factory=deque)
-    """Those that ask for no more than their share of a batch."""
+    """Those that need no more than their share of a batch."""
     bulk: deque[Job] = field(default_factory=deque)
-    """The others, and small ones that are begun; the oldest one first."""
+    """The others, and small ones that have begun; the oldest first."""
     waiting: int = 0
     """Images."""
     passed_over: bool = False
-    """The last batch took of no bulk work, though some waited."""
+    """The last batch contained no bulk work, though some waited."""
 
 
 class BatchQueue:
-    """Waiting jobs, in lanes that take turns; bounded in images.
+    """Waiting jobs by batch key, served round-robin; bounded in images.
 
-    Within a lane, a job larger than its share of a batch is bulk work, computed in pieces. Small
-    jobs go before it: a few of them alone, more into half of a batch. So a single image waits for
-    no bulk work, and bulk work goes on, in every other batch at least. Bulk jobs go in the order in
-    which they came, two at a time: were all to take turns, those that come later would make them
-    later than they were promised.
+    Within a batch key, a job larger than its share of a batch is bulk work, computed in pieces.
+    Small jobs go before it: a few of them alone, more into half of a batch. So a single image waits
+    for no bulk work, and bulk work proceeds in every other batch at least. Bulk jobs are computed
+    in order of arrival, two at a time: if all took turns, later ones would delay earlier ones
+    beyond their estimated time.
 
-    What is admitted to the background has lanes of its own, which get a turn when no other lane
-    waits; and after a batch none for a while, unless callers stay away. Every figure is of the
+    Background jobs have backlogs of their own, which are served when no other job waits; and after
+    a background batch not for a while, unless no requests arrive. Every figure concerns the
     foreground, unless it says otherwise.
     """
 
@@ -138,17 +138,17 @@ class BatchQueue:
 
         Args:
             capacity: Images that may wait.
-            max_batch: Largest batch of a lane whose curve is not known.
-            core_sparing_streams: Batches computed at the same time while small jobs come.
+            max_batch: Largest batch of a version whose costs are not known.
+            core_sparing_streams: Batches computed at the same time while small jobs arrive.
         """
         self.capacity = capacity
         self.max_batch = max_batch
         self._core_sparing_streams = core_sparing_streams
         self.waiting = 0
         self._jobs: dict[Any, Job] = {}
-        """The unfinished jobs, by origin."""
+        """The unfinished jobs, by where their outcome goes."""
         self._bulk: dict[Job, None] = {}
-        """Those that were larger than their share of a batch when they came, in that order."""
+        """Those that were larger than their share of a batch on arrival, in that order."""
         self._foreground: dict[BatchKey, Backlog] = {}
         self._background: dict[BatchKey, Backlog] = {}
         self.waiting_in_background = 0
@@ -161,26 +161,26 @@ class BatchQueue:
         self._quiet_from = 0.0
 
     def plan(self, key: BatchKey, costs: BatchCostModel) -> None:
-        """Cut a lane's batches by what they were measured to cost."""
+        """Choose batch sizes for a batch key by their measured costs."""
         self._costs[key] = costs
 
     def limit(self, key: BatchKey) -> int:
-        """Give the largest batch of a lane, in images."""
+        """Return the largest batch for a batch key, in images."""
         return self._costs[key].limit if key in self._costs else self.max_batch
 
     def admit(self, job: Job, now: float) -> None:
-        """Let a job in.
+        """Admit a job.
 
         Raises:
             OverloadedError: If the queue is full, or the job's deadline cannot be met.
         """
         if self.waiting + len(job.images) > self.capacity:
-            sentence = f"{self.waiting} images are waiting; the limit is {self.capacity}"
-            raise OverloadedError(sentence, self.wait_s())
+            message = f"{self.waiting} images are waiting; the limit is {self.capacity}"
+            raise OverloadedError(message, self.wait_s())
         answer_s, left_s = self.answer_s(job.batch_key, len(job.images)), job.deadline - now
         if answer_s > _PROMISED * left_s:
-            sentence = f"an answer takes about {answer_s:.2f} s; the deadline is in {left_s:.2f} s"
-            raise OverloadedError(sentence, self.wait_s())
+            message = f"an answer takes about {answer_s:.2f} s; the deadline is in {left_s:.2f} s"
+            raise OverloadedError(message, self.wait_s())
         if self._is_bulk(job.batch_key, len(job.images)):
             self._bulk[job] = None
         else:
@@ -190,9 +190,9 @@ class BatchQueue:
         self.waiting += len(job.images)
 
     def admit_to_background(self, job: Job) -> bool:
-        """Let a job in that nobody waits for; False where as much waits as may in the foreground.
+        """Admit a background job; return False when the background queue is full.
 
-        The job says itself that it is one of the background's.
+        The job itself must be marked as background.
         """
         if self.waiting_in_background + len(job.images) > self.capacity:
             return False
@@ -201,7 +201,7 @@ class BatchQueue:
         return True
 
     def take(self, now: float) -> tuple[Batch | None, list[Job]]:
-        """Cut the next batch; also gives the jobs whose deadline passed while they waited."""
+        """Return the next batch, and the jobs whose deadline passed while they waited."""
         expired: list[Job] = []
         while waiting := self._foreground or (
             self._background if self.background_due(now) else None
@@ -213,36 +213,36 @@ class BatchQueue:
                 waiting[key] = backlog  # to the end: batch keys take turns as well
             if pieces:
                 if waiting is self._background:
-                    self._background_from = math.inf  # until it is known how long this one took
+                    self._background_from = math.inf  # until the time of this one is recorded
                 size = sum(piece.stop - piece.start for piece in pieces)
                 return Batch(key, pieces, size), expired
         return None, expired
 
     def background_due(self, now: float) -> bool:
-        """Say whether something waits in the background that may be computed if nothing else is."""
+        """Return True if background work waits that may run when no other job does."""
         return bool(self._background) and now >= min(self._background_from, self._quiet_from)
 
     def full(self) -> bool:
-        """Say whether a full batch waits in any lane."""
+        """Return True if a full batch waits for any batch key."""
         return any(backlog.waiting >= self.limit(key) for key, backlog in self._foreground.items())
 
     def should_add_stream(self, now: float, streams: int) -> bool:
-        """Say whether a full batch waits that one more stream may compute, beside so many at work.
+        """Return True if a full batch waits and one more stream may run beside the busy ones.
 
-        While small jobs come, streams beyond the considerate ones may only when the queue is half
-        full: to refuse work while a core is spared for web workers would be worse.
+        While small jobs arrive, streams beyond the core-sparing ones are added only when the queue
+        is half full: to refuse work while a core is spared for web workers would be worse.
         """
         free = now >= self._core_sparing_until or 2 * self.waiting > self.capacity
         return (free or streams < self._core_sparing_streams) and self.full()
 
     def discard(self, job: Job) -> None:
-        """Never take the rest of a job; its lane lets go of it when its turn comes."""
+        """Skip the rest of a job; its backlog drops it when it comes to it."""
         self._leave(job, job.remaining)
         self._bulk.pop(job, None)
         job.dropped = True
 
     def cancel(self, reply_to: Any) -> Job | None:
-        """End the job that nobody waits for any more; gives it, or None where it is not known."""
+        """End a job that no caller waits for any more; return it, or None if it is not known."""
         job = self._jobs.get(reply_to)
         if job is not None:
             self.discard(job)
@@ -250,43 +250,43 @@ class BatchQueue:
         return job
 
     def pending_replies(self) -> list[Any]:
-        """List the origins of the unfinished jobs."""
+        """Return where the outcomes of the unfinished jobs go."""
         return list(self._jobs)
 
     def finish(self, job: Job) -> None:
-        """Note that a job has got its answer or refusal, or is not to get one."""
+        """Remove a job that has its answer or refusal, or will not get one."""
         self._jobs.pop(job.reply_to, None)
         self._bulk.pop(job, None)
         self._unfinished[job.batch_key] -= 1
 
     def idle(self, key: BatchKey) -> bool:
-        """Say whether no admitted job of a lane is left."""
+        """Return True if no admitted job of a batch key is left."""
         return not self._unfinished.get(key)
 
     def forget(self, key: BatchKey) -> None:
-        """Drop the books of a lane that is to get no jobs any more."""
+        """Delete the state of a batch key that will get no more jobs."""
         self._unfinished.pop(key, None)
         self._costs.pop(key, None)
 
     def record(self, images: int, seconds: float) -> None:
-        """Feed the measured service rate."""
+        """Update the measured service rate."""
         self._images = self._images * _RATE_MEMORY + images
         self._busy_s = self._busy_s * _RATE_MEMORY + seconds
 
     def record_in_background(self, seconds: float, now: float) -> None:
-        """Let the background rest after a batch, so that it has no more than its share."""
+        """Pause background work after a batch, so that it uses no more than its share."""
         self._background_from = now + seconds / _BACKGROUND_SHARE
 
     def wait_s(self) -> float:
-        """Estimate how long all the work that waits now will take."""
+        """Estimate how long all waiting work will take."""
         return self._seconds(self.waiting)
 
     def answer_s(self, key: BatchKey, images: int) -> float:
-        """Estimate how long a job of so many images, if it came now, waits for its last one.
+        """Estimate when a job of so many images that arrives now is answered, in seconds from now.
 
         A small job waits for those before it, and for at most as much of bulk work. Bulk work waits
         for all small jobs, and until one of the two halves of a batch is free, in which it goes on
-        beside what is in the other. Another lane's work counts as if it were in the same.
+        beside the other half. Work with another batch key counts as if it had the same.
         """
         limit = self.limit(key)
         halves = [0, 0]
@@ -305,7 +305,7 @@ class BatchQueue:
         return images * self._busy_s / self._images if self._images else 0.0
 
     def _is_bulk(self, key: BatchKey, images: int) -> bool:
-        """Say whether a job of so many images wants more than it gets of a full batch."""
+        """Return True if a job of so many images needs more than its share of a full batch."""
         return images > max(1, self.limit(key) // 2)
 
     def _enter(self, job: Job, backlogs: dict[BatchKey, Backlog]) -> None:
@@ -317,7 +317,7 @@ class BatchQueue:
         self._unfinished[job.batch_key] = self._unfinished.get(job.batch_key, 0) + 1
 
     def _leave(self, job: Job, images: int) -> None:
-        """Count images out of those that wait."""
+        """Subtract images from the waiting ones."""
         backlogs = self._background if job.background else self._foreground
         if job.batch_key in backlogs:
             backlogs[job.batch_key].waiting -= images
@@ -327,12 +327,12 @@ class BatchQueue:
             self.waiting -= images
 
     def _space(self, key: BatchKey, backlog: Backlog) -> int:
-        """Decide how many images the next batch of a lane holds at most."""
+        """Return how many images the next batch of a backlog may hold."""
         costs = self._costs.get(key)
         return costs.next_batch_size(backlog.waiting) if costs else self.max_batch
 
     def _fill(self, backlog: Backlog, space: int, now: float, expired: list[Job]) -> list[Piece]:
-        """Share a batch out: at most half of it to each job, what is left to the first."""
+        """Divide a batch among jobs: at most half to each, the remainder to the first."""
         shares: dict[Job, int] = {}
         free, share = space, max(1, space // 2)
         kept = (space // 2 or backlog.passed_over) if backlog.bulk else 0
@@ -352,7 +352,7 @@ class BatchQueue:
         return pieces
 
     def _small_only(self, backlog: Backlog, share: int) -> bool:
-        """Say whether small jobs go alone: they are few, and bulk would make them wait longer."""
+        """Return True when small jobs should run without bulk work in this batch."""
         if not backlog.bulk or backlog.passed_over:
             return False
         small = 0
@@ -363,7 +363,7 @@ class BatchQueue:
         return small > 0
 
     def _pop(self, queue: deque[Job], now: float, expired: list[Job]) -> Job | None:
-        """Give the first job of a queue that somebody waits for."""
+        """Return the first job of a queue that has neither been dropped nor expired."""
         while queue:
             job = queue.popleft()
             if job.dropped:

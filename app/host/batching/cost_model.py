@@ -1,6 +1,6 @@
-"""What a batch costs on this machine, and how work that waits is best cut into batches.
+"""Measured cost of batches on this machine, and the batch sizes that follow from it.
 
-Policy only: the calls that are timed and the clock are passed in.
+Policy only: the timed calls and the clock are passed in.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 Key = TypeVar("Key")
 
 MIN_SPEEDUP = 1.08
-"""A rate must be higher by this factor before something is given up for it."""
+"""Smallest factor of throughput that justifies a larger batch or a less exact runtime."""
 _OVERHEAD_S = 0.0001
-"""What the host itself spends on a batch, beside the runtime: cutting, answering, reading on."""
+"""Time that the host spends on a batch outside the runtime: scheduling, sending, reading."""
 _SHORT = 2
-"""A brief batch takes at most so many times as long as the smallest."""
+"""A short batch takes at most so many times as long as the smallest."""
 _ROUNDS = (2, 12)
 """Fewest and most rounds in which calls are timed."""
 _IN_A_ROW = 2
-"""Times that a call is made in a round; before the first of them others were in the caches."""
+"""Calls in a row per round: the first of them finds the caches filled by other calls."""
 _BUDGET_S = 0.15
-"""Time after which no further round is begun."""
+"""No further round starts after this time."""
 
 
 class BatchCostModel:
-    """Seconds per batch at each prepared size, and what follows from them."""
+    """Seconds per batch at each prepared size, and the batch sizes that follow from them."""
 
     def __init__(self, seconds: Mapping[int, float]) -> None:
-        """Take the measured seconds of one call with so many images; never empty."""
+        """Create from the measured seconds of one call, by number of images; never empty."""
         self.seconds = _non_decreasing(seconds)
         self.limit = _limit(self.seconds)
-        """Largest batch worth making: beyond it only the latency rises. 1 where none pays."""
+        """Largest batch worth making: beyond it only latency rises. 1 if batching does not pay."""
         self._next_batch_sizes = _next_batch_sizes(self.seconds, self.limit)
 
     @property
@@ -42,16 +42,16 @@ class BatchCostModel:
         return [size for size in self.seconds if size <= self.limit]
 
     def next_batch_size(self, waiting: int) -> int:
-        """Say how many of the images that wait make the next batch.
+        """Return how many of the waiting images make the next batch.
 
         A batch between two prepared sizes is padded, which may cost more than two exact ones.
         """
         return self._next_batch_sizes[min(waiting, self.limit)]
 
     def short_batches(self) -> BatchCostModel:
-        """Give a curve of small batches only, for work that others may have to wait for the end of.
+        """Return a model limited to short batches, for background work.
 
-        They take hardly longer than one image, which is what these would wait for anyway.
+        A request that arrives meanwhile has to wait for hardly longer than for a single image.
         """
         longest = _SHORT * min(self.seconds.values())
         return BatchCostModel({size: s for size, s in self.seconds.items() if s <= longest})
@@ -61,7 +61,7 @@ class BatchCostModel:
 
 
 def batch_sizes(max_batch: int) -> list[int]:
-    """Powers of two up to the largest batch, and that one itself."""
+    """Return powers of two up to the largest batch, and that one itself."""
     sizes = [1 << power for power in range(max_batch.bit_length()) if 1 << power < max_batch]
     return [*sizes, max_batch]
 
@@ -69,10 +69,10 @@ def batch_sizes(max_batch: int) -> list[int]:
 def measure(
     calls: Mapping[Key, Callable[[], object]], clock: Callable[[], float]
 ) -> dict[Key, float]:
-    """Time calls in turn, round after round; gives the least seconds that each took.
+    """Time calls in turn, round after round; return the least seconds that each took.
 
-    The machine may be busy, with the version that serves for one: in turns all calls are disturbed
-    alike, and the least time is the one that was disturbed least.
+    The machine may be busy, for example with the serving version: taken in turn, all calls are
+    disturbed alike, and the minimum is the least disturbed measurement.
     """
     least, most = _ROUNDS
     seconds = dict.fromkeys(calls, float("inf"))
@@ -88,7 +88,7 @@ def measure(
 
 
 def _non_decreasing(seconds: Mapping[int, float]) -> dict[int, float]:
-    """Order by size, and let no batch take longer than a larger one: it was disturbed."""
+    """Order by size, and lower what was disturbed: no batch takes longer than a larger one."""
     mended: dict[int, float] = {}
     least = float("inf")
     for size in sorted(seconds, reverse=True):
@@ -102,7 +102,7 @@ def _limit(seconds: dict[int, float]) -> int:
 
 
 def _next_batch_sizes(seconds: dict[int, float], limit: int) -> list[int]:
-    """Find for every number of waiting images the first of the batches that cost least together."""
+    """Return for each number of waiting images the first batch of the cheapest partition."""
     sizes = [size for size in reversed(seconds) if size <= limit]
     costs, cuts = [0.0], [0]
     for waiting in range(1, limit + 1):

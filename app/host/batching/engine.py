@@ -1,8 +1,8 @@
-"""Computes the batches: owns every model in memory.
+"""Computes batches: owns every model in memory.
 
-Mechanism only; which images form a batch is `batching`'s business. Every admitted job is answered
-exactly once, and whoever calls `step` outlives any error of a model. One thread calls it in turn
-with other work; others may sit in `run` and help it when there is more than a batch.
+Mechanism only; `batch_queue` decides which images form a batch. Every admitted job is answered
+exactly once, and `step` raises no error of a model. One thread calls it in turn with other work;
+other threads may wait in `run` and help when there is more than a batch.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Delivery = tuple[Any, Answer | Refused]
-"""Whoever asked, and what they get."""
+"""Where an outcome goes, and the outcome."""
 _EXPIRED = "the deadline passed"
 _OUT_OF_MEMORY = "this machine has too little memory for the request at the moment"
 
 
 class EngineObserver(Protocol):
-    """Who is told what the engine does."""
+    """Receives the engine's events."""
 
     def batch(self, size: int, seconds: float) -> None: ...
 
@@ -77,45 +77,45 @@ class Engine:
         self._woken = threading.Condition(self._lock)
         self._stopped = False
         self._computing: list[Batch] = []
-        """Those whose answers are not delivered yet, oldest first."""
+        """Those whose answers are not delivered yet, the oldest first."""
         self._streams = 1
-        """Threads at work: the one that steps, and those of `run` that do not wait."""
+        """Active threads: the one that calls `step`, and those in `run` that do not wait."""
         self._routing = RoutingTable()
         self._waiting_since = 0.0
         self.on_retired: Callable[[str, int], None] = lambda _model, _version: None
         self.on_answered: Callable[[Job, Answer], None] = lambda _job, _answer: None
-        """Told of every answer to a job in the foreground once it has gone, by whoever sent it."""
+        """Called for every foreground answer after it was sent, by the thread that sent it."""
         self.on_computing: Callable[[LoadedVersion], None] = lambda _version: None
-        """Called before every batch, which may be the last thing that this process does."""
+        """Called before every batch, as the process may crash in it."""
 
     def serve(
         self, version: LoadedVersion, announce: Callable[[], None], *, default: bool = True
     ) -> None:
-        """Take jobs for a version from now on.
+        """Start to admit jobs for a version.
 
         Args:
-            version: What can be asked for.
-            announce: Tells the web workers. It runs while no job is admitted, so that they know a
-                version before its first answer, and it serves before their first request for it.
-            default: Give it every later job of its model that asks for no version; the one before
-                it finishes what it has.
+            version: The version to serve.
+            announce: Notifies the web workers. It runs while no job is admitted, so that they know
+                a version before its first answer, and it serves before their first request for it.
+            default: Route later jobs of its model that name no version to it; the version before
+                finishes its jobs.
         """
         with self._lock:
             announce()
             self._queue.plan(version.batch_key(), version.costs)
             self._queue.plan(version.batch_key(background=True), version.costs.short_batches())
-            self._routing.enter(version)
+            self._routing.add(version)
             if default:
                 self._routing.make_default(version.name, version.version)
 
     def make_default(self, model: str, version: int, announce: Callable[[], None]) -> None:
-        """Give a version that serves every later job of its model that asks for none."""
+        """Route later jobs of a model that name no version to a serving version."""
         with self._lock:
             announce()
             self._routing.make_default(model, version)
 
     def retire(self, model: str, version: int) -> None:
-        """Take no more jobs for a version, and let go of it once its last answer is delivered."""
+        """Stop admitting jobs for a version, and drop it once its last answer is delivered."""
         with self._lock:
             self._routing.retire(model, version)
         self._drop_retired()
@@ -131,16 +131,16 @@ class Engine:
         version: int = 0,
         or_default: bool = False,
     ) -> Refused | None:
-        """Admit the images of a request, or say why not.
+        """Admit the images of a request, or return why not.
 
         Args:
             rows: Number of images.
             pixels: uint8, row-major, image after image.
-            deadline: Clock reading after which nobody waits.
-            reply_to: Given back with the answer.
-            model: Which is to answer.
-            version: Which of its versions; 0 is the default one.
-            or_default: If that version does not serve, the default one will do.
+            deadline: Clock reading after which the answer is not wanted.
+            reply_to: Passed on with the outcome.
+            model: Name of the model.
+            version: Number of its version; 0 is the default version.
+            or_default: Fall back to the default version if that one does not serve.
         """
         with self._lock:
             found = self._routing.find(model, version, or_default=or_default)
@@ -157,13 +157,13 @@ class Engine:
     def submit_to_background(
         self, model: str, version: int, images: NDArray[np.uint8], reply_to: object
     ) -> bool:
-        """Have images classified when nothing else waits; False where too much waits already.
+        """Queue images as background work; return False when the background queue is full.
 
         Args:
-            model: Which is to answer.
-            version: Which of its versions, whose input has the shape of these images.
+            model: Name of the model.
+            version: Number of a version whose input has the shape of these images.
             images: Shape (n, rows, columns, channels).
-            reply_to: Given back with the answer.
+            reply_to: Passed on with the outcome.
         """
         with self._lock:
             found = self._routing.available(model, version)
@@ -174,7 +174,7 @@ class Engine:
             return self._queue.admit_to_background(job)
 
     def loaded(self, model: str, version: int) -> LoadedVersion | None:
-        """Give a version that is in memory, if only to finish what it has."""
+        """Return a version in memory, even if it is retiring."""
         return self._routing.loaded(model, version)
 
     def computes(self, batch: Batch) -> LoadedVersion:
@@ -183,12 +183,12 @@ class Engine:
         return self._routing.of(key)
 
     def pending_replies(self) -> list[Any]:
-        """List whoever has not got an answer yet."""
+        """Return where the outcomes of the unfinished jobs go."""
         with self._lock:
             return self._queue.pending_replies()
 
     def cancel(self, pending_replies: Sequence[object]) -> None:
-        """End jobs that nobody waits for any more, and compute no more of them."""
+        """End jobs that no caller waits for any more, without computing the rest of them."""
         for reply_to in pending_replies:
             with self._lock:
                 job = self._queue.cancel(reply_to)
@@ -200,11 +200,11 @@ class Engine:
                 self._notify(self._observer.dropped, reason)
 
     def step(self) -> float | None:
-        """Compute the next batch, if it is time for one.
+        """Compute the next batch, if it is due.
 
         Returns:
-            Seconds after which to call again; None where nothing waits, or only what may wait until
-            it is called for another reason.
+            Seconds after which to call again; None if nothing waits, or only work that can wait
+            for the next call.
         """
         with self._lock:
             pause_s = self._pause_s()
@@ -234,16 +234,16 @@ class Engine:
             return self._pause_s() if due else None
 
     def run(self) -> None:
-        """Compute full batches beside the thread that steps, until stopped.
+        """Compute full batches beside the thread that calls `step`, until stopped.
 
-        Less than a full batch is left to that thread: two that share out what waits make smaller
-        batches, which take longer together, and want a core more.
+        Less than a full batch is left to that thread: two threads that share it make smaller
+        batches, which take longer together, and use one core more.
         """
         while self._join():
             try:
                 self.step()
-            except Exception:  # a bug; what it was about is lost, and the loop goes on
-                log.exception("a batch was lost")
+            except Exception:  # a bug; its jobs are lost, and the loop continues
+                log.exception("batch lost by an internal error")
             finally:
                 with self._lock:
                     self._streams -= 1
@@ -255,11 +255,11 @@ class Engine:
             self._woken.notify_all()
 
     def oldest(self) -> Batch | None:
-        """Give the batch that has been computed for longest of those under way."""
+        """Return the batch in progress that started first."""
         return next(iter(self._computing), None)
 
     def _join(self) -> bool:
-        """Wait until there is work for one more thread; False when stopped."""
+        """Wait until there is work for one more thread; return False when stopped."""
 
         def wanted() -> bool:
             return self._stopped or self._queue.should_add_stream(self._clock(), self._streams)
@@ -270,7 +270,7 @@ class Engine:
             return not self._stopped
 
     def _pause_s(self) -> float:
-        """Tell how long a batch that has room still waits for company."""
+        """Return how long a batch that is not full still waits for more images."""
         if not self._wait_s or not self._queue.waiting or self._queue.full():
             return 0.0
         return max(0.0, self._waiting_since + self._wait_s - self._clock())
@@ -285,8 +285,8 @@ class Engine:
     ) -> Refused | None:
         shape = (rows, *serving.input_shape)
         if rows < 1 or len(pixels) != math.prod(shape):
-            sentence = f"{len(pixels)} bytes are not {rows} images of {serving.input_shape}"
-            return Refused(Refusal.MISFIT, 0.0, sentence)
+            message = f"{len(pixels)} bytes are not {rows} images of {serving.input_shape}"
+            return Refused(Refusal.MISFIT, 0.0, message)
         if misfit := self._answer_misfit(rows, len(serving.classes)):
             return Refused(Refusal.TOO_LARGE, 0.0, misfit)
         images = np.frombuffer(pixels, np.uint8).reshape(shape)
@@ -318,10 +318,10 @@ class Engine:
             if key.background:
                 self._queue.record_in_background(seconds, ended_at)
             else:
-                # What is computed at the same time shares it: the queue measures the rate of all.
+                # Concurrent batches share the time: the queue measures the total rate.
                 self._queue.record(batch.size, seconds / len(self._computing))
             done = zip(batch.pieces, results, strict=True)
-            ended = [piece.job for piece, rows in done if self._note(piece, rows, seconds)]
+            ended = [piece.job for piece, rows in done if self._store(piece, rows, seconds)]
         self._notify(self._observer.batch, batch.size, seconds)
         self._statistics.batch(key, batch.size, seconds)
         return [(job, self._outcome(job, loaded)) for job in ended]
@@ -329,10 +329,10 @@ class Engine:
     def _compute(
         self, loaded: LoadedVersion, pieces: Sequence[Piece]
     ) -> list[NDArray[np.float32] | None]:
-        """Give the answers of each piece; None where the model could not answer.
+        """Return the probabilities of each piece; None if the model failed on it.
 
-        A batch that raises is halved until the poisonous piece stands alone, so that the requests
-        beside it get their answers.
+        A batch that raises is halved until the failing piece is alone, so that the other requests
+        get their answers.
         """
         parts = [piece.job.images[piece.start : piece.stop] for piece in pieces]
         size = sum(map(len, parts))
@@ -353,8 +353,8 @@ class Engine:
         spans = zip(starts, parts, strict=True)
         return [probabilities[start : start + len(part)] for start, part in spans]
 
-    def _note(self, piece: Piece, rows: NDArray[np.float32] | None, seconds: float) -> bool:
-        """Enter a piece's answers; says whether its job ends with them."""
+    def _store(self, piece: Piece, rows: NDArray[np.float32] | None, seconds: float) -> bool:
+        """Store the results of a piece; return True if its job ends with them."""
         job = piece.job
         if job.dropped:  # while this was computed it was cancelled, or another piece failed
             return False
@@ -370,7 +370,7 @@ class Engine:
         return True
 
     def _outcome(self, job: Job, loaded: LoadedVersion) -> Answer | Refused:
-        if job.dropped and job.out_of_memory:  # no fault of the version
+        if job.dropped and job.out_of_memory:  # not the version's fault
             return Refused(Refusal.OVERLOADED, 1.0, _OUT_OF_MEMORY)
         if job.dropped and job.background:
             return Refused(Refusal.FAILED, 0.0, "the model failed on these images")
@@ -380,9 +380,9 @@ class Engine:
         queue_s = (job.started or job.arrived) - job.arrived
         return Answer(loaded.version, queue_s, job.inference_s, job.probabilities())
 
-    def _refuse(self, reason: Refusal, sentence: str) -> Refused:
+    def _refuse(self, reason: Refusal, message: str) -> Refused:
         self._notify(self._observer.dropped, reason.name.lower())
-        return Refused(reason, 0.0, sentence)
+        return Refused(reason, 0.0, message)
 
     def _notify_answered(self, ended: Sequence[tuple[Job, Answer | Refused]]) -> None:
         for job, outcome in ended:
@@ -390,14 +390,14 @@ class Engine:
                 self._notify(self.on_answered, job, outcome)
 
     def _notify(self, event: Callable[..., None], *facts: object) -> None:
-        """Report to somebody, whose failure costs a line in the log and not the loop."""
+        """Call an observer; log its failure, so that it cannot end the loop."""
         try:
             event(*facts)
         except Exception:
-            log.exception("the observer failed")
+            log.exception("observer callback failed")
 
     def _drop_retired(self, batch: Batch | None = None) -> None:
-        """Drop versions that retire once their last batch is delivered, as this one is."""
+        """Drop retired versions whose last batch is delivered; `batch` has just been."""
         with self._lock:
             if batch is not None:
                 self._computing.remove(batch)

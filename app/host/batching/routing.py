@@ -1,6 +1,6 @@
-"""Which versions of which models can be asked for, and which of them are on their way out.
+"""Routes requests to versions: which of them serve, which is the default, which retire.
 
-Books only; whoever owns a `Lineup` guards it with a lock.
+Policy only; the owner of a `RoutingTable` guards it with a lock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoadedVersion:
-    """A version that passed its trial and waits for work."""
+    """A version that passed its trial, with its model in memory."""
 
     name: str
     version: int
@@ -29,48 +29,48 @@ class LoadedVersion:
     classes: tuple[str, ...]
     input_shape: tuple[int, int, int]
     digest: str = ""
-    """Of its manifest."""
+    """Digest of its manifest."""
     example: bytes = b""
     """One golden image: uint8, row-major."""
 
     def batch_key(self, *, background: bool = False) -> BatchKey:
-        """Name the lane of its jobs."""
+        """Return the batch key of its jobs."""
         return BatchKey(self.name, self.version, background)
 
 
 class RoutingTable:
-    """The loaded versions of all models."""
+    """The loaded versions of all models, and the default version of each."""
 
     def __init__(self) -> None:
         self._versions: dict[BatchKey, LoadedVersion] = {}
-        """By their lane in the foreground."""
+        """By their foreground batch key."""
         self._defaults: dict[str, LoadedVersion] = {}
-        """By model; they are among the versions."""
+        """By model; each is one of the versions."""
         self._retiring: set[BatchKey] = set()
 
-    def enter(self, version: LoadedVersion) -> None:
-        """Let a version be asked for."""
+    def add(self, version: LoadedVersion) -> None:
+        """Add a version that serves."""
         self._versions[version.batch_key()] = version
         self._retiring.discard(version.batch_key())
 
     def make_default(self, model: str, version: int) -> None:
-        """Give a version to whoever asks for none."""
+        """Make a version the default of its model."""
         self._defaults[model] = self._versions[BatchKey(model, version)]
 
     def retire(self, model: str, version: int) -> None:
-        """Let a version be asked for no more."""
+        """Route no more requests to a version."""
         self._retiring.add(BatchKey(model, version))
         default = self._defaults.get(model)
         if default is not None and default.version == version:
             del self._defaults[model]
 
     def find(self, model: str, version: int, *, or_default: bool) -> LoadedVersion | Refused:
-        """Find what is to answer a request, or say why nothing can.
+        """Return the version for a request, or why there is none.
 
         Args:
-            model: Its name.
-            version: 0 is its default one.
-            or_default: If that version cannot be asked for, the default one will do.
+            model: Name of the model.
+            version: 0 is the default version.
+            or_default: Fall back to the default version if that one does not serve.
         """
         if version and (found := self.available(model, version)):
             return found
@@ -82,20 +82,20 @@ class RoutingTable:
         return default
 
     def available(self, model: str, version: int) -> LoadedVersion | None:
-        """Give a version that can be asked for."""
+        """Return a version if it serves."""
         key = BatchKey(model, version)
         return None if key in self._retiring else self._versions.get(key)
 
     def of(self, key: BatchKey) -> LoadedVersion:
-        """Give what computes a lane's batches; it may be on its way out."""
+        """Return the version that computes a key's batches; it may be retiring."""
         return self._versions[key._replace(background=False)]
 
     def loaded(self, model: str, version: int) -> LoadedVersion | None:
-        """Give a version that is there; it may be on its way out."""
+        """Return a version in memory; it may be retiring."""
         return self._versions.get(BatchKey(model, version))
 
     def drop_idle(self, idle: Callable[[BatchKey], bool]) -> list[BatchKey]:
-        """Drop the versions that retire and have nothing to do in either lane; gives both keys."""
+        """Remove retiring versions without work; return their foreground and background keys."""
         gone = []
         for key in list(self._retiring):
             keys = [key, key._replace(background=True)]

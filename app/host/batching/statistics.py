@@ -1,6 +1,6 @@
-"""Counts for each version what callers asked of it and how long it took.
+"""Counts requests and durations of each version.
 
-Sums only, and nothing of the background. Several threads count, and another reads.
+Sums only, without background work. Several threads count, and another reads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Statistics:
     """The sums of all versions in memory."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
-        """Begin with none.
+        """Create empty.
 
         Args:
             now: Seconds since 1970.
@@ -44,7 +44,7 @@ class Statistics:
 
         Args:
             jobs: Each with its outcome.
-            at: The reading, when they ended, of the clock that their arrival was read on.
+            at: When they ended, by the clock that measured their arrival.
         """
         now = self._now()
         with self._lock:
@@ -63,17 +63,17 @@ class Statistics:
                     of.fail.add(at - job.arrived)
 
     def refused(self, key: BatchKey) -> None:
-        """Count a request that was not let in."""
+        """Count a request that was not admitted."""
         with self._lock:
             self._of(key).fail.add(0.0)
 
     def forget(self, key: BatchKey) -> None:
-        """Drop the sums of a version that is no more in memory."""
+        """Delete the sums of a version that is not in memory any more."""
         with self._lock:
             self._versions.pop(key[:2], None)
 
     def render(self) -> bytes:
-        """Give all sums as JSON."""
+        """Return all sums as JSON."""
         with self._lock:
             return STATISTICS.dump_json(list(self._versions.values()))
 

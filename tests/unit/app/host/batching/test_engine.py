@@ -553,7 +553,7 @@ def test_an_observer_cannot_end_the_loop(bench, caplog):
     bench.steps(1)
 
     assert {"a": [1]} == bench.outcomes
-    assert {"the observer failed"} == set(caplog.messages)
+    assert {"observer callback failed"} == set(caplog.messages)
 
 
 def test_a_full_batch_does_not_wait_for_company(bench):

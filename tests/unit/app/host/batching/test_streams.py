@@ -315,5 +315,5 @@ def test_a_bug_does_not_end_a_stream(bench, caplog):
         bench.ask(f"job {mark}", mark)
     with bench.running(1):
         assert {f"job {mark}": [mark] for mark in range(5, 9)} == bench.wait_for(4)
-    assert ["a batch was lost"] == caplog.messages
+    assert ["batch lost by an internal error"] == caplog.messages
     assert bench.engine.oldest() is None
