@@ -309,7 +309,7 @@ class HostService:
             self._server.reply(reply_to, json.dumps(outcome).encode())
 
         try:
-            self._watcher.ask(json.loads(request), reply)
+            self._watcher.submit(json.loads(request), reply)
         except ValueError as exc:
             reply({"ok": False, "error": f"no JSON: {exc}", "change": None})
 

@@ -1,7 +1,7 @@
-"""The time after a swap in which the version before stays loaded, to come back if need be.
+"""Monitors a new default version after a swap, while the version before stays loaded.
 
-The golden images are run again through the new version, once a second, whenever nothing else
-waits; and requests on which it fails are counted.
+The golden images are run through the new version once a second, when nothing else waits, and the
+requests on which it fails are counted.
 """
 
 from __future__ import annotations
@@ -30,27 +30,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPLAY_S = 1.0
-"""How often the golden images are run again."""
+"""Interval at which the golden images are run again."""
 _FAILURES = 3
-"""Requests that the new version may not fail on before the one before it comes back. A single one
-may be an accident of this machine, as when memory is short."""
+"""Failed requests that cause a rollback. A single one may be an accident of this machine, such as a
+shortage of memory."""
 
 
 class Replay(BackgroundTask):
-    """Golden images on their way through the engine."""
+    """Golden images that run through the engine in the background."""
 
     def __init__(self, golden: Golden, classes: tuple[str, ...]) -> None:
         self._golden = golden
         self._classes = classes
         self.outcome: str | None = None
-        """Once answered: what is wrong with it, or nothing."""
+        """Once answered: the problem, or an empty string."""
 
     def answered(self, outcome: Answer | Refused) -> None:
-        """Compare."""
-        self.outcome = self._judge(outcome)
+        """Compare the answer with the golden probabilities."""
+        self.outcome = self._find_problem(outcome)
 
-    def _judge(self, outcome: Answer | Refused) -> str:
-        if not isinstance(outcome, Answer):  # what this machine lacks is no fault of the version
+    def _find_problem(self, outcome: Answer | Refused) -> str:
+        if not isinstance(outcome, Answer):
+            # A shortage of this machine is not the version's fault.
             return "" if outcome.reason == Refusal.OVERLOADED else outcome.sentence
         golden = self._golden
         try:
@@ -68,7 +69,7 @@ class Replay(BackgroundTask):
 
 
 class MonitoredSwap:
-    """A version that took over, and the one before it."""
+    """A version that became the default, and the version before it."""
 
     def __init__(
         self,
@@ -80,14 +81,14 @@ class MonitoredSwap:
         window_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin.
+        """Start to monitor.
 
         Args:
             version: The new default version.
             before: The one that stays loaded.
-            replay: Begins to run the golden images again; gives None where that is not to be.
-            failures: Counts the requests that the new one failed on.
-            window_s: How long it is watched.
+            replay: Starts to run the golden images again; returns None if they cannot be run.
+            failures: Returns the number of requests that the new version failed on.
+            window_s: How long it is monitored.
             clock: Monotonic seconds.
         """
         self.version = version
@@ -102,18 +103,18 @@ class MonitoredSwap:
 
     @property
     def over(self) -> bool:
-        """Whether the version has been watched for long enough."""
+        """Whether the version has been monitored for long enough."""
         return self._clock() >= self._ends
 
     def check(self) -> str | None:
-        """Say why the version before must come back, if it must."""
+        """Return why the version before must come back; None if it need not."""
         failed = self._count() - self._failed_before
         if failed >= _FAILURES:
             return f"it failed on {failed} requests"
         if self._replay is not None and self._replay.outcome is not None:
-            trouble, self._replay = self._replay.outcome, None
-            if trouble:
-                return trouble
+            problem, self._replay = self._replay.outcome, None
+            if problem:
+                return problem
         if self._replay is None and self._clock() >= self._next:
             self._next = self._clock() + REPLAY_S
             self._replay = self._begin()
@@ -121,7 +122,7 @@ class MonitoredSwap:
 
 
 class RollbackMonitor:
-    """Puts new default versions on probation."""
+    """Starts the monitoring of new default versions."""
 
     def __init__(
         self,
@@ -132,14 +133,14 @@ class RollbackMonitor:
         window_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the parts.
+        """Create from its parts.
 
         Args:
             store: Where golden images come from.
-            submit: Has images of a model run through a version when nothing else waits, with their
-                origin; False where there is no room.
-            failures: Counts the requests that a version of a model failed on.
-            window_s: How long a probation is.
+            submit: Queues images of a model for a version as background work, with the receiver of
+                the outcome; returns False if the queue is full.
+            failures: Returns the number of requests that a version of a model failed on.
+            window_s: How long a version is monitored.
             clock: Monotonic seconds.
         """
         self._store = store
@@ -149,7 +150,7 @@ class RollbackMonitor:
         self._clock = clock
 
     def begin(self, model: str, version: int, before: int) -> MonitoredSwap:
-        """Watch a version that took over from another."""
+        """Start to monitor a version that became the default in place of another."""
         golden = self._read(model, version)
 
         def replay() -> Replay | None:

@@ -1,7 +1,7 @@
-"""What one model host leaves in the run directory for the next one, should it come to a bad end.
+"""Journal in the run directory by which a model host learns why the previous one crashed.
 
-A host that is killed says nothing, so what it does is written down before it does it. The journal
-is a help and no need: where it cannot be written, the service goes on without.
+A host that is killed cannot report, so each risky step is recorded before it is taken. The journal
+is optional: if it cannot be written, the service continues without it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 STRIKES = 2
 """A version that has ended so many hosts is given up. One may be an accident."""
 LOADS = 3
-"""The same for loads that a host did not outlive, of which some were killed for another reason."""
+"""The same for loads during which a host ended; some hosts are killed for another reason."""
 _DIGEST_BYTES = 64
 """Of a SHA-256 in hexadecimal."""
 _MEMORY_S = 3600.0
@@ -55,10 +55,10 @@ class HostJournal:
     """Read once at the start of a host, written as it goes."""
 
     def __init__(self, run_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read what the host before has left, and judge its end.
+        """Read the journal of the previous host, and evaluate its end.
 
         Args:
-            run_dir: Of the service.
+            run_dir: Run directory of the service.
             clock: Monotonic seconds.
         """
         self._path = run_dir / HOST_JOURNAL
@@ -70,13 +70,13 @@ class HostJournal:
         self._settle()
 
     def catch_crashes(self) -> None:
-        """Have a fatal signal of this process written down by the interpreter."""
+        """Let the interpreter record a fatal signal of this process."""
         with contextlib.suppress(OSError):
             self._crash_log = self._crash.open("w")
             faulthandler.enable(self._crash_log)
 
     def close(self) -> None:
-        """Write no more of crashes."""
+        """Stop recording crashes."""
         if self._crash_log is not None:
             faulthandler.disable()
             self._crash_log.close()
@@ -93,22 +93,22 @@ class HostJournal:
             self._write()
 
     def loaded(self, digest: str) -> None:
-        """Note that a version was loaded, whatever happened before."""
+        """Record that a version was loaded; clear its interruptions."""
         if self._pages.interrupted.pop(digest, None):
             self._write()
 
     def computing(self, digest: str) -> None:
-        """Mark whose batch was begun last; called for every batch, so it only writes memory."""
+        """Mark the version of the current batch; called for each one, so it only writes memory."""
         if self._mark is not None and len(digest) == _DIGEST_BYTES:
             self._mark[:] = digest.encode()
 
     def strike(self, digest: str, reason: str) -> None:
-        """Note that a version is why this host ends."""
+        """Record that a version is the reason why this host ends."""
         self._pages.strikes.setdefault(digest, []).append(Strike(at=self._clock(), reason=reason))
         self._write()
 
     def forget(self, digest: str) -> None:
-        """Drop what is held against a version that has been given up."""
+        """Delete the strikes of a version that has been given up."""
         self._pages.strikes.pop(digest, None)
         self._write()
 
@@ -125,11 +125,11 @@ class HostJournal:
 
     @property
     def has_strikes(self) -> bool:
-        """Whether any version ended a host lately."""
+        """Whether any version has ended a host recently."""
         return bool(self._pages.strikes)
 
     def _settle(self) -> None:
-        """Turn the marks of a host that did not end well into what is known of versions."""
+        """Convert the marks of a host that crashed into strikes and interruptions."""
         pages, now = self._pages, self._clock()
         for digest, strikes in list(pages.strikes.items()):
             recent = [strike for strike in strikes if now - strike.at < _MEMORY_S]
@@ -148,7 +148,7 @@ class HostJournal:
         self._write()
 
     def _map(self, path: Path) -> mmap.mmap | None:
-        """Map the file with the mark of the batch; None where there is no room for it."""
+        """Map the file with the mark of the batch; return None if it cannot be mapped."""
         try:
             with path.open("a+b") as stream:
                 os.posix_fallocate(stream.fileno(), 0, _DIGEST_BYTES)
@@ -165,7 +165,10 @@ class HostJournal:
     def _read(self) -> _Pages:
         try:
             return _Pages.model_validate_json(self._path.read_bytes())
-        except (OSError, ValidationError):  # there was no host before, or its write broke off
+        except (
+            OSError,
+            ValidationError,
+        ):  # there was no previous host, or its write was interrupted
             return _Pages()
 
     def _read_crash(self) -> str | None:

@@ -1,6 +1,6 @@
-"""Which versions of a model are to be loaded, and which of them is the default.
+"""Decides which versions of a model to load, and which of them is the default.
 
-Policy only: it is told what the store holds and what an operator decided, and reads nothing itself.
+Policy only: the versions in the store and the operator's decisions are passed in.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from model_store import Control, Quarantine
 
 GLYPH_SERVE = "glyph-serve"
-"""Who made a change, where it was the service itself."""
+"""Author of changes that the service makes itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be in memory."""
+    """The desired state of a model."""
 
     wanted: tuple[int, ...]
     """In the order of loading."""
@@ -29,16 +29,16 @@ class Plan:
     """The first of these that is loaded is the default version."""
 
     def default(self, loaded: Collection[int]) -> int | None:
-        """Pick the default version from those in memory."""
+        """Return the default version among those in memory."""
         return next((version for version in self.candidates if version in loaded), None)
 
 
 def plan(present: Iterable[int], control: Control, policy: str, barred: Collection[int]) -> Plan:
-    """Plan for a model.
+    """Return the desired state of a model.
 
     Args:
-        present: Versions that can be loaded or are.
-        control: What an operator decided; its own policy goes before the other.
+        present: Versions that are loaded or can be.
+        control: The operator's decisions; a policy in it overrides `policy`.
         policy: `latest`, `latest:3`, `all` or `2,5`.
         barred: Versions that must not be loaded.
     """
@@ -53,14 +53,14 @@ def plan(present: Iterable[int], control: Control, policy: str, barred: Collecti
 
 
 def applies_to(quarantine: Quarantine, digest: str | None) -> bool:
-    """Say whether a quarantine is about what a version is now.
+    """Return True if a quarantine entry applies to a version as it is now.
 
-    What this service put there without a digest is no longer sure once it is looked at again: the
-    files were not those of the manifest, as in a copy under way.
+    An entry that this service made without a digest does not: the files did not match the manifest,
+    as during a copy, and must be checked again.
 
     Args:
         quarantine: The version's entry.
-        digest: Of its manifest; None where there is none to read.
+        digest: Digest of its manifest; None if it cannot be read.
     """
     if quarantine.digest is None:
         return quarantine.by != GLYPH_SERVE

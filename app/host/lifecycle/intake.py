@@ -1,6 +1,6 @@
-"""Brings the versions of one model into memory, one at a time: fetched, tried, loaded.
+"""Fetches, tries and loads the versions of one model, one at a time.
 
-Which version is next, and what becomes of it, is decided elsewhere.
+Mechanism only; the reconciler decides which version is next, and what happens to it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Trials(Protocol):
-    """Tries versions of all models, one at a time."""
+    """Runs the trials of all models, one at a time."""
 
     def is_next(self, model: str) -> bool: ...
 
@@ -40,7 +40,7 @@ class Trials(Protocol):
 
 
 class Intake:
-    """The way of one model's versions into memory."""
+    """Loads the versions of one model, after a trial."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class Intake:
         trials: Trials,
         journal: HostJournal,
     ) -> None:
-        """Begin with none.
+        """Create without a trial.
 
         Args:
-            store: Where versions come from.
-            model: Its name.
-            loader: Loads them into this process.
-            trials: Tries them first, each in a process of its own.
-            journal: Told what is being loaded, should this process not outlive it.
+            store: Holds the versions.
+            model: Name of the model.
+            loader: Loads versions into this process.
+            trials: Runs a trial first, in a process of its own.
+            journal: Records which version is being loaded, in case this process crashes.
         """
         self._store = store
         self._model = model
@@ -70,19 +70,19 @@ class Intake:
 
     @property
     def trying(self) -> int | None:
-        """The version whose trial is under way."""
+        """The version whose trial is in progress."""
         return None if self._trial is None else self._trial.version
 
     def begin(self, version: int, digest: str | None, like: RuntimePlan | None) -> bool:
-        """Start the trial of a version; False while another model's is under way.
+        """Start the trial of a version; return False while another model's is in progress.
 
         Args:
             version: Its number.
-            digest: Of its manifest; None where that cannot be read.
-            like: How another version runs, to be run likewise if it is alike.
+            digest: Digest of its manifest; None if it cannot be read.
+            like: Runtime plan of another version, reused if this one is alike.
 
         Raises:
-            UnfitError: If it cannot be tried.
+            UnfitError: If the trial cannot be started.
             StoreError: If the store cannot be read.
         """
         if not self._trials.is_next(self._model):
@@ -97,7 +97,7 @@ class Intake:
         return True
 
     def conclude(self) -> Loaded | None:
-        """Load the version that has passed its trial; None while that is under way.
+        """Load the version that has passed its trial; return None while it is in progress.
 
         Raises:
             UnfitError: If it has not passed, or cannot be loaded after all.
@@ -124,18 +124,18 @@ class Intake:
             return self._loader.examine(directory, self._model, version)
 
     def cancel(self) -> None:
-        """End the trial that is under way; there is no verdict."""
+        """End the trial in progress, without a verdict."""
         if self._trial is not None:
             self._trial.cancel()
         self.release()
 
     def release(self) -> None:
-        """Leave the turn to other models."""
+        """Let other models run their trials."""
         self._trial = self._directory = None
         self._trials.end(self._model)
 
     def _load(self, directory: Path, version: int, passed: Passed) -> Loaded:
-        """Load what passed its trial, unless its files have changed since."""
+        """Load a version that passed its trial, unless its files have changed since."""
         digest = passed.digest
         ended = self._journal.interruptions(digest)
         if ended >= LOADS:

@@ -1,6 +1,6 @@
-"""Notices that a look at the store does not end, and reports where the watcher is.
+"""Detects a store poll that does not end, and reports where the watcher's thread is.
 
-What is served goes on being served, so the host is not ended for it.
+Loaded versions keep serving, so the host is not ended for it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LATE_S = 60.0
-"""A look takes milliseconds, and a store that hangs ends it within seconds; one that downloads a
-large version may take as long, and then, too, orders had better not wait for it."""
+"""A poll takes milliseconds, and a store that hangs ends it within seconds; the download of a large
+version may take as long, and then, too, commands should not wait for it."""
 _CHECK_EVERY_S = 5.0
 
 
 class PollWatchdog:
-    """Tells once that the last look is too long ago, and once that looks end again."""
+    """Reports once that the last poll is too long ago, and once that polls end again."""
 
     def __init__(
         self,
@@ -34,12 +34,12 @@ class PollWatchdog:
         watcher: threading.Thread,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Begin to watch.
+        """Start to watch.
 
         Args:
-            age_s: Returns how long ago the last look ended.
-            notify: Takes the sentence, and None when it does not hold any more.
-            watcher: The thread that looks, to report where it is.
+            age_s: Returns how long ago the last poll ended.
+            notify: Receives the message, and None when it does not apply any more.
+            watcher: The polling thread, whose stack is reported.
             now: The time of day.
         """
         self._age_s = age_s
@@ -49,23 +49,23 @@ class PollWatchdog:
         self._is_late = False
 
     def check(self) -> None:
-        """Compare the age of the last look with what is usual."""
+        """Check the age of the last poll; report a change."""
         age_s = self._age_s()
         is_late = age_s > LATE_S
         if is_late == self._is_late:
             return
         self._is_late = is_late
         if not is_late:
-            log.info("looks at the store end again")
+            log.info("store polls end again")
             self._notify(None)
             return
         since = self._now() - timedelta(seconds=age_s)
-        sentence = f"no look at the store has ended since {since:%Y-%m-%d %H:%M:%S} UTC"
-        log.error("%s; the watcher is here:\n%s", sentence, _stack(self._watcher))
-        self._notify(f"{sentence}; what is loaded serves on")
+        message = f"no store poll has ended since {since:%Y-%m-%d %H:%M:%S} UTC"
+        log.error("%s; stack of the watcher's thread:\n%s", message, _stack(self._watcher))
+        self._notify(f"{message}; loaded versions keep serving")
 
     def run(self) -> None:
-        """Check for ever."""
+        """Check at an interval, for ever."""
         while True:
             self.check()
             time.sleep(_CHECK_EVERY_S)
@@ -73,4 +73,4 @@ class PollWatchdog:
 
 def _stack(thread: threading.Thread) -> str:
     frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - there is no other way
-    return "".join(traceback.format_stack(frame)) if frame else "it has ended"
+    return "".join(traceback.format_stack(frame)) if frame else "the thread has ended"

@@ -1,4 +1,4 @@
-"""Which versions of a model must not be loaded, and why; remembered in the store over restarts."""
+"""Versions of a model that must not be loaded, and why; kept in the store over restarts."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RETRY_S = (5.0, 600.0)
-"""What failed for this machine's sake is tried again after the first of these, then after twice as
-long each time, up to the second."""
+"""First and longest delay of a retry after a failure of this machine; it doubles each time."""
 
 
 class Records:
-    """Writes what this host found out into the control document of a model.
+    """Writes the results of this host into the control document of a model.
 
-    A store that cannot be written is told of once, and is no obstacle.
+    A store that cannot be written is logged once, and otherwise ignored.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class Records:
         self._writable = True
 
     def quarantine(self, version: int, digest: str | None, reason: str) -> Control | None:
-        """Record that a version failed; gives the document after it, or None."""
+        """Record that a version failed; return the new document, or None if it was not written."""
         entry = Quarantine(digest=digest, reason=reason, at=self._now(), by=GLYPH_SERVE)
 
         def edit(control: Control) -> Control:
@@ -52,7 +51,7 @@ class Records:
         return self._write("quarantine", edit, version, reason)
 
     def passed(self, version: int, digest: str) -> Control | None:
-        """Record that a version passed its trial; what was held against its files is void."""
+        """Record that a version passed its trial; delete entries that do not apply to its files."""
 
         def edit(control: Control) -> Control:
             entries = dict(control.quarantined)
@@ -66,7 +65,7 @@ class Records:
     def rolled_back(
         self, version: int, before: int, digest: str | None, reason: str
     ) -> Control | None:
-        """Record that a version was given up for the one before it, which is pinned."""
+        """Record a rollback to the version before, which is pinned."""
         entry = Quarantine(digest=digest, reason=reason, at=self._now(), by=GLYPH_SERVE)
 
         def edit(control: Control) -> Control:
@@ -103,19 +102,19 @@ class Records:
 
 @dataclass(slots=True)
 class _FailedVersion:
-    """A version that failed in this host's life."""
+    """A version that failed since this host started."""
 
     fingerprint: str
-    """Of its files when it was tried."""
+    """Fingerprint of its files when it was tried."""
     seen: str
-    """Of its files at the last look."""
+    """Fingerprint of its files at the last poll."""
     reason: str
     recorded: bool
-    """It is in the store as well, until somebody releases it."""
+    """Recorded in the store as well, until an operator releases it."""
     failed_while_serving: bool = False
-    """It failed while it served: its files are not looked at again."""
+    """A change of its files does not make it eligible again."""
     retry_at: float = math.inf
-    """Clock reading at which it is tried again, though nothing has changed."""
+    """Clock reading at which it is tried again, even if nothing has changed."""
 
 
 class QuarantinedVersions:
@@ -133,16 +132,16 @@ class QuarantinedVersions:
         self._records = records
         self._clock = clock
         self._retries: dict[int, int] = {}
-        """How often a version has failed in a row for this machine's sake."""
+        """How often in a row a version has failed through this machine."""
         self._failed: dict[int, _FailedVersion] = {}
         self._digests: dict[int, tuple[str, str | None]] = {}
-        """Quarantined version -> the fingerprint of its files when it was read, and the digest."""
+        """By version: the fingerprint of its files when the digest was read, and the digest."""
 
     def review(self, present: set[int], control: Control) -> dict[int, str]:
-        """Give the versions that must not be loaded, with their reasons.
+        """Return the versions that must not be loaded, with their reasons.
 
-        One that failed here is forgiven when its files have changed and settled, or when it was
-        released in the store; for a while, where it failed for what this machine lacks.
+        One that failed here becomes eligible again when its files have changed and settled, when
+        it was released in the store, or, after a failure of this machine, when its retry is due.
 
         Raises:
             StoreError: If the store cannot be read.
@@ -164,14 +163,14 @@ class QuarantinedVersions:
         return reasons
 
     def fingerprint(self, version: int) -> str:
-        """Take down the state of a version's files, before it is tried."""
+        """Return the fingerprint of a version's files, before it is tried."""
         return self._store.fingerprint(self._model, version)
 
     def add(self, version: int, fingerprint: str, unfit: UnfitError, control: Control) -> Control:
-        """Remember that a version failed; return the control document after it.
+        """Record that a version failed; return the control document after it.
 
-        What this machine lacks is not written into the store; nor is any verdict on what has
-        passed elsewhere, which it may be the fault of this machine as well.
+        A shortage of this machine is not written into the store, nor is a verdict on files that
+        have passed elsewhere: that, too, may be the fault of this machine.
         """
         known = control.quarantined.get(version)
         recorded = known is not None and known.by == GLYPH_SERVE and known.digest == unfit.digest
@@ -193,11 +192,11 @@ class QuarantinedVersions:
 
     @property
     def next_retry(self) -> float:
-        """Clock reading at which the next version is tried again; infinity if none is."""
+        """Clock reading of the next retry; infinity if there is none."""
         return min((refusal.retry_at for refusal in self._failed.values()), default=math.inf)
 
     def passed(self, version: int) -> None:
-        """Note that a version serves: should it fail later, the first retry comes soon."""
+        """Reset the retry delay of a version that serves."""
         self._retries.pop(version, None)
 
     def give_up(self, version: int, digest: str, reason: str, control: Control) -> Control:
@@ -211,7 +210,7 @@ class QuarantinedVersions:
     def mark_bad(
         self, version: int, before: int, digest: str | None, reason: str, control: Control
     ) -> Control:
-        """Remember that a version that served was given up for the one before it."""
+        """Quarantine a default version after a rollback to the one before; return the document."""
         after = self._records.rolled_back(version, before, digest, reason)
         self._failed[version] = _FailedVersion(
             "", "", reason, recorded=after is not None, failed_while_serving=True
@@ -219,18 +218,18 @@ class QuarantinedVersions:
         return after or control
 
     def retry_transient(self) -> None:
-        """Forget what failed here and is not in the store: it may be tried again."""
+        """Retry the versions whose failure is not recorded in the store."""
         self._failed = {n: refusal for n, refusal in self._failed.items() if refusal.recorded}
 
     def _is_changed(self, version: int, refusal: _FailedVersion) -> bool:
-        """Say whether a version's files are others than those tried, and are not being copied."""
+        """Return True if a version's files have changed since its trial and have settled."""
         if refusal.failed_while_serving:
             return False
         before, refusal.seen = refusal.seen, self.fingerprint(version)
         return before == refusal.seen != refusal.fingerprint
 
     def digest(self, version: int) -> str | None:
-        """Return the digest of a version's manifest; None where it cannot be read."""
+        """Return the digest of a version's manifest; None if it cannot be read."""
         fingerprint = self.fingerprint(version)
         known = self._digests.get(version)
         if known is None or known[0] != fingerprint:

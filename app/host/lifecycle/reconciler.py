@@ -1,8 +1,8 @@
-"""Keeps the versions of one model in memory that are wanted, one of them its default.
+"""Keeps the desired versions of one model in memory, one of them as its default.
 
 A version is tried in a process of its own before it is loaded; one that fails is refused with a
-sentence, and what serves goes on. A new default is in place before the one before it goes. Nothing
-here holds on to a model in memory: the engine does, and it alone.
+reason, and the others keep serving. A new default serves before the previous one is retired. Only
+the engine holds references to models in memory.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class VersionObserver(Protocol):
-    """Who is told what becomes of versions."""
+    """Receives events about versions."""
 
     def loaded(self, model: str, version: int, seconds: float, costs: BatchCostModel) -> None: ...
 
@@ -56,7 +56,7 @@ class VersionObserver(Protocol):
 
 
 class Engine(Protocol):
-    """Where loaded versions go."""
+    """Serves loaded versions."""
 
     def serve(
         self, version: LoadedVersion, announce: Callable[[], None], *, default: bool = True
@@ -69,18 +69,18 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """A version on its way into memory, and what held when it set out."""
+    """A version that is being loaded, and the state when that began."""
 
     version: int
     fingerprint: str
-    """Of its files."""
+    """Fingerprint of its files."""
     planned: Plan
-    """One that is outdated by the time that it has passed serves all the same, until the newer."""
+    """A version that is outdated when it has passed still serves, until a newer one does."""
     started: float
 
 
 class ModelVersions:
-    """The versions of one model. One thread looks; any may ask for the status."""
+    """The versions of one model. One thread calls `sync`; any may read the status."""
 
     def __init__(
         self,
@@ -98,20 +98,20 @@ class ModelVersions:
         excess: Callable[[], str | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with none.
+        """Create without versions.
 
         Args:
-            store: Where versions come from.
-            name: Of the model.
-            policy: Which versions are wanted where the control document does not say.
-            intake: Brings them into memory.
-            engine: Gets those that pass.
+            store: Holds the versions.
+            name: Name of the model.
+            policy: Version policy, unless the control document has one.
+            intake: Loads versions into memory.
+            engine: Serves the loaded versions.
             notify: Called when the status has changed.
-            observer: Who counts.
+            observer: Receives events.
             rollback_monitor: Watches new defaults for an automatic rollback; None does not.
-            shadow: What shadows where the control document names none.
-            journal: What the host before has left, and what this one leaves.
-            excess: Returns a sentence if this process takes more memory than it may.
+            shadow: Shadow, unless the control document has one.
+            journal: Crash journal of the previous host and of this one.
+            excess: Returns a message if this process uses more memory than it may.
             clock: Monotonic seconds.
         """
         self._excess = excess
@@ -132,7 +132,7 @@ class ModelVersions:
         self._refused: dict[int, str] = {}
         """Versions that must not be loaded, and why."""
         self._attempt: _Attempt | None = None
-        """A version whose trial is under way."""
+        """A version whose trial is in progress."""
         self.awaited: frozenset[int] = frozenset()
         """Versions that are to serve and do not yet."""
         self._states = VersionStates()
@@ -140,16 +140,16 @@ class ModelVersions:
         self._present: set[int] = set()
         self._runtime_plan: RuntimePlan | None = None
         self._swap: MonitoredSwap | None = None
-        self._last_poll = False
+        self._synced = False
         self._planned = False
         self._trouble: str | None = None
         self._published: ModelStatus | None = None
 
     def sync(self) -> None:
-        """Load what is wanted, let go of what is not, and tell what has changed.
+        """Load the wanted versions, retire the others, and publish a changed status.
 
         Raises:
-            StoreError: If the store cannot be read; what serves goes on serving.
+            StoreError: If the store cannot be read; loaded versions keep serving.
         """
         try:
             self._check_swap()
@@ -163,11 +163,11 @@ class ModelVersions:
         else:
             self._trouble = None
         finally:
-            self._last_poll = True
+            self._synced = True
             self._notify_if_changed()
 
     def unload_all(self) -> None:
-        """Unload everything: the store holds the model no more."""
+        """Retire all versions: the store does not hold the model any more."""
         self._present, self._swap, self._planned = set(), None, True
         self.awaited = frozenset()
         self.close()
@@ -175,31 +175,31 @@ class ModelVersions:
         self._notify_if_changed()
 
     def close(self) -> None:
-        """End the trial that is under way."""
+        """End the trial in progress."""
         if self._attempt is not None:
             self._states.abandoned(self._attempt.version)
         self._attempt = None
         self._intake.cancel()
 
     def retry(self) -> None:
-        """Let what failed for this machine's sake be tried again."""
+        """Retry the versions that failed through this machine."""
         self._quarantine.retry_transient()
 
     def retired(self, version: int) -> None:
-        """Note that the engine has let a version go."""
+        """Record that the engine has dropped a version."""
         if self._states.retired(version):
             self._publish_status()
 
     @property
     def due(self) -> bool:
-        """Whether a look is due soon: a new default is watched, or a version is tried again."""
+        """Whether a poll is due soon: a new default is monitored, or a retry is due."""
         return self._swap is not None or self._quarantine.next_retry <= self._clock()
 
     def status(self) -> ModelStatus:
-        """Say what can be had, and if nothing, why."""
+        """Return the status: which versions serve, and if none does, why."""
         versions, default = self._states.versions(), self._states.default
         control, serving = self._control, self._states.serving()
-        starting = not self._last_poll or any(v.state == "loading" for v in versions)
+        starting = not self._synced or any(v.state == "loading" for v in versions)
         starting |= bool(self.awaited)
         ready = default is not None
         return ModelStatus(
@@ -207,7 +207,7 @@ class ModelVersions:
             ready=ready,
             starting=starting and not ready,
             unloaded=control.unloaded,
-            reason=None if ready else self._why_not(versions, starting=starting),
+            reason=None if ready else self._reason_not_ready(versions, starting=starting),
             complete=self._planned and self.awaited <= {v.version for v in versions},
             default=default,
             versions=versions,
@@ -227,8 +227,8 @@ class ModelVersions:
         self._control = self._store.control(self.name)
         self._present = present
 
-    def _give_up_on_those_that_end_hosts(self) -> None:
-        """Quarantine what ended hosts while it served, where there is another version."""
+    def _quarantine_crashing_versions(self) -> None:
+        """Quarantine versions that ended hosts while they served, if there is another version."""
         for version in sorted(self._present - self._refused.keys()):
             digest = self._quarantine.digest(version)
             reason = self._journal.verdict(digest) if digest else None
@@ -244,21 +244,21 @@ class ModelVersions:
             self._observer.rolled_back(self.name)
 
     def _plan(self) -> Plan:
-        """Plan with what the store holds, and the default version even if its files are gone."""
+        """Return the desired state; it keeps a default version whose files are gone."""
         self._refused = self._quarantine.review(self._present, self._control)
-        if self._has_strikes:  # of hosts before this one: it gets no more in its life
+        if self._has_strikes:  # of previous hosts: none are added while this one runs
             self._has_strikes = False
-            self._give_up_on_those_that_end_hosts()
+            self._quarantine_crashing_versions()
         self._states.refuse(self._refused)
         default = self._states.default
         kept = set() if default is None else {default}
         return plan(self._present | kept, self._control, self.policy, self._refused)
 
     def _load_missing(self) -> None:
-        """Load what is missing, the best first; return early while a trial is under way."""
+        """Load the missing versions, the best first; return early while a trial is in progress."""
         while True:
             planned = self._plan()
-            self._end_void_trial(planned)
+            self._end_obsolete_trial(planned)
             missing = self._missing(planned)
             self.awaited = frozenset(missing)
             self._planned = True
@@ -274,8 +274,8 @@ class ModelVersions:
     def _missing(self, planned: Plan) -> list[int]:
         """Return the versions to load, in their order.
 
-        While none serves, one that has passed before goes first, even if a newer one is wanted:
-        nothing is tried before something serves.
+        While none serves, one that has passed before goes first, even if a newer one is wanted: no
+        version is tried before one serves.
         """
         serving = self._states.serving()
         missing = [n for n in planned.wanted if n not in serving]
@@ -287,20 +287,20 @@ class ModelVersions:
         return missing
 
     def _may_stand_in(self, version: int, planned: Plan) -> bool:
-        """Return True if a version that is not wanted may serve until one that is has passed."""
+        """Return True if an unwanted version may serve until a wanted one has passed."""
         if version in self._states.serving() or version in planned.wanted:
             return False
         return version not in self._refused and self._is_proven(version)
 
     def _is_proven(self, version: int) -> bool:
-        """Return True if a version has served, as it is now, and ended no host while it loaded."""
+        """Return True if a version has served with these files, and no host ended in a load."""
         digest = self._control.passed.get(version)
         if digest is None or self._journal.interruptions(digest):
             return False
         return digest == self._quarantine.digest(version)
 
     def _advance(self, version: int, planned: Plan) -> bool:
-        """Take the next step towards serving a version; False if it has to be waited for."""
+        """Run the next step towards serving a version; return False if its trial is in progress."""
         if self._attempt is None:
             attempt = _Attempt(
                 version, self._quarantine.fingerprint(version), planned, self._clock()
@@ -308,7 +308,7 @@ class ModelVersions:
         else:
             attempt = self._attempt
         try:
-            found = self._bring_in(attempt)
+            found = self._load(attempt)
         except UnfitError as unfit:
             self._attempt = None
             self._refuse(attempt, unfit)
@@ -326,8 +326,8 @@ class ModelVersions:
             self._serve(found, attempt)
         return True
 
-    def _bring_in(self, attempt: _Attempt) -> Loaded | None:
-        """Load a version at once if it has served before and none serves, else when it passed."""
+    def _load(self, attempt: _Attempt) -> Loaded | None:
+        """Load a version: without a trial if it has served before and none serves now."""
         version = attempt.version
         if self._attempt is None:
             digest = self._quarantine.digest(version)
@@ -348,11 +348,11 @@ class ModelVersions:
         self._states.loading(version)
         self._publish_status()
 
-    def _end_void_trial(self, planned: Plan) -> None:
-        """End a trial whose version is not to be loaded any more, whatever comes of it.
+    def _end_obsolete_trial(self, planned: Plan) -> None:
+        """End a trial whose version is not to be loaded any more, whatever its verdict.
 
-        One that is only outdated by a newer version goes on: where versions come faster than
-        they can be tried, none would ever serve.
+        One that is only outdated by a newer version continues: if versions were published faster
+        than they are tried, none would ever serve.
         """
         version, pinned = self._intake.trying, self._control.pinned
         if version is None:
@@ -397,7 +397,7 @@ class ModelVersions:
             self._defaulted(best, before)
 
     def _retire_unwanted(self, planned: Plan) -> None:
-        """Retire what is not wanted."""
+        """Retire the versions that are not wanted."""
         if self._control.unloaded:
             self._retire_all()
             return
@@ -423,7 +423,7 @@ class ModelVersions:
             self._swap = self._rollback_monitor.begin(self.name, version, before)
 
     def _check_swap(self) -> None:
-        """End a probation: when it is over, or by going back."""
+        """End the monitoring of a swap when it is over, or with a rollback."""
         swap = self._swap
         if swap is None:
             return
@@ -436,7 +436,7 @@ class ModelVersions:
 
     def _roll_back(self, swap: MonitoredSwap, reason: str) -> None:
         version, before = swap.version, swap.before
-        log.error("%s goes back from version %d to %d: %s", self.name, version, before, reason)
+        log.error("rolling back %s from version %d to %d: %s", self.name, version, before, reason)
         self._swap = None
         self._make_default(before)
         self._observer.defaulted(self.name, before, swap=True)
@@ -470,7 +470,7 @@ class ModelVersions:
         )
 
     def _publish_status(self) -> None:
-        self._count()  # first: whoever is told may ask for the metrics
+        self._count()  # first: the notified thread may read the metrics
         self._published = self.status()
         self._notify()
 
@@ -478,7 +478,7 @@ class ModelVersions:
         if self.status() != self._published:
             self._publish_status()
 
-    def _why_not(self, versions: tuple[VersionStatus, ...], *, starting: bool) -> str:
+    def _reason_not_ready(self, versions: tuple[VersionStatus, ...], *, starting: bool) -> str:
         if starting:
             return "the first version is being loaded"
         if self._trouble:

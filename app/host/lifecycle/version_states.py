@@ -1,4 +1,4 @@
-"""What has become of a model's versions: which load, serve or retire, and which is the default."""
+"""The state of each version of a model, and its default version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class VersionStates:
-    """The versions of one model, as the host sees them; any thread may ask or tell."""
+    """The states of one model's versions; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,44 +24,44 @@ class VersionStates:
 
     @property
     def default(self) -> int | None:
-        """The version that requests get which ask for none."""
+        """The version for requests that name none."""
         return self._default
 
     def serving(self) -> set[int]:
-        """Number the versions that can be asked for."""
+        """Return the numbers of the versions that serve."""
         with self._lock:
             return {n for n, status in self._states.items() if status.state == "serving"}
 
     def digest(self, version: int) -> str | None:
-        """Give the digest of a version in memory."""
+        """Return the digest of a version in memory; None if it is not loaded."""
         with self._lock:
             status = self._states.get(version)
         return status.loaded.digest if status and status.loaded else None
 
     def loading(self, version: int) -> None:
-        """Note that a version is being tried."""
+        """Set a version to loading."""
         with self._lock:
             self._states[version] = VersionStatus(version=version, state="loading")
 
     def abandoned(self, version: int) -> None:
-        """Note that a version that was tried is not served."""
+        """Remove a version whose trial did not lead to serving."""
         with self._lock:
             self._states.pop(version, None)
 
     def serve(self, version: int, known: LoadedModel, *, default: bool) -> None:
-        """Note that a version can be asked for."""
+        """Set a version to serving."""
         with self._lock:
             self._states[version] = VersionStatus(version=version, state="serving", loaded=known)
             if default:
                 self._default = version
 
     def make_default(self, version: int) -> None:
-        """Note which version requests get which ask for none."""
+        """Set the default version."""
         with self._lock:
             self._default = version
 
     def retire(self, version: int) -> None:
-        """Note that a version gets no more requests."""
+        """Set a version to retiring; it is not the default any more."""
         with self._lock:
             status = self._states[version]
             self._states[version] = status.model_copy(update={"state": "retiring"})
@@ -69,7 +69,7 @@ class VersionStates:
                 self._default = None
 
     def retired(self, version: int) -> bool:
-        """Note that the engine has let a version go; False where it has come back meanwhile."""
+        """Remove a version that the engine dropped; return False if it serves again."""
         with self._lock:
             status = self._states.get(version)
             if status is None or status.state != "retiring":
@@ -78,12 +78,12 @@ class VersionStates:
             return True
 
     def refuse(self, reasons: Mapping[int, str]) -> None:
-        """Note which versions are not to be loaded, and why."""
+        """Set the versions that must not be loaded, and why."""
         with self._lock:
             self._refused = dict(reasons)
 
     def versions(self) -> tuple[VersionStatus, ...]:
-        """Describe all of them, newest first."""
+        """Return the status of all versions, newest first."""
         with self._lock:
             refused = {
                 n: VersionStatus(version=n, state="refused", reason=reason)

@@ -1,6 +1,6 @@
-"""Looks at the store for models, has each model's versions looked after, and does what is asked.
+"""Polls the store for models, keeps each model's versions in sync, and executes commands.
 
-One thread does all of it, so that nothing here holds up the requests.
+One thread does all of it, so that nothing here delays requests.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MAX_COMMANDS = 32
-"""Orders that may wait; a person gives one at a time."""
+"""Commands that may wait; an operator sends one at a time."""
 _NICER = 10
-"""By how much the watcher's thread gives way to others once the first versions serve. Measured with
+"""By how much the watcher's priority is lowered once the first versions serve. Measured with
 32 clients on two cores: in a swap the slowest 1 % take 1.5 times as long as otherwise, without it
 twice as long; 19 was no better and slower."""
 _NICEST = 19
 _MOST_PATIENT = 5
-"""Into how many times the usual interval the pause between failing looks grows."""
+"""The pause between failing polls grows up to so many times the usual interval."""
 
 
 class StoreObserver(Protocol):
-    """Who counts."""
+    """Records the state of the store."""
 
     def store(self, *, up: bool) -> None: ...
 
@@ -48,7 +48,7 @@ class StoreObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _PendingCommand:
-    """Something that was done, and what it still waits for."""
+    """An executed command, and the versions that it still waits for."""
 
     model: ModelVersions
     versions: frozenset[int]
@@ -71,16 +71,16 @@ class StoreWatcher:
         observer: StoreObserver,
         yields_to_others: bool = True,
     ) -> None:
-        """Begin with the default model and those named.
+        """Create with the default model and those named.
 
         Args:
-            store: Where models and versions come from.
+            store: Holds models and versions.
             default: Name of the default model.
-            names: Of all models to serve; none is every one in the store.
-            make: Makes a model's keeper; the second argument is to be called when its status has
-                changed.
-            announce: Tells the web workers.
-            observer: Who counts.
+            names: All models to serve; empty for every model in the store.
+            make: Creates the versions of a model; the second argument is called when their status
+                has changed.
+            announce: Notifies the web workers.
+            observer: Records the state of the store.
             yields_to_others: Lower the priority of the polling thread, and of all it starts, once
                 the first versions serve. Not for runtimes that compute in threads of their own:
                 those that are started at a load compute the requests as well.
@@ -93,17 +93,17 @@ class StoreWatcher:
         self._announce = announce
         self._observer = observer
         self._models: dict[str, ModelVersions] = {}
-        """In the order of the status: web workers speak of a model by its place."""
+        """In the order of the status: web workers address a model by its index."""
         self._commands: queue.Queue[tuple[Mapping[str, Any], Callable[[dict[str, Any]], None]]] = (
             queue.Queue(_MAX_COMMANDS)
         )
         self._pending: list[_PendingCommand] = []
-        """What was done, and answered only when the versions that it asks for have been tried."""
+        """Commands that are answered when the versions they need have been tried."""
         self._trouble: str | None = None
         self._overdue: str | None = None
-        """That the look in progress takes too long."""
+        """Set while the poll in progress takes too long: a message about it."""
         self._patience = 1
-        """How many times as long as usual the next look is waited for."""
+        """Multiple of the usual interval to wait before the next poll."""
         self._complete = bool(names)
         """All models to serve are known."""
         self._wake = threading.Event()
@@ -113,7 +113,7 @@ class StoreWatcher:
             self._add_model(name)
 
     def run(self, interval_s: float) -> None:
-        """Look at the store until stopped."""
+        """Poll the store until stopped."""
         self.step()
         while not self._stopped:
             if self._yields_to_others and any(
@@ -128,7 +128,7 @@ class StoreWatcher:
         self._end()
 
     def _pause(self, interval_s: float) -> float:
-        """Return how long to wait for the next look: longer after each one that failed."""
+        """Return how long to wait before the next poll: longer after each failure."""
         if any(model.due for model in self._models.values()):
             return min(interval_s, REPLAY_S)
         return interval_s * self._patience
@@ -139,15 +139,15 @@ class StoreWatcher:
         self._wake.set()
 
     def wake(self) -> None:
-        """Have `run` look at once; any thread may."""
+        """Let `run` poll at once; any thread may."""
         self._wake.set()
 
-    def ask(self, request: Mapping[str, Any], done: Callable[[dict[str, Any]], None]) -> None:
-        """Have something done by the thread that looks; any thread may ask.
+    def submit(self, request: Mapping[str, Any], done: Callable[[dict[str, Any]], None]) -> None:
+        """Queue a command for the watcher's thread; any thread may.
 
         Args:
-            request: The action, the model, and what else it takes.
-            done: Told what came of it: whether it is done, why not, and the change in the store.
+            request: The action, the model, and the other fields of the command.
+            done: Receives the result: success or error, and the change in the store.
         """
         if self._overdue is not None:
             done(_outcome(error=self._overdue, unavailable=True))
@@ -155,21 +155,21 @@ class StoreWatcher:
         try:
             self._commands.put_nowait((request, done))
         except queue.Full:
-            done(_outcome(error=f"{_MAX_COMMANDS} other requests wait to be carried out"))
+            done(_outcome(error=f"{_MAX_COMMANDS} other commands are waiting"))
         self._wake.set()
 
-    def overdue(self, sentence: str | None) -> None:
-        """Tell that the look in progress takes too long, or no more; another thread notices."""
-        self._overdue = sentence
-        if sentence is not None:
+    def overdue(self, message: str | None) -> None:
+        """Set or clear the message that the poll in progress takes too long; any thread may."""
+        self._overdue = message
+        if message is not None:
             with contextlib.suppress(queue.Empty):
                 while True:
                     _, done = self._commands.get_nowait()
-                    done(_outcome(error=sentence, unavailable=True))
+                    done(_outcome(error=message, unavailable=True))
         self._notify()
 
     def step(self) -> None:
-        """Do what was asked, then look once."""
+        """Execute the waiting commands, then poll once."""
         while True:
             try:
                 request, done = self._commands.get_nowait()
@@ -179,11 +179,11 @@ class StoreWatcher:
         self.poll()
 
     def poll(self) -> None:
-        """Look at the store once; whatever is the matter with it, what serves goes on."""
+        """Poll the store once; whatever fails, loaded versions keep serving."""
         troubles = []
         try:
             names = self._find_models()
-        except Exception as exc:  # noqa: BLE001 - told and logged, and looked at again
+        except Exception as exc:  # noqa: BLE001 - reported, and polled again
             names, troubles = set(self._models), [exc]
         for name, model in list(self._models.items()):
             try:
@@ -199,11 +199,11 @@ class StoreWatcher:
         self._observer.polled()
 
     def retired(self, model: str, version: int) -> None:
-        """Note that the engine has let a version go."""
+        """Record that the engine has dropped a version."""
         self._models[model].retired(version)
 
     def status(self) -> HostStatus:
-        """Describe all models."""
+        """Return the status of all models."""
         models = tuple(model.status() for model in self._models.values())
         return HostStatus(
             model=self._default,
@@ -213,23 +213,23 @@ class StoreWatcher:
         )
 
     def _find_models(self) -> set[str]:
-        """Name the models to serve, and take in those that are new."""
+        """Return the models to serve, and add new ones."""
         if self._named:
             return set(self._models)
         found = self._store.models()
         for name in found:
             self._add_model(name)
         self._complete = True
-        # A store that shows no model at all has gone away, rather than all its models.
+        # A store without any model is taken for unavailable, rather than for empty.
         return {self._default, *found} if found else set(self._models)
 
     def _add_model(self, name: str) -> None:
         if name not in self._models:
             model = self._make(name, self._notify)
-            self._models = {**self._models, name: model}  # others may be reading it
+            self._models = {**self._models, name: model}  # other threads may be reading it
 
     def _execute(self, request: Mapping[str, Any], done: Callable[[dict[str, Any]], None]) -> None:
-        """Do what is asked; tell what came of it now, or when the versions have been tried."""
+        """Execute a command; report its result now, or when its versions have been tried."""
         try:
             command = AdminRequest.read(request)
             model = self._models.get(command.model)
@@ -243,7 +243,7 @@ class StoreWatcher:
             done(_outcome(error=first_line(exc)))
             return
         except Exception as exc:
-            log.exception("a request of an operator could not be carried out")
+            log.exception("an operator's command failed")
             done(_outcome(error=f"{type(exc).__name__}: {first_line(exc)}"))
             return
         if command.action in ("load", "release"):
@@ -256,7 +256,7 @@ class StoreWatcher:
         self._answer_settled()
 
     def _answer_settled(self) -> None:
-        """Tell what came of requests whose versions wait for no trial any more."""
+        """Report the results of commands whose versions have been tried."""
         waiting = []
         for one in self._pending:
             if one.versions & one.model.awaited:
@@ -268,24 +268,24 @@ class StoreWatcher:
         self._pending = waiting
 
     def _record_store_state(self, trouble: Exception | None) -> None:
-        """Tell once that the store cannot be read, and once that it can again."""
-        sentence = first_line(trouble) if trouble else None
+        """Record and log a change of whether the store can be read."""
+        message = first_line(trouble) if trouble else None
         self._observer.store(up=trouble is None)
-        if sentence == self._trouble:
+        if message == self._trouble:
             return
         if trouble is not None:
-            log.error("looking at the store failed; it is tried on", exc_info=trouble)
+            log.error("store poll failed, retrying", exc_info=trouble)
         else:
             log.info("the store %s can be read again", self._store.location)
-        self._trouble = sentence
+        self._trouble = message
         self._notify()
 
     def _notify(self) -> None:
-        with self._notify_lock:  # several threads tell; the newest status must be told last
+        with self._notify_lock:  # several threads notify; the newest status must be sent last
             self._announce(self.status())
 
     def _end(self) -> None:
-        """End trials, and turn away what has not been done."""
+        """End trials, and reject the commands that have not been executed."""
         for model in self._models.values():
             model.close()
         waiting = [one.done for one in self._pending]

@@ -122,7 +122,7 @@ def test_wrong_golden_answers_bring_the_version_before_back(swap, caplog):
     assert (1, {"stable": 1}) == (last.control.pinned, last.control.labels)
     assert f"version 2: {reason}" == last.reason
     assert ([SHAPES], 2) == (swap.observer.rollbacks, swap.observer.swaps)
-    assert f"shapes goes back from version 2 to 1: {reason}" in caplog.messages
+    assert f"rolling back shapes from version 2 to 1: {reason}" in caplog.messages
 
 
 def test_a_rollback_holds_though_a_newer_version_comes(swap):

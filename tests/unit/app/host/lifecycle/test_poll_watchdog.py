@@ -10,7 +10,7 @@ import pytest
 from app.host.lifecycle.poll_watchdog import LATE_S, PollWatchdog
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
-SENTENCE = "no look at the store has ended since 2026-06-01 11:58:20 UTC"
+SENTENCE = "no store poll has ended since 2026-06-01 11:58:20 UTC"
 
 
 class Polls:
@@ -44,9 +44,9 @@ def test_a_poll_that_does_not_end_is_told_once_with_where_the_watcher_is(polls, 
     """The stack in the log names the call that hangs."""
     polls.check(100, 105, 110)
 
-    assert [f"{SENTENCE}; what is loaded serves on"] == polls.told
+    assert [f"{SENTENCE}; loaded versions keep serving"] == polls.told
     (line,) = caplog.messages
-    assert line.startswith(f"{SENTENCE}; the watcher is here:\n")
+    assert line.startswith(f"{SENTENCE}; stack of the watcher's thread:\n")
     assert "test_poll_watchdog.py" in line
 
 

@@ -1051,7 +1051,7 @@ def test_a_store_that_cannot_be_read_is_told_as_the_reason(publisher, clock, run
     assert (False, False) == (away.ready, away.starting)
     assert "cannot list the versions: /models: Input/output error" == away.reason
     assert away.reason == away.store_trouble
-    assert 1 == sum("looking at the store failed" in line for line in caplog.messages)
+    assert 1 == sum("store poll failed" in line for line in caplog.messages)
     assert ({1: "serving"}, None) == (watch.states, watch.status.store_trouble)
     assert [False, False, False, True] == watch.observer.up
 

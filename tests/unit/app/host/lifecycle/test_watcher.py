@@ -93,7 +93,7 @@ def ask(watcher):
 
     def run(**request) -> dict:
         outcomes = []
-        watcher.ask({"model": "shapes", "by": "ann"} | request, outcomes.append)
+        watcher.submit({"model": "shapes", "by": "ann"} | request, outcomes.append)
         assert [] == outcomes
         watcher.step()
         (outcome,) = outcomes
@@ -147,7 +147,7 @@ def begin(watcher):
 
     def run(**request) -> list[dict]:
         outcomes: list[dict] = []
-        watcher.ask({"model": "shapes", "by": "ann"} | request, outcomes.append)
+        watcher.submit({"model": "shapes", "by": "ann"} | request, outcomes.append)
         watcher.step()
         return outcomes
 
@@ -267,17 +267,17 @@ def test_a_bug_is_an_answer_too(ask, watcher, monkeypatch, caplog):
     outcome = ask(action="load")
 
     assert "AttributeError: " in outcome["error"]
-    assert "a request of an operator could not be carried out" in caplog.messages
+    assert "an operator's command failed" in caplog.messages
 
 
 def test_requests_that_wait_are_bounded(watcher):
     """What comes on top is refused at once, by the thread that asks."""
     outcomes = []
     for _ in range(33):
-        watcher.ask({"action": "load", "model": "shapes", "by": "ann"}, outcomes.append)
+        watcher.submit({"action": "load", "model": "shapes", "by": "ann"}, outcomes.append)
 
     (refused,) = outcomes
-    assert "32 other requests wait to be carried out" == refused["error"]
+    assert "32 other commands are waiting" == refused["error"]
 
 
 def test_a_request_is_not_kept_waiting_for_the_next_look(watcher, model):
@@ -288,7 +288,7 @@ def test_a_request_is_not_kept_waiting_for_the_next_look(watcher, model):
     thread = threading.Thread(target=watcher.run, args=(3600.0,), daemon=True)
     thread.start()
     assert polled.wait(SAFETY_S)
-    watcher.ask({"action": "load", "model": "shapes", "by": "ann"}, lambda _outcome: done.set())
+    watcher.submit({"action": "load", "model": "shapes", "by": "ann"}, lambda _outcome: done.set())
 
     assert done.wait(SAFETY_S)
     watcher.stop()
@@ -302,7 +302,7 @@ def test_requests_that_wait_at_the_end_are_turned_away(watcher, model):
 
     def ask_late():
         watcher.stop()
-        watcher.ask({"action": "load", "model": "shapes", "by": "ann"}, outcomes.append)
+        watcher.submit({"action": "load", "model": "shapes", "by": "ann"}, outcomes.append)
 
     model.on_poll = ask_late
     thread = threading.Thread(target=watcher.run, args=(3600.0,), daemon=True)
@@ -360,16 +360,16 @@ def test_while_a_look_does_not_end_orders_are_refused_at_once(watcher):
     """Those that wait, too; the status says why, and all is as before when it has ended."""
     outcomes = []
     command = {"action": "load", "model": "shapes", "by": "ann"}
-    watcher.ask(command, outcomes.append)
-    watcher.overdue("no look has ended since noon")
-    watcher.ask(command, outcomes.append)
+    watcher.submit(command, outcomes.append)
+    watcher.overdue("no poll has ended since noon")
+    watcher.submit(command, outcomes.append)
     trouble = watcher.status().store_trouble
     watcher.overdue(None)
-    watcher.ask(command, outcomes.append)
+    watcher.submit(command, outcomes.append)
 
-    expected = {"error": "no look has ended since noon", "unavailable": True, "ok": False}
+    expected = {"error": "no poll has ended since noon", "unavailable": True, "ok": False}
     assert [expected | {"change": None}] * 2 == outcomes
-    assert ("no look has ended since noon", None) == (trouble, watcher.status().store_trouble)
+    assert ("no poll has ended since noon", None) == (trouble, watcher.status().store_trouble)
 
 
 def test_looks_that_fail_come_less_and_less_often(watcher, model, observer, monkeypatch):
