@@ -1,7 +1,7 @@
-"""What fits into the frames between web workers and the model host.
+"""Size limits of the frames between web workers and the model host.
 
-What would not fit is refused before it is sent: a version when it is loaded, a request at the door.
-A frame over its bound would cost the connection, and with it every request in flight.
+Whatever does not fit is refused before it is sent: a version when it is loaded, a request when it
+arrives. A larger frame would break the connection, and with it every request in flight.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _MIB = 2**20
 _ANSWER_BYTES = 32 * _MIB
 """Probabilities of one answer; as JSON they take some three times as much."""
 _USUAL_CLASSES = 256
-"""With so many or fewer, as many images as one request may have are always answered."""
+"""With at most so many classes, the largest number of images of a request always fits."""
 _PIXELS_BYTES = 32 * _MIB
-"""Pixels of one request at least, however small its body: pictures are compressed."""
+"""Smallest limit on the pixels of one request: pictures are compressed in its body."""
 STATUS_BYTES = 16 * _MIB
-"""What web workers are told of all loaded versions, at every change."""
+"""Status of all loaded versions, sent to web workers at every change."""
 _REST_BYTES = 4096
-"""What a frame holds besides."""
+"""Other fields of a frame."""
 _NUMBER_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class FrameBounds:
-    """What fits on a service with these settings."""
+    """The size limits of a service with these settings."""
 
     max_body_bytes: int
     max_images: int
@@ -71,7 +71,7 @@ class FrameBounds:
         Args:
             shape: Of one image.
             classes: Their names.
-            status_bytes: What web workers are told of all versions already.
+            status_bytes: Size of the status that is sent to web workers now.
         """
         image = math.prod(shape)
         if image > self.pixels:

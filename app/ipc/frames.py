@@ -1,4 +1,4 @@
-"""What web workers and the model host say to each other over their Unix socket.
+"""The protocol between web workers and the model host on their Unix socket.
 
 A frame is a 16-byte header (length of the rest, kind, request id) and a body whose layout its kind
 gives. Everything is little-endian. Both ends are the same release on the same machine, so the
@@ -31,11 +31,11 @@ _EXAMPLE = struct.Struct("<HQ")
 
 
 class FrameError(Exception):
-    """Raised when the bytes on a connection are no frames; the connection is beyond repair."""
+    """Raised when the bytes on a connection are no frames; the connection must be closed."""
 
 
 class Kind(IntEnum):
-    """What a frame is about."""
+    """The kind of a frame."""
 
     PREDICT = 1
     ANSWER = 2
@@ -43,13 +43,13 @@ class Kind(IntEnum):
     STATUS = 4
     METRICS = 5
     CANCEL = 6
-    """Nobody waits for the answer to this request any more."""
+    """The answer to this request is not wanted any more."""
     HEARTBEAT = 7
-    """The host's loop turns; sent even if there is nothing to say."""
+    """The host's loop turns; sent even if there is nothing else to send."""
     ADMIN = 8
-    """JSON: what an operator asks for, and what came of it."""
+    """JSON: an operator's command, and its result."""
     STATISTICS = 9
-    """JSON: what callers asked of each version."""
+    """JSON: counts and durations of each version."""
     EXAMPLE = 10
     """One golden image of a version: its pixels."""
 
@@ -79,20 +79,20 @@ class Predict:
     """Images to classify."""
 
     deadline: float
-    """Monotonic seconds after which nobody waits for the answer."""
+    """Monotonic seconds after which the answer is not wanted."""
     rows: int
     pixels: bytes | memoryview
     """uint8, row-major, `rows` images one after another."""
     model: int = 0
-    """Its place in the status that the host announces; places never change."""
+    """Index of the model in the host's status; it never changes."""
     version: int = 0
-    """0 is the model's default version when the request comes to the host."""
+    """0 is the model's default version when the request arrives at the host."""
     or_default: bool = False
-    """If that version is gone, the default one will do."""
+    """Fall back to the default version if that one does not serve."""
 
     @classmethod
     def decode(cls, body: bytes) -> Predict:
-        """Take a body apart; the pixels are a view of it.
+        """Decode a body; the pixels are a view of it.
 
         Raises:
             FrameError: If it is shorter than its fixed part.
@@ -114,7 +114,7 @@ class Answer:
 
     @classmethod
     def decode(cls, body: bytes) -> Answer:
-        """Take a body apart; the probabilities are a view of it.
+        """Decode a body; the probabilities are a view of it.
 
         Raises:
             FrameError: If they do not fill their rows.
@@ -138,7 +138,7 @@ class Refused:
 
     @classmethod
     def decode(cls, body: bytes) -> Refused:
-        """Take a body apart.
+        """Decode a body.
 
         Raises:
             FrameError: If the reason is unknown or the sentence is no text.
@@ -151,7 +151,7 @@ class Refused:
 
 
 def encode(kind: Kind, request_id: int, body: bytes = b"") -> bytes:
-    """Make a frame of a finished body."""
+    """Return a frame with an encoded body."""
     return _HEADER.pack(_HEADER.size - 4 + len(body), kind, request_id) + body
 
 
@@ -164,20 +164,20 @@ def encode_predict(  # noqa: PLR0917 - in the order of the frame; to name them t
     version: int = 0,
     or_default: bool = False,  # noqa: FBT001, FBT002
 ) -> bytes:
-    """Make a PREDICT frame."""
+    """Return a PREDICT frame."""
     length = _PREDICT_HEAD.size - 4 + len(pixels)
     fixed = (deadline, rows, model, or_default, version)
     return _PREDICT_HEAD.pack(length, Kind.PREDICT, request_id, *fixed) + pixels
 
 
 def with_model(frame: bytes, model: int) -> bytes:
-    """Address a PREDICT frame to a model at another place."""
+    """Return a PREDICT frame with another index of the model."""
     start = _HEADER.size + _MODEL_INDEX_OFFSET
     return frame[:start] + _MODEL_INDEX.pack(model) + frame[start + _MODEL_INDEX.size :]
 
 
 def encode_answer(request_id: int, answer: Answer) -> bytes:
-    """Make an ANSWER frame."""
+    """Return an ANSWER frame."""
     values = np.asarray(answer.probabilities, np.float32).tobytes()  # in row-major order
     length = _ANSWER_HEAD.size - 4 + len(values)
     fixed = (answer.version, len(answer.probabilities), answer.queue_s, answer.inference_s)
@@ -185,40 +185,40 @@ def encode_answer(request_id: int, answer: Answer) -> bytes:
 
 
 def encode_refusal(request_id: int, refused: Refused) -> bytes:
-    """Make a REFUSAL frame."""
+    """Return a REFUSAL frame."""
     fixed = _REFUSAL.pack(refused.reason, refused.retry_after_s)
     return encode(Kind.REFUSAL, request_id, fixed + refused.sentence.encode())
 
 
 def example_body(model: int, version: int) -> bytes:
-    """Make the body of a frame that asks for a golden image of a version."""
+    """Return the body of a request for a golden image of a version."""
     return _EXAMPLE.pack(model, version)
 
 
 def decode_example(body: bytes) -> tuple[int, int]:
-    """Return the place of the model and the version that an image is asked of."""
+    """Return the index of the model and the version in a request for a golden image."""
     model, version = _unpack(_EXAMPLE, body)
     return model, version
 
 
 def encode_outcome(request_id: int, outcome: Answer | Refused) -> bytes:
-    """Make the frame that ends a request."""
+    """Return the frame that ends a request."""
     if isinstance(outcome, Answer):
         return encode_answer(request_id, outcome)
     return encode_refusal(request_id, outcome)
 
 
 class FrameReader:
-    """Cuts a stream of bytes into frames, and holds at most one unfinished frame."""
+    """Splits a stream of bytes into frames, and holds at most one incomplete frame."""
 
     def __init__(self, largest_bytes: int) -> None:
         self._largest_bytes = largest_bytes
         self._held = bytearray()
         self._wanted = 0
-        """How much must be held before another look is worth it."""
+        """Bytes that must be held before a frame can be complete."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Add received bytes and give every frame that is now whole.
+        """Add received bytes and yield every complete frame.
 
         Raises:
             FrameError: If a header announces an impossible length.

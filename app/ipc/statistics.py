@@ -1,4 +1,4 @@
-"""What the model host tells web workers of how often and how long each version was asked."""
+"""Counts and durations of each version, as the model host sends them to web workers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pydantic import TypeAdapter
 
 @dataclass(slots=True)
 class Duration:
-    """How often something was done, and how long it took in all."""
+    """A count of events, and their total duration."""
 
     count: int = 0
     seconds: float = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count it once more."""
+        """Count one event."""
         self.count += 1
         self.seconds += seconds
 
 
 @dataclass(slots=True)
 class VersionStatistics:
-    """What callers asked of one version since the host started, or the version was loaded."""
+    """Statistics of one version since the host started, or since the version was loaded."""
 
     model: str
     version: int

@@ -1,4 +1,4 @@
-"""What the model host tells every web worker about itself: on connecting and at every change."""
+"""The status that the model host sends to every web worker: on connecting and at every change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Shape = tuple[int, int, int]
 """Rows, columns and channels of one image."""
 
 _BRIEF = 500
-"""Letters of a reason where there is too much to be told."""
+"""Characters kept of a reason if the status is too large."""
 _LEFT_OUT = "the model host's log says why"
 
 

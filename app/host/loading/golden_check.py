@@ -1,4 +1,4 @@
-"""The golden check: does a version give the answers that it was published with?"""
+"""The golden check: compares a version's answers with those that it was published with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TrialFailedError(Exception):
-    """Raised when a version does not answer as it should; the text says how."""
+    """Raised when a version fails its trial; the message says how."""
 
     def __init__(
         self,
@@ -28,17 +28,17 @@ class TrialFailedError(Exception):
     ) -> None:
         super().__init__(reason)
         self.lasting = lasting
-        """It is the version's fault, and not for something that this machine lacks."""
+        """The version is at fault, and not a shortage of this machine."""
         self.transient = transient
-        """This machine may have it later."""
+        """The shortage may be temporary."""
         self.out_of_memory = out_of_memory
-        """There was too little memory for it."""
+        """There was too little memory."""
 
 
 def check_golden(
     model: Model, golden: Golden, classes: Sequence[str], sizes: Sequence[int]
 ) -> None:
-    """Run the golden images at every prepared batch size; this also warms the runtime.
+    """Check the golden images at every prepared batch size; this also warms up the runtime.
 
     Raises:
         TrialFailedError: If any answer has another shape, is not finite, or is off by more than the
@@ -63,14 +63,14 @@ def compare(
     when: str,
     tolerance: float,
 ) -> None:
-    """Compare answers with those that were published.
+    """Compare probabilities with the published ones.
 
     Args:
         found: Probabilities of shape (n, classes).
-        expected: What they should be.
-        picks: Which golden images these are.
-        classes: Their names.
-        when: In which circumstances, for the sentence.
+        expected: The published probabilities.
+        picks: Indices of the golden images.
+        classes: Names of the classes.
+        when: Circumstances, for the message.
         tolerance: Largest difference allowed.
 
     Raises:

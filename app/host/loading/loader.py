@@ -1,7 +1,6 @@
-"""Loads a version and checks it: its files, what it says of itself, and its golden images.
+"""Loads a version and checks its files, its metadata and its golden images.
 
-Knows a directory and runtimes; which version is loaded, and what becomes of it, is decided
-elsewhere.
+Mechanism only: it gets a directory and runtimes; which version is loaded is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BATCH_BYTES = 32 * 2**20
-"""Pixels of one batch: a graph makes several arrays of numbers of four bytes each of them."""
+"""Bytes of pixels per batch: a graph creates several arrays of four bytes per pixel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A version that passed."""
+    """A loaded version, with its status and its runtime plan."""
 
     version: LoadedVersion
     known: LoadedModel
@@ -73,24 +72,24 @@ class Loader:
     def examine(
         self, directory: Path, model: str, version: int, like: RuntimePlan | None = None
     ) -> Loaded:
-        """Load a version that nothing is known of: check it, measure it, choose what runs it.
+        """Load an unknown version: check it, measure it and select its runtime.
 
         Args:
-            directory: Where it is.
-            model: Its model.
-            version: Its number.
-            like: How another version runs; one of the same size runs likewise, unmeasured.
+            directory: Directory of the version.
+            model: Name of the model.
+            version: Number of the version.
+            like: Runtime plan of another version, reused unmeasured if this one is alike.
 
         Raises:
-            UnfitError: If it is not to be served.
+            UnfitError: If it must not be served.
         """
         return self._load(directory, model, version, lambda s: s.select(self._candidates(), like))
 
     def load(self, directory: Path, model: str, version: int, runtime_plan: RuntimePlan) -> Loaded:
-        """Load a version as its trial found best.
+        """Load a version by the runtime plan of its trial.
 
         Raises:
-            UnfitError: If it cannot be loaded here after all.
+            UnfitError: If it cannot be loaded in this process.
         """
         return self._load(
             directory, model, version, lambda s: s.follow(runtime_plan, self._candidates())
@@ -112,7 +111,7 @@ class Loader:
         try:
             self._check_signature(directory)
             return self._examine(directory, manifest, model, version, choose)
-        except SignatureError as exc:  # it may be signed later, or with a key trusted elsewhere
+        except SignatureError as exc:  # may be signed later, or by a key trusted elsewhere
             raise UnfitError(str(exc), digest=digest, lasting=False) from exc
         except TrialFailedError as exc:
             raise UnfitError(
@@ -129,7 +128,7 @@ class Loader:
             raise UnfitError(
                 reason, digest=digest, lasting=False, transient=True, out_of_memory=True
             ) from exc
-        except Exception as exc:  # a bug, or this machine; the version may be good elsewhere
+        except Exception as exc:  # a bug, or a fault of this machine
             log.debug("%s version %d", model, version, exc_info=True)
             reason = f"{type(exc).__name__}: {exc}"
             raise UnfitError(reason, digest=digest, lasting=False) from exc
@@ -145,7 +144,7 @@ class Loader:
         metadata = read_document(directory / METADATA, Metadata)
         golden = Golden.read(directory)
         _check(metadata, golden, model, version)
-        if misfit := self._misfit(metadata):  # of this service; another one may serve it
+        if misfit := self._misfit(metadata):  # by this service's settings; another one may serve it
             raise TrialFailedError(misfit, lasting=False)
         fitting = max(1, _BATCH_BYTES // math.prod(metadata.input.shape))
         max_batch = min(self._max_batch, fitting)

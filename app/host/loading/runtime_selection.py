@@ -1,4 +1,4 @@
-"""Selects what runs a version: the first candidate that passes the trial, or its quicker rival."""
+"""Selects the runtime of a version: the first that passes, or its faster alternative."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OF_THIS_MACHINE = (MemoryError, OSError, ImportError)
-"""Failures for which the version may be good elsewhere, whatever else was tried."""
+"""Failures of this machine: the version may be good elsewhere, whatever else failed."""
 _CostsAsSeconds = Annotated[
     BatchCostModel,
     PlainValidator(lambda seconds: BatchCostModel({int(size): s for size, s in seconds.items()})),
@@ -35,29 +35,29 @@ _CostsAsSeconds = Annotated[
 ]
 
 
-class NotQuickerError(Exception):
-    """Raised when a rival is not worth its lesser exactness; the text gives both times."""
+class NotFasterError(Exception):
+    """Raised when an alternative is not fast enough to justify its lower precision."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimePlan:
-    """How a version runs, and what its batches cost; holds nothing of the model in memory."""
+    """The runtime of a version and its batch costs; holds no reference to the model."""
 
     version: int
-    """Whose batches were measured."""
+    """The version whose batches were measured."""
     candidate: str
     costs: _CostsAsSeconds
     passed_over: tuple[str, ...]
-    """Why it is not another one: a sentence for each that was tried."""
+    """Why other candidates are not used: a message for each that was tried."""
     parameter_count: int
     input_shape: tuple[int, int, int]
-    open_to_others: bool
-    """One that was passed over gave wrong answers; another version's may be right."""
+    may_differ: bool
+    """A rejected candidate gave wrong answers; with another version it may be right."""
 
     def fits(self, metadata: Metadata) -> bool:
-        """Say whether a version is so much alike that it would be found to run the same way."""
+        """Return True if a version is so similar that its measurement would find the same plan."""
         return (
-            not self.open_to_others
+            not self.may_differ
             and self.parameter_count == metadata.parameter_count
             and self.input_shape == metadata.input.shape
         )
@@ -65,7 +65,7 @@ class RuntimePlan:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A model that passed the trial, prepared for the batches worth making."""
+    """A model that passed the golden check, prepared for its batch sizes."""
 
     model: Model
     runtime_plan: RuntimePlan
@@ -91,15 +91,15 @@ class Selection:
         self._passed_over: list[tuple[str, type[Exception]]] = []
 
     def select(self, candidates: Iterable[Candidate], like: RuntimePlan | None = None) -> Selected:
-        """Take the first that passes, or its rival.
+        """Select the first candidate that passes, or its alternative.
 
         Args:
             candidates: Best first.
-            like: How another version runs. One that is alike is run likewise if it passes, and not
-                measured: beside the version that serves, that takes long and tells little.
+            like: Runtime plan of another version, reused if this one is alike and passes: a
+                measurement beside the serving version takes long and is inaccurate.
 
         Raises:
-            TrialFailedError: If none passes; the text gives every reason.
+            TrialFailedError: If none passes; the message has every reason.
         """
         runtimes = tuple(candidates)
         if like is not None and like.fits(self._metadata):
@@ -108,7 +108,7 @@ class Selection:
                 return Selected(model, like)
         if self._passed_over:
             log.info(
-                "version %d is measured anew: %s", self._metadata.version, self._sentences()[-1]
+                "measuring version %d again: %s", self._metadata.version, self._sentences()[-1]
             )
             self._passed_over.clear()
         for candidate in runtimes:
@@ -119,14 +119,14 @@ class Selection:
         raise self._failure(reason, lasting=self._is_lasting())
 
     def follow(self, runtime_plan: RuntimePlan, candidates: Iterable[Candidate]) -> Selected:
-        """Load exactly as a trial found, and check the golden images once more.
+        """Load by the plan of a trial, and check the golden images once more.
 
         Args:
-            runtime_plan: What the trial of this version found.
-            candidates: Among them the one that it names.
+            runtime_plan: Result of the trial of this version.
+            candidates: Include the one that the plan names.
 
         Raises:
-            TrialFailedError: If that does not pass here.
+            TrialFailedError: If it does not pass in this process.
         """
         model = self._follow(runtime_plan, candidates)
         if model is None:
@@ -137,7 +137,7 @@ class Selection:
         return Selected(model, runtime_plan)
 
     def _follow(self, runtime_plan: RuntimePlan, candidates: Iterable[Candidate]) -> Model | None:
-        """Load as another version was; None if that does not pass."""
+        """Load by a plan; return None if the version does not pass."""
         every = [one for c in candidates for one in (c, c.alternative) if one is not None]
         for candidate in (one for one in every if one.name == runtime_plan.candidate):
             try:
@@ -160,7 +160,7 @@ class Selection:
             passed_over=self._sentences(),
             parameter_count=self._metadata.parameter_count,
             input_shape=self._metadata.input.shape,
-            open_to_others=any(issubclass(e, TrialFailedError) for _, e in self._passed_over),
+            may_differ=any(issubclass(e, TrialFailedError) for _, e in self._passed_over),
         )
         return Selected(model, runtime_plan)
 
@@ -174,12 +174,12 @@ class Selection:
             return model, self._examine(model)
         except Exception as exc:  # noqa: BLE001 - runtimes raise what they like
             version, name = self._metadata.version, candidate.name
-            log.info("version %d not with %s: %s", version, name, exc)
+            log.info("version %d does not run with %s: %s", version, name, exc)
             self._passed_over.append((f"{name}: {first_line(exc)}", type(exc)))
             return None
 
     def _examine(self, model: Model) -> BatchCostModel:
-        """Let a model answer the golden images at every size; gives what its batches cost."""
+        """Check the golden images at every size; return the batch costs."""
         self._try(model, self._sizes)
         calls = {size: self._call(model, size) for size in self._sizes}
         costs = BatchCostModel(measure(calls, self._clock))
@@ -196,7 +196,7 @@ class Selection:
         calls = {model: self._call(model, size) for model in (alternative, best)}
         seconds = measure(calls, self._clock)
         if seconds[alternative] * MIN_SPEEDUP > seconds[best]:
-            raise NotQuickerError(
+            raise NotFasterError(
                 f"a batch of {size} takes {seconds[alternative] * 1000:.2f} ms, "
                 f"in {best.precision} {seconds[best] * 1000:.2f} ms"
             )
@@ -209,7 +209,7 @@ class Selection:
         return tuple(sentence for sentence, _ in self._passed_over)
 
     def _is_lasting(self) -> bool:
-        """Return True if the version is at fault: it failed where nothing was missing."""
+        """Return True if the version is at fault: it failed in a runtime that is available."""
         faults = [exc for _, exc in self._passed_over if not issubclass(exc, RuntimeMissingError)]
         return bool(faults) and not self._failed_by(*_OF_THIS_MACHINE)
 
@@ -226,5 +226,5 @@ class Selection:
 
 
 def first_line(exc: Exception) -> str:
-    """Give what an exception says in one line, and never nothing."""
+    """Return the first line of an exception's message, or its type."""
     return next(iter(str(exc).splitlines()), type(exc).__name__)

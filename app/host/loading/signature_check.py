@@ -1,4 +1,4 @@
-"""The check of signatures, where the service is told which keys it may trust."""
+"""Checks signatures, if the service has trusted keys."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def signature_check(paths: Collection[Path]) -> Callable[[Path], object]:
-    """Give what raises SignatureError for a version that none of the keys signed.
+    """Return a check that raises SignatureError for a version that none of the keys signed.
 
-    Without keys it takes every version, and cryptography is not imported: that is 13 MiB.
+    Without keys every version passes, and cryptography is not imported: that is 13 MiB.
 
     Raises:
         KeyFileError: If a key cannot be used.

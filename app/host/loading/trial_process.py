@@ -1,6 +1,6 @@
-"""Runs a trial in a process of its own, and ends it where it leaves its bounds.
+"""Runs a trial in a process of its own, and kills it if it exceeds its bounds.
 
-A thread watches the process; the verdict is there when it has ended, however that came about.
+A thread watches the process; there is a verdict when it has ended, for whatever reason.
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ log = logging.getLogger(__name__)
 
 _COMMAND = (sys.executable, "-m", "app.host.loading.trial_worker")
 _POLL_S = 0.05
-"""How often memory and time are looked at; a process takes some 50 MiB in that time."""
+"""Interval of the checks of memory and time; a process allocates some 50 MiB in that time."""
 _SCAN_EVERY = 10
-"""In one of so many polls all processes of the machine are looked at, for those of the trial."""
+"""One in so many checks scans all processes of the machine for those of the trial."""
 _STARVED = 10
-"""A trial is given up when it has waited so many times as long for a core as it may take."""
+"""A trial is given up when it has waited for a core so many times its time limit."""
 _KEPT_BYTES = 4096
-"""Of what a trial prints: a crash says last what it was about."""
+"""Kept of a trial's output: the reason of a crash comes last."""
 _KILLING_S = 5.0
-"""How long processes that go on starting others are killed for."""
+"""How long processes that keep starting others are killed."""
 _MARK = "_GLYPH_TRIAL"
-"""Variable by which all that a trial starts is known."""
+"""Environment variable that identifies all processes of a trial."""
 _MIB = 2**20
 _OWN_FAULTS = frozenset(
     {signal.SIGABRT, signal.SIGSEGV, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS, signal.SIGXCPU}
 )
-"""Signals that a process gets for what it does itself, on any machine."""
+"""Signals that a process causes itself, on any machine."""
 
 
 class Trial(Protocol):
-    """A trial under way."""
+    """A trial in progress."""
 
     version: int
 
     def verdict(self) -> Verdict | None:
-        """Return what came of it; None until it has ended."""
+        """Return the verdict; None until the trial has ended."""
         ...
 
     def cancel(self) -> None:
-        """End it; there is no verdict then."""
+        """End the trial, without a verdict."""
         ...
 
 
@@ -81,9 +81,9 @@ class TrialProcess:
         """Start the process.
 
         Args:
-            request: What to try, and the bounds; the descriptor for the answer is filled in.
-            on_end: Called when the verdict is there, by the thread that watches.
-            command: What runs the trial.
+            request: The version and the bounds; the descriptor for the answer is filled in.
+            on_end: Called by the watching thread when there is a verdict.
+            command: Command that runs the trial.
             clock: Monotonic seconds.
             waited: Returns the seconds that a process has waited for a core.
 
@@ -123,7 +123,7 @@ class TrialProcess:
         threading.Thread(target=self._watch, name="trial", daemon=True).start()
 
     def verdict(self) -> Verdict | None:
-        """Return what came of it; None until it has ended."""
+        """Return the verdict; None until the trial has ended."""
         return self._verdict if self._ended.is_set() else None
 
     def cancel(self) -> None:
@@ -135,8 +135,8 @@ class TrialProcess:
     def _watch(self) -> None:
         try:
             self._verdict = self._run()
-        except Exception as exc:  # a bug here, which says nothing about the version
-            log.exception("a trial could not be watched")
+        except Exception as exc:  # a bug, unrelated to the version
+            log.exception("watching a trial failed")
             self._kill()
             self._verdict = _machine(f"its trial could not be watched: {exc}")
         finally:
@@ -165,7 +165,7 @@ class TrialProcess:
             stdin.write(request.model_dump_json().encode())
 
     def _follow(self) -> Failed | None:
-        """Read what the process writes until it ends; return why it must be ended, if it must."""
+        """Read the output until the process ends; return why it must be killed, if it must."""
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
         with selectors.DefaultSelector() as selector:
             selector.register(self._answer_fd, selectors.EVENT_READ)
@@ -183,7 +183,7 @@ class TrialProcess:
         return any(message.verdict is not None for message in self._messages())
 
     def _drain(self, selector: selectors.BaseSelector) -> None:
-        """Read what has been written; other processes may hold the pipes open."""
+        """Read the remaining output; other processes may hold the pipes open."""
         while ready := selector.select(0):
             for key, _ in ready:
                 if not self._read(key.fd):
@@ -209,7 +209,7 @@ class TrialProcess:
         return found
 
     def _exceeded(self) -> Failed | None:
-        """Return a verdict if the process takes more than it may."""
+        """Return a verdict if the process exceeds its bounds."""
         request, pid = self._request, self._process.pid
         elapsed = self._clock() - self._started
         waited = self._waited(pid)
@@ -228,7 +228,7 @@ class TrialProcess:
         return None
 
     def _kill(self) -> None:
-        """End the process and all that it started, wherever that went."""
+        """Kill the process and all its descendants."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         end = self._clock() + _KILLING_S
@@ -245,11 +245,11 @@ class TrialProcess:
         self._process.wait()
 
     def _explain(self, status: int, begun: Message | None) -> Failed:
-        """Explain a death without a verdict.
+        """Explain an end without a verdict.
 
         Args:
             status: Exit code, or the negative number of a signal.
-            begun: What the process wrote before it ran the version; None if it did not get there.
+            begun: Message written before the version was run; None if there is none.
         """
         last = _last_line(self._printed)
         said = f": {last}" if last else ""
@@ -290,7 +290,7 @@ def _cpu_s(pid: int) -> float:
 
 
 def _resident_by_process(pids: Iterable[int]) -> list[int]:
-    """Return the resident bytes of those processes that live."""
+    """Return the resident bytes of the running ones of these processes."""
     sizes = []
     for pid in pids:
         with contextlib.suppress(OSError, IndexError):
@@ -301,10 +301,9 @@ def _resident_by_process(pids: Iterable[int]) -> list[int]:
 
 
 def _marked(mark: str) -> list[int]:
-    """Return the living processes that inherited a mark in their environment.
+    """Return the running processes that inherited a mark in their environment.
 
-    A process may leave its parent, its group and its session; the environment that it began with
-    stays.
+    A process may leave its parent, its group and its session, but not its initial environment.
     """
     found = []
     for entry in os.scandir("/proc"):
@@ -316,12 +315,12 @@ def _marked(mark: str) -> list[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """Return what the kernel tells of a process, from its state on."""
+    """Return the fields of a process in /proc, from its state on."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 class Trials:
-    """Starts trials, one at a time, and lets models take turns."""
+    """Starts trials, one at a time, in the order in which the models asked."""
 
     def __init__(
         self,
@@ -331,13 +330,13 @@ class Trials:
         timeout_s: float,
         memory_mib: int,
     ) -> None:
-        """Begin with none.
+        """Create without trials.
 
         Args:
-            start: Starts a trial and has a function called when it has ended.
+            start: Starts a trial that calls a function when it has ended.
             on_end: That function.
-            timeout_s: How long a trial may take, but for the time that it waits for a core.
-            memory_mib: How much memory it may take.
+            timeout_s: How long a trial may take, without the time that it waits for a core.
+            memory_mib: How much memory it may use.
         """
         self._start = start
         self._on_end = on_end
@@ -346,7 +345,7 @@ class Trials:
         self._waiting: list[str] = []
 
     def is_next(self, model: str) -> bool:
-        """Return True if a version of a model may be tried now; else its turn will come."""
+        """Return True if a version of a model may be tried now; otherwise queue the model."""
         if model not in self._waiting:
             self._waiting.append(model)
         return self._running is None and self._waiting[0] == model
@@ -359,7 +358,7 @@ class Trials:
         digest: str | None,
         like: RuntimePlan | None,
     ) -> Trial:
-        """Start to try a version of the model that is next.
+        """Start the trial of a version of the next model.
 
         Raises:
             OSError: If no process can be started.
@@ -378,10 +377,10 @@ class Trials:
         return trial
 
     def end(self, model: str) -> None:
-        """Note that a model has its verdict, or wants none any more."""
+        """Record that a model has its verdict, or needs none any more."""
         if model in self._waiting:
             self._waiting.remove(model)
         if self._running == model:
             self._running = None
-            if self._waiting:  # it is their turn
+            if self._waiting:  # the next one may start
                 self._on_end()

@@ -1,7 +1,7 @@
 """The process in which a version is tried: `python -m app.host.loading.trial_worker`.
 
-It bounds itself, loads and checks one version, and writes the verdict to the host that started it.
-Whatever the version does to it, the host is not touched.
+It limits its own resources, loads and checks one version, and writes the verdict to the host that
+started it. A crash of the version does not affect the host.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 class Request(BaseModel):
-    """What is to be tried, and within which bounds; the host writes it to the standard input."""
+    """The version to try, and the bounds; the host writes it to the standard input."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,36 +47,36 @@ class Request(BaseModel):
     model: str
     version: int
     digest: str | None
-    """Of its manifest, for a verdict that is not the loader's; None where it has none to read."""
+    """Digest of its manifest, for verdicts without the loader; None if it cannot be read."""
     like: RuntimePlan | None
-    """How the version that serves runs: one of the same size is loaded likewise, unmeasured."""
+    """Runtime plan of the serving version, reused without a measurement if this one is alike."""
     timeout_s: float
     memory_mib: int
     answer_fd: int
-    """Where the messages go."""
+    """File descriptor for the messages."""
 
 
 def main() -> None:
-    """Try the version that the standard input names, and write what came of it."""
+    """Try the version of the request on the standard input, and write the verdict."""
     request = Request.model_validate_json(sys.stdin.buffer.read())
     is_roomy = _confine(request)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    say = partial(_publish_status, request.answer_fd, is_roomy=is_roomy)
-    say(None)
+    send = partial(_send, request.answer_fd, is_roomy=is_roomy)
+    send(None)
     try:
-        say(judge(request, Settings(), is_roomy=is_roomy))
-    except Exception as exc:  # noqa: BLE001 - a bug, which says nothing about the version
-        say(Failed(reason=f"its trial failed: {type(exc).__name__}: {exc}", lasting=False))
-    os._exit(0)  # whatever the version has left running is not waited for
+        send(judge(request, Settings(), is_roomy=is_roomy))
+    except Exception as exc:  # noqa: BLE001 - a bug, unrelated to the version
+        send(Failed(reason=f"its trial failed: {type(exc).__name__}: {exc}", lasting=False))
+    os._exit(0)  # without waiting for threads of the version
 
 
 def judge(request: Request, settings: Settings, *, is_roomy: bool) -> Verdict:
     """Load and check a version.
 
     Args:
-        request: Which, and its bounds.
-        settings: Those of the service.
-        is_roomy: This machine has as much memory as a trial may take.
+        request: The version and the bounds.
+        settings: Settings of the service.
+        is_roomy: This machine has as much free memory as a trial may use.
     """
     loader = Loader(
         partial(
@@ -98,7 +98,7 @@ def judge(request: Request, settings: Settings, *, is_roomy: bool) -> Verdict:
 def examine(
     loader: Loader, request: Request, *, is_roomy: bool, has_children: Callable[[], bool]
 ) -> Verdict:
-    """Return what a loader finds out about a version, and whose fault a failure is."""
+    """Return the verdict of a loader on a version, and whether the version is at fault."""
     try:
         found = loader.examine(request.directory, request.model, request.version, request.like)
     except UnfitError as exc:
@@ -109,19 +109,19 @@ def examine(
 
 
 def _blame(failed: Failed, memory_mib: int, *, is_roomy: bool) -> Failed:
-    """Blame the version for memory that ran out where there was as much as any trial may take."""
+    """Blame the version for a lack of memory if as much was free as a trial may use."""
     if not failed.out_of_memory or not is_roomy:
         return failed
     return Failed(reason=too_large(memory_mib), digest=failed.digest, lasting=True)
 
 
 def too_large(memory_mib: int) -> str:
-    """Write the sentence for a version that needs more memory than a trial may take."""
+    """Return the message for a version that needs more memory than a trial may use."""
     return f"its trial needed more than {memory_mib} MiB of memory ({PREFIX}TRIAL_MEMORY_MIB)"
 
 
 def _confine(request: Request) -> bool:
-    """Bound this process; return whether the machine has as much memory as the bound allows."""
+    """Limit this process; return whether the machine has as much free memory as the limit."""
     bound = request.memory_mib * _MIB
     is_roomy = available_bytes() >= bound
     cpu_s = int(request.timeout_s * usable_cores()) + 1
@@ -138,14 +138,14 @@ def _confine(request: Request) -> bool:
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    # Where memory runs out, this process is to go and not the one that serves.
+    # If memory runs out, the kernel should kill this process and not the host.
     with contextlib.suppress(OSError):  # not writable in every container
         Path("/proc/self/oom_score_adj").write_text("1000")
     return is_roomy
 
 
 def _has_children() -> bool:
-    """Return True if a process was started from here, even if it has ended or moved away since."""
+    """Return True if this process has started another, even if that has ended since."""
     try:
         os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
@@ -153,7 +153,7 @@ def _has_children() -> bool:
     return True
 
 
-def _publish_status(fd: int, verdict: Verdict | None, *, is_roomy: bool) -> None:
+def _send(fd: int, verdict: Verdict | None, *, is_roomy: bool) -> None:
     line = Message(pid=os.getpid(), is_roomy=is_roomy, verdict=verdict).model_dump_json() + "\n"
     os.write(fd, line.encode())
 

@@ -1,4 +1,4 @@
-"""What a trial found out about a version; it crosses from the trial's process to the host."""
+"""The verdict of a trial, as it is sent from the trial's process to the host."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.host.loading.runtime_selection import RuntimePlan  # noqa: TC001 - pyda
 
 
 class UnfitError(Exception):
-    """Raised when a version is not to be served; the text is a sentence that says why."""
+    """Raised when a version must not be served; the message says why."""
 
     def __init__(
         self,
@@ -21,17 +21,17 @@ class UnfitError(Exception):
     ) -> None:
         super().__init__(reason)
         self.digest = digest
-        """Of the manifest; None where the files are not those it lists, whatever it says."""
+        """Digest of the manifest; None if the files do not match it."""
         self.lasting = lasting
-        """It is the version's fault, on every machine."""
+        """The version is at fault, on every machine."""
         self.transient = transient
-        """It is this machine's fault, and may be over soon: the version is tried again."""
+        """A temporary fault of this machine: the version is tried again."""
         self.out_of_memory = out_of_memory
         """There was too little memory."""
 
 
 class Failed(BaseModel):
-    """A version that is not to be served, and whose fault that is."""
+    """A version that must not be served, and whether it is at fault."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,7 +43,7 @@ class Failed(BaseModel):
 
     @classmethod
     def of(cls, unfit: UnfitError) -> Failed:
-        """Describe an error."""
+        """Create from an error."""
         return cls(
             reason=str(unfit),
             digest=unfit.digest,
@@ -53,7 +53,7 @@ class Failed(BaseModel):
         )
 
     def error(self) -> UnfitError:
-        """Create the error that this describes."""
+        """Return the error that this describes."""
         return UnfitError(
             self.reason,
             digest=self.digest,
@@ -64,7 +64,7 @@ class Failed(BaseModel):
 
 
 class Passed(BaseModel):
-    """A version that may be loaded, and how it runs on this machine."""
+    """A version that may be loaded, and its runtime plan on this machine."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -81,8 +81,8 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     pid: int
-    """Of the process that was started: a copy of it that the version made is not believed."""
+    """Process id of the worker: messages of a process that the version forked are ignored."""
     is_roomy: bool
-    """The machine has as much memory as a trial may take."""
+    """The machine has as much free memory as a trial may use."""
     verdict: Verdict | None = None
-    """None while the version itself is about to be run."""
+    """None in the message before the version is run."""

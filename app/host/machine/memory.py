@@ -1,4 +1,4 @@
-"""How much memory this process may still take, by the machine, its container and its own limits."""
+"""Memory that is left to this process by the machine, its container and its own limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 _UNUSED_BYTES = 2**30
-"""Address space that a runtime takes and does not fill: its libraries, stacks of threads."""
+"""Address space that a runtime reserves and does not use: libraries, stacks of threads."""
 
 
 def available_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:
@@ -32,7 +32,7 @@ def _left_in(cgroup: Path) -> int:
 
 
 def _left_to_process() -> int:
-    """Return what `ulimit -v` and `ulimit -d` leave, less what this process has mapped."""
+    """Return the bytes left by `ulimit -v` and `ulimit -d`, less those already mapped."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     left = 2**63
     for kind, name, unused in (

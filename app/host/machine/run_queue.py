@@ -1,4 +1,4 @@
-"""How long a thread has waited for a core: a busy machine must not be held against it."""
+"""Time that a thread has waited for a core, which must not count against its time limits."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def waited_for_core_s(thread: int) -> float:
-    """Return the seconds that a thread has been ready to run and was not, so far.
+    """Return the seconds that a thread has been runnable without a core.
 
     Args:
-        thread: Its number in the system, of any process; a process has that of its main thread.
+        thread: Thread id of any process; that of the main thread is the process id.
 
     Returns:
-        0.0 where the kernel does not count it, or the thread is gone.
+        0.0 if the kernel does not count it, or the thread has ended.
     """
     try:  # nanoseconds on a core, nanoseconds ready and waiting, time slices
         return int(Path(f"/proc/{thread}/schedstat").read_text().split()[1]) / 1e9

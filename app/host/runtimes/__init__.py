@@ -1,1 +1,1 @@
-"""What can run a SavedModel; the only place that imports OpenVINO or TensorFlow."""
+"""Runtimes for SavedModels; only this package imports OpenVINO or TensorFlow."""

@@ -1,4 +1,4 @@
-"""The small protocol that every runtime keeps."""
+"""The protocol that every runtime implements."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class RuntimeUnavailableError(Exception):
-    """Raised when a runtime cannot load a model; the text says why."""
+    """Raised when a runtime cannot load a model; the message says why."""
 
 
 class RuntimeMissingError(RuntimeUnavailableError):
-    """Raised when a runtime is not to be had on this machine, whatever the model."""
+    """Raised when a runtime is not available on this machine, whatever the model."""
 
 
 class RuntimeMemoryError(RuntimeUnavailableError, MemoryError):
@@ -28,15 +28,15 @@ class RuntimeMemoryError(RuntimeUnavailableError, MemoryError):
 class Model(Protocol):
     """A version in memory.
 
-    As many threads may predict at a time as it was loaded to have streams; nobody may meanwhile
-    prepare it.
+    As many threads may call `predict` at a time as it has streams, and none may call `prepare`
+    meanwhile.
     """
 
     runtime: str
     precision: str
 
     def prepare(self, sizes: Sequence[int]) -> None:
-        """Get ready for batches of these sizes (ascending), and let go of all others.
+        """Prepare for batches of these sizes (ascending), and release all others.
 
         A batch between two sizes is padded to the larger, so that no shape is new to the runtime
         while it serves.
@@ -53,16 +53,16 @@ class Model(Protocol):
             parts: At least one array of shape (n, rows, columns, channels).
 
         Returns:
-            Probabilities of shape (images of all parts, classes), in order; the caller's to keep.
+            Probabilities of shape (images of all parts, classes), in order; owned by the caller.
 
         Raises:
-            MemoryError: If this machine has too little memory for it, which is not its fault.
+            MemoryError: If this machine has too little memory for the batch.
         """
         ...
 
 
 def padded_size(n: int, sizes: Sequence[int]) -> int:
-    """Find the prepared size (ascending) that holds a batch.
+    """Return the smallest prepared size (ascending) that holds a batch.
 
     Raises:
         ValueError: If none does.

@@ -1,4 +1,4 @@
-"""Which runtime a version is tried with, best first."""
+"""The runtimes that a version is tried with, the best first."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A way to run a model, not loaded yet."""
+    """A runtime and its precision, not loaded yet."""
 
     name: str
     load: Callable[[Path], Model]
     """Raises RuntimeUnavailableError."""
     alternative: Candidate | None = None
-    """Less exact; takes its place where it passes the trial and is measured to be quicker."""
+    """Less exact; used instead if it passes the golden check and is measured to be faster."""
 
 
 def candidates(
     runtime: str, precision: str, *, threads: int, streams: int = 1
 ) -> Iterator[Candidate]:
-    """Order the runtimes to try.
+    """Return the runtimes to try, the best first.
 
-    `auto` prefers TensorFlow where there is a GPU, else OpenVINO (with bf16 for a rival where the
-    precision is auto too), and keeps TensorFlow, if installed, for what OpenVINO cannot do.
+    `auto` prefers TensorFlow where there is a GPU, else OpenVINO (with bf16 as the alternative if
+    the precision is auto too), and TensorFlow, if installed, for models that OpenVINO cannot run.
 
     Args:
         runtime: auto, openvino, tensorflow.

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 _LIGHT_BYTES = 16 * 2**20
 """Weights that may be held once per batch size; with six sizes that is a hundred MiB at most."""
 _compiler = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiler")
-"""Compiles what computes in threads of its own: these have the priority of the one that starts
-them, and whoever loads a version may give way to others."""
+"""Compiles models with threads of their own: these inherit the priority of the thread that starts
+them, and the loading thread may have a lower one."""
 _OUT_OF_MEMORY = re.compile("alloc|memory|resource temporarily unavailable", re.IGNORECASE)
-"""What OpenVINO says in many words where memory was short; the last is of a thread that could not
-be started, for want of memory for its stack."""
+"""In OpenVINO's messages about a lack of memory; the last is about a thread that could not be
+started for lack of memory for its stack."""
 _PRECISIONS = {"f32": openvino.Type.f32, "bf16": openvino.Type.bf16}
 
 
@@ -50,7 +50,7 @@ class _Prepared(NamedTuple):
 class OpenVINOModel:
     """A model with a request and memory of its own for each prepared batch size.
 
-    A light model is compiled for each size, since one compiled for any size sets itself up anew
+    A light model is compiled for each size, since one compiled for any size is set up again
     whenever the size changes, which costs more than a small batch does. Further streams have the
     largest size only, each its own: a call to a model compiled for several takes longer. A heavy
     one is compiled once: every compilation has its own copy of the weights.
@@ -76,7 +76,7 @@ class OpenVINOModel:
         self._threads = threads
         self._streams = streams
         self._core = openvino.Core()
-        _compiler.submit(int)  # so that its thread is started by the first who loads
+        _compiler.submit(int)  # so that its thread is started by the first load
         if precision == "bf16" and "BF16" not in self._core.get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
         ):
@@ -92,10 +92,10 @@ class OpenVINOModel:
         self._any_size: openvino.CompiledModel | None = None
         self._sizes: list[int] = []
         self._prepared: dict[int, list[_Prepared]] = {}
-        """By batch size, for whoever comes next; a thread takes one out while it predicts."""
+        """The free ones by batch size; a thread takes one out while it predicts."""
 
     def prepare(self, sizes: Sequence[int]) -> None:
-        """Compile for these batch sizes, and let go of all others."""
+        """Compile for these batch sizes, and release all others."""
         prepared = {size: self._prepared.get(size, []) for size in sizes}
         with _one_line():
             for size, free in prepared.items():
@@ -104,7 +104,7 @@ class OpenVINOModel:
         self._sizes, self._prepared = list(sizes), prepared
 
     def predict(self, parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Classify the images of all parts; gives (images, classes)."""
+        """Return the probabilities of the images of all parts; shape (images, classes)."""
         n = sum(map(len, parts))
         free, prepared = self._take(padded_size(n, self._sizes))
         try:
@@ -120,7 +120,7 @@ class OpenVINOModel:
             free.append(prepared)
 
     def _take(self, size: int) -> tuple[list[_Prepared], _Prepared]:
-        """Take what is prepared for a size, or for the largest; gives its list as well."""
+        """Take a prepared request of a size, or of the largest; return its list as well."""
         free = self._prepared[size]
         with contextlib.suppress(IndexError):  # another stream has it
             return free, free.pop()
@@ -156,7 +156,7 @@ class OpenVINOModel:
 
 
 def _item(port: openvino.Output) -> list[int]:
-    """Give the shape of one image, or of its probabilities."""
+    """Return the shape of one image, or of its probabilities."""
     return list(port.get_partial_shape()[1:].to_shape())
 
 

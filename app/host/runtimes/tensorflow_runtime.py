@@ -1,4 +1,4 @@
-"""Runs a SavedModel with TensorFlow: the reference, and the way to a GPU."""
+"""Runs a SavedModel with TensorFlow: the reference, and the runtime for GPUs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Prepared(NamedTuple):
-    """One batch size: the signature traced for it, and the memory that each stream feeds it from.
+    """One batch size: the signature traced for it, and the input memory of each stream.
 
     A thread takes the memory out while it predicts.
     """
@@ -66,12 +66,12 @@ class TensorFlowModel:
         self._prepared: dict[int, _Prepared] = {}
 
     def prepare(self, sizes: Sequence[int]) -> None:
-        """Trace for these batch sizes, and let go of all others."""
+        """Trace for these batch sizes, and release all others."""
         self._prepared = {size: self._prepared.get(size) or self._trace(size) for size in sizes}
         self._sizes = list(sizes)
 
     def predict(self, parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Classify the images of all parts; gives (images, classes)."""
+        """Return the probabilities of the images of all parts; shape (images, classes)."""
         n = sum(map(len, parts))
         function, free = self._prepared[padded_size(n, self._sizes)]
         images = free.pop()

@@ -1,4 +1,4 @@
-"""What is counted of requests that run again on a shadow."""
+"""The metrics of requests that run again on a shadow version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05
 
 
 class ShadowMetrics:
-    """Counts what a shadow made of requests that another version answered."""
+    """Counts the results of a shadow for requests that another version answered."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.images = Counter(
@@ -44,7 +44,7 @@ class ShadowMetrics:
         )
 
     def shadowed(self, model: str) -> None:
-        """Begin every count of a model at 0, so that a first disagreement is a rise."""
+        """Initialize every count of a model with 0, so that a first disagreement is a rise."""
         for outcome in _OUTCOMES:
             self.images.labels(model, outcome)
 
@@ -58,9 +58,9 @@ class ShadowMetrics:
         self.seconds.labels(model, "shadow").observe(comparison.shadow_s)
 
     def skipped(self, model: str, images: int) -> None:
-        """Count images that there was no room for, or whose shadow has gone."""
+        """Count images that exceeded the bound, or whose shadow was replaced."""
         self.images.labels(model, "skipped").inc(images)
 
     def failed(self, model: str, images: int) -> None:
-        """Count images that the shadow could not answer."""
+        """Count images on which the shadow failed."""
         self.images.labels(model, "failed").inc(images)

@@ -1,8 +1,8 @@
 """Runs a share of a model's answered requests again on another version, and compares.
 
-That happens after the answer has gone, and only when nothing else waits, so no caller notices. The
-bound on what is under way is small, so that other work in the background has room too and no
-version is kept for long; what is beyond it is skipped and counted.
+A request runs again after its answer was sent, and only when nothing else waits, so that callers do
+not notice. Few images may be in progress, so that other background work has room and no version is
+kept in memory for long; requests beyond the bound are skipped and counted.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_IMAGES = 256
-"""Under way at a time, of all models; a larger request runs again when nothing else is."""
+"""In progress at a time, of all models; a larger request runs only when no other does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two versions made of the same images."""
+    """The results of two versions for the same images."""
 
     agreed: NDArray[np.bool_]
     """By image: the most probable class is the same."""
     differences: NDArray[np.float32]
-    """By image: how far apart a class's probabilities are at most."""
+    """By image: the largest difference between the two probabilities of a class."""
     primary_s: float
-    """Runtime of the batches that the answered request was in."""
+    """Runtime of the batches of the answered request."""
     shadow_s: float
     """Runtime of the batches of its second run."""
 
 
 class ShadowObserver(Protocol):
-    """Who counts what comes of it."""
+    """Counts the results."""
 
     def shadowed(self, model: str) -> None: ...
 
@@ -69,10 +69,7 @@ class ShadowTarget:
 
 
 class Shadowing:
-    """Chooses what runs again, and compares the answers.
-
-    Any thread may call any method.
-    """
+    """Selects requests to run again, and compares the answers. Thread-safe."""
 
     def __init__(
         self,
@@ -82,14 +79,14 @@ class Shadowing:
         *,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Take the parts.
+        """Create from its parts.
 
         Args:
-            submit: Admits images of a model for a version in the background, with their origin;
-                False where there is no room.
-            loaded: Gives a model's version; None where it is not in memory.
-            observer: Who counts.
-            chance: Gives a number from 0 up to, and without, 1.
+            submit: Queues images of a model for a version as background work, with the receiver of
+                the outcome; returns False if the queue is full.
+            loaded: Returns a model's version; None if it is not in memory.
+            observer: Counts the results.
+            chance: Returns a number from 0 to below 1.
         """
         self._submit = submit
         self._loaded = loaded
@@ -102,29 +99,29 @@ class Shadowing:
     def configure(
         self, model: str, version: int | None, percent: float = 100, primary: int | None = None
     ) -> None:
-        """Run this share of the requests that a model's primary answers again on a version.
+        """Run a share of the requests that a model's primary answers again on a version.
 
-        What is under way for another version is skipped.
+        Requests in progress for another version are skipped.
 
         Args:
             model: Name of the model.
-            version: The shadow; None is no shadow.
+            version: The shadow; None for no shadow.
             percent: More than 0, and at most 100.
-            primary: The version that it is compared with; None is any other than itself.
+            primary: The version that it is compared with; None for any other than itself.
         """
         shadow = None if version is None else ShadowTarget(version, percent, primary)
         if shadow == self._shadows.get(model):
             return
         if shadow is None:
             del self._shadows[model]
-            log.info("no version of %s shadows any more", model)
+            log.info("shadowing of %s ended", model)
             return
         self._observer.shadowed(model)
         self._shadows[model] = shadow
         log.info("%s version %d shadows %g %% of the requests", model, version, percent)
 
     def answered(self, job: Job, answer: Answer) -> None:
-        """Run an answered request again, if the dice say so."""
+        """Run an answered request again, if it is in the random share."""
         key = job.batch_key
         shadow = self._shadows.get(key.model)
         if shadow is None or shadow.version == answer.version:
@@ -135,7 +132,7 @@ class Shadowing:
             self._run_again(key.model, shadow.version, job.images, answer)
 
     def settle(self, sample: Sample, outcome: Answer | Refused) -> None:
-        """Count what came of a second run."""
+        """Count the result of a second run."""
         model, images = sample.model, len(sample.answer.probabilities)
         self._release(images)
         shadow = self._shadows.get(model)
@@ -150,7 +147,7 @@ class Shadowing:
         self, model: str, version: int, images: NDArray[np.uint8], answer: Answer
     ) -> None:
         primary, shadow = self._loaded(model, answer.version), self._loaded(model, version)
-        if primary is None or shadow is None:  # it went this moment
+        if primary is None or shadow is None:  # it has just been dropped
             self._observer.skipped(model, len(images))
             return
         if shadow.input_shape != primary.input_shape:
@@ -176,21 +173,21 @@ class Shadowing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample(BackgroundTask):
-    """An answered request that runs again. It keeps no version in memory."""
+    """An answered request that runs again. It holds no reference to a version."""
 
-    asker: Shadowing
+    shadowing: Shadowing
     model: str
     version: int
     """The shadow's."""
     answer: Answer
-    """What the caller got."""
+    """The answer to the caller."""
     classes: tuple[str, ...]
-    """Of the version that gave it."""
+    """Of the version that answered."""
     shadow_classes: tuple[str, ...]
 
     def answered(self, outcome: Answer | Refused) -> None:
-        """Have it compared."""
-        self.asker.settle(self, outcome)
+        """Compare the two answers."""
+        self.shadowing.settle(self, outcome)
 
 
 def _compare(sample: Sample, again: Answer) -> Comparison:
@@ -202,7 +199,7 @@ def _compare(sample: Sample, again: Answer) -> Comparison:
     with np.errstate(invalid="ignore"):  # infinity less infinity
         apart = np.abs(primary - shadow)
     odd = ~np.isfinite(apart)
-    apart[odd] = 1.0  # what is no number is as far off as a probability can be
+    apart[odd] = 1.0  # counts as the largest difference between probabilities
     same = primary.argmax(axis=1) == shadow.argmax(axis=1)
     return Comparison(
         agreed=same & ~odd.any(axis=1),
@@ -215,7 +212,7 @@ def _compare(sample: Sample, again: Answer) -> Comparison:
 def _spread(
     probabilities: NDArray[np.float32], classes: Sequence[str], onto: Sequence[str]
 ) -> NDArray[np.float32]:
-    """Bring probabilities into another order of classes; 0 for those that are not theirs."""
+    """Return probabilities in another order of classes; 0 for missing classes."""
     spread = np.zeros((len(probabilities), len(onto)), np.float32)
     spread[:, [onto.index(name) for name in classes]] = probabilities
     return spread

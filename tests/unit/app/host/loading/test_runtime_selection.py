@@ -110,7 +110,7 @@ def test_a_rival_that_is_not_quicker_is_passed_over(bench, caplog):
         selected.runtime_plan.passed_over,
     )
     assert [4] == bench.models["fake bf16"].sizes
-    assert [f"version 7 not with {reason}"] == caplog.messages
+    assert [f"version 7 does not run with {reason}"] == caplog.messages
 
 
 def test_a_rival_must_give_the_right_answers(bench):
@@ -196,7 +196,7 @@ def test_a_version_that_fails_as_the_one_before_is_tried_every_way(bench, caplog
     )
 
     assert ("exact", 8) == (second.runtime_plan.candidate, second.runtime_plan.version)
-    assert caplog.messages[0].startswith("version 8 is measured anew: rival: golden image ")
+    assert caplog.messages[0].startswith("measuring version 8 again: rival: golden image ")
     assert second.runtime_plan.passed_over[0].startswith("rival: golden image ")
 
 

@@ -348,5 +348,5 @@ def test_changes_are_logged_once(host, caplog):
 
     assert [
         "shapes version 2 shadows 12.5 % of the requests",
-        "no version of shapes shadows any more",
+        "shadowing of shapes ended",
     ] == caplog.messages
