@@ -16,7 +16,7 @@ from app.web.api.open_inference.metadata import metadata_blueprint
 from app.web.api.open_inference.readiness import readiness_blueprint
 from app.web.api.open_inference.repository import repository_blueprint
 from app.web.api.open_inference.statistics import statistics_blueprint
-from app.web.api.ops.operations import operations_blueprint
+from app.web.api.ops.routes import ops_blueprint
 from app.web.api.pages.page import page_blueprint
 from app.web.api.pages.static_files import StaticFiles, static_blueprint
 from app.web.api.tensorflow_serving.paths import parse_request_path
@@ -97,7 +97,7 @@ def create_app(
     app.register_blueprint(infer_blueprint(predictor, reader, **bounds))
     app.register_blueprint(statistics_blueprint(channel))
     app.register_blueprint(repository_blueprint(channel, token))
-    app.register_blueprint(operations_blueprint(channel, metrics, timeout_ms=timeout_ms))
+    app.register_blueprint(ops_blueprint(channel, metrics, timeout_ms=timeout_ms))
     static = StaticFiles(Path(__file__).parent / "api" / "pages" / "static", swagger_files())
     app.jinja_env.globals["home"] = home
     app.jinja_env.globals["static_url"] = lambda name: home() + static.url(name)

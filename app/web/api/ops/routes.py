@@ -19,9 +19,7 @@ _METRICS_TIMEOUT_S = 2.0
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def operations_blueprint(
-    channel: BlockingHost, metrics: WebMetrics, *, timeout_ms: int
-) -> Blueprint:
+def ops_blueprint(channel: BlockingHost, metrics: WebMetrics, *, timeout_ms: int) -> Blueprint:
     """Build the routes.
 
     Args:
