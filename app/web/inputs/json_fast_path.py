@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simdjson
 
-from app.web.inputs.pixels import INK, layouts
+from app.web.inputs.layout import layouts
+from app.web.inputs.pixels import INK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,7 +25,8 @@ from app.web.http.json_parsing import (
 from app.web.inputs.images import Images, no_pictures
 from app.web.inputs.json_base64 import decode_base64, is_raw
 from app.web.inputs.json_fast_path import read_plain
-from app.web.inputs.pixels import INK, RANGE, check_count, layouts, refuse_number
+from app.web.inputs.layout import UNITS, layouts, pixel_name
+from app.web.inputs.pixels import INK, RANGE, check_count, refuse_number
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -187,10 +188,11 @@ def examine(
         BadInputError: If anything is wrong with it; names the row and column.
     """
     dimensions = _dimensions(where, instance, shape)
-    flat = _flatten(where, instance, dimensions, _UNITS[len(dimensions)])
+    flat = _flatten(where, instance, dimensions, UNITS[len(dimensions)])
     for position, value in enumerate(flat):
         if type(value) not in kinds or value % 1 or not 0 <= value <= INK:
-            _refuse_pixel(_place(where, position, dimensions), value)
+            indices = tuple(map(int, np.unravel_index(position, dimensions)))
+            _refuse_pixel(pixel_name(where, indices), value)
     return np.array(flat).astype(np.uint8).tobytes()
 
 
@@ -214,10 +216,6 @@ def _dimensions(where: str, instance: Any, shape: Shape) -> tuple[int, ...]:
     return shape
 
 
-_UNITS = {1: ("pixel",), 2: ("row", "column"), 3: ("row", "column", "channel")}
-"""Number of dimensions -> what each counts."""
-
-
 def _flatten(
     where: str, value: Any, dimensions: tuple[int, ...], units: tuple[str, ...]
 ) -> list[Any]:
@@ -234,12 +232,6 @@ def _flatten(
     for position, inner in enumerate(value):
         flat += _flatten(f"{where}, {units[0]} {position}", inner, dimensions[1:], units[1:])
     return flat
-
-
-def _place(where: str, position: int, dimensions: tuple[int, ...]) -> str:
-    places = np.unravel_index(position, dimensions)
-    names = zip(_UNITS[len(dimensions)], places, strict=True)
-    return ", ".join([where, *(f"{unit} {place}" for unit, place in names)])
 
 
 def _refuse_pixel(where: str, value: Any) -> NoReturn:

@@ -16,7 +16,8 @@ from numpy.lib import format as npy_format
 
 from app.web.http.errors import BadInputError
 from app.web.inputs.images import Images, no_pictures
-from app.web.inputs.pixels import INK, check_count, layouts, refuse_number
+from app.web.inputs.layout import layouts, pixel_name
+from app.web.inputs.pixels import INK, check_count, refuse_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,6 @@ _UNREADABLE = (ValueError, SyntaxError, RecursionError, MemoryError, TypeError, 
 """What is raised on headers that are no literal, or none that NumPy knows."""
 _COLOURS = (3, 4)
 """Channels: red, green, blue, and opacity."""
-_UNITS = ("row", "column", "channel")
 
 
 class Header(NamedTuple):
@@ -163,8 +163,7 @@ def _to_bytes(images: NDArray[Any]) -> bytes:
                 right &= images % 1 == 0
         if not right.all():
             index, *place = np.argwhere(~right)[0].tolist()
-            names = zip(_UNITS, place if images.shape[3] > 1 else place[:2], strict=False)
-            where = ", ".join([f"image {index}", *(f"{unit} {at}" for unit, at in names)])
+            where = pixel_name(f"image {index}", place if images.shape[3] > 1 else place[:2])
             refuse_number(where, images[(index, *place)].item())
     return images.astype(np.uint8, copy=False).tobytes()
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from app.web.http.errors import BadInputError, TooLargeError
-
-if TYPE_CHECKING:
-    from app.ipc.status import Shape
 
 INK = 255
 RANGE = "pixels are whole numbers from 0 (background) to 255 (ink)"
@@ -38,13 +35,3 @@ def check_count(images: int, max_images: int) -> None:
     if images > max_images:
         message = f"{images} images in one request; at most {max_images} are taken"
         raise TooLargeError(message, found=images, limit=max_images)
-
-
-def layouts(shape: Shape) -> tuple[tuple[int, ...], ...]:
-    """Return the shapes that an image may have: without its one channel, flat, or the model's."""
-    return (*([shape[:2]] if shape[2] == 1 else []), (math.prod(shape),), shape)
-
-
-def form(shape: Shape) -> str:
-    """Return a shape as text: 28 x 28 x 1."""
-    return " x ".join(map(str, shape))

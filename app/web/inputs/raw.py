@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from app.web.http.errors import BadInputError
 from app.web.inputs.images import Images
-from app.web.inputs.pixels import check_count, form
+from app.web.inputs.layout import shape_text
+from app.web.inputs.pixels import check_count
 
 if TYPE_CHECKING:
     from app.ipc.status import Shape
@@ -29,7 +30,8 @@ def decode_raw_pixels(body: bytes, shape: Shape, max_images: int) -> Images:
     images, rest = divmod(len(body), size)
     if rest or not images:
         raise BadInputError(
-            f"the body has {len(body)} bytes; {size} ({form(shape)}) for each image are expected"
+            f"the body has {len(body)} bytes; {size} ({shape_text(shape)}) for each image are "
+            "expected"
         )
     check_count(images, max_images)
     return Images(images, body)

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from app.web.http.request_body import LONGEST_TIMEOUT_MS, TIMEOUT_HEADER
-from app.web.inputs.pixels import layouts
+from app.web.inputs.layout import layouts
 from app.web.openapi.schemas import STRING, list_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from app.web.api.open_inference.inference_request import HEADER_LENGTH, OUTPUT
 from app.web.api.open_inference.metadata import EXTENSIONS, PLATFORM
 from app.web.api.open_inference.tensors import DATATYPES, INPUT
 from app.web.http.request_body import LONGEST_TIMEOUT_MS
+from app.web.inputs.layout import layouts
 from app.web.inputs.picture_reader import Prepare
-from app.web.inputs.pixels import layouts
 from app.web.openapi.common import REFUSED, REQUEST_ID, TIMEOUT
 from app.web.openapi.error_responses import headers
 from app.web.openapi.operation import Operation, component, json_of, response

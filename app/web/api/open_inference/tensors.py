@@ -10,7 +10,8 @@ import numpy as np
 
 from app.web.http.errors import BadInputError
 from app.web.http.json_parsing import describe, shorten
-from app.web.inputs.pixels import INK, RANGE, check_count, layouts, refuse_number
+from app.web.inputs.layout import layouts
+from app.web.inputs.pixels import INK, RANGE, check_count, refuse_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

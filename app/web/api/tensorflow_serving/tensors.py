@@ -14,7 +14,8 @@ from app.web.api.tensorflow_serving.errors import InvalidArgumentError
 from app.web.http.errors import BadInputError
 from app.web.http.json_parsing import describe, describe_keys
 from app.web.inputs.json_instances import examine
-from app.web.inputs.pixels import INK, check_count, layouts
+from app.web.inputs.layout import layouts
+from app.web.inputs.pixels import INK, check_count
 
 if TYPE_CHECKING:
     from app.ipc.status import Shape
