@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# tests/conftest.py puts the longest tests first, and groups those that share a service.
+PARALLEL := --numprocesses 4 --dist loadgroup --no-loadscope-reorder
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
@@ -17,8 +19,8 @@ serve: $(VENV)/.serve ## Start the service with the starter model on http://127.
 train: $(VENV)/.train ## Train and publish a version: make train ARGS="--recipe softmax --data digits"
 	$(BIN)/glyph train $(or $(ARGS),--recipe compact)
 
-test: $(VENV)/.dev ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev ## Run all tests; more at a time than there are cores, since many of them wait
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/.dev ## Check format, style, types and import rules
 	$(BIN)/ruff format --check .
@@ -31,8 +33,7 @@ format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-check: lint ## Everything that CI checks; two files of tests at a time, since many of them wait
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+check: lint test ## Everything that CI checks
 
 bench: $(VENV)/.dev ## Measure speed and costs beside the floor, the runtime alone and a naive service
 	$(BIN)/python -m tests.benchmarks $(ARGS)

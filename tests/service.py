@@ -20,6 +20,11 @@ SERVE = (sys.executable, "-m", "app", "serve")
 GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "app.wsgi:app")
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 60
+LOOK_EVERY_S = 0.05
+"""More often, and looking would take the cores that what is waited for needs."""
+
+REST_S = 0.02
+"""Between an answer and a client's next request, where other work goes on meanwhile."""
 
 
 def free_port():
@@ -35,7 +40,7 @@ def wait_until(condition, what, patience_s=PATIENCE_S):
     while time.monotonic() < end:
         if result := condition():
             return result
-        time.sleep(0.02)
+        time.sleep(LOOK_EVERY_S)
     raise AssertionError(f"not within {patience_s} s: {what}")
 
 
@@ -146,15 +151,25 @@ class Service:
 
 
 class Clients:
-    """Clients that predict without pause, each over a connection of its own.
+    """Clients that predict one after another, each over a connection of its own.
 
-    With `leave_when_closed` a client ends when the service closes its connection after an answer,
+    With `rest_s` they pause after each answer: what goes on beside them needs a core, too. With
+    `leave_when_closed` a client ends when the service closes its connection after an answer,
     as a load balancer moves on from a service that is going down.
     """
 
     def __init__(
-        self, service, count, *, leave_when_closed=False, body=None, path="/predict", headers=None
+        self,
+        service,
+        count,
+        *,
+        leave_when_closed=False,
+        rest_s=0.0,
+        body=None,
+        path="/predict",
+        headers=None,
     ):
+        self._rest_s = rest_s
         self._leave_when_closed = leave_when_closed
         self._service = service
         self._body = body or service.get("/example").json()
@@ -202,6 +217,7 @@ class Clients:
                         return
                 except requests.RequestException as exc:
                     self.failures.append(exc)
+                self._stopping.wait(self._rest_s)
 
 
 def _children(pid):

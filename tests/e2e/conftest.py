@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from playwright.sync_api import sync_playwright
 
-from model_store import Description, ModelStore
-from model_store.operations.starter import STARTER
 from tests.browsing import CHROMIUM, FLAGS, Watch
 from tests.service import Service
+from tests.starter_store import StarterStore
 
 
 @pytest.fixture(scope="session")
@@ -40,11 +37,13 @@ def opened(browser, service):
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Start services that end with the test."""
+def start(tmp_path, store):
+    """Start services that end with the test; they try no starter again, which takes long."""
     running = []
 
     def start(*, ready=True, **options):
+        if not store.root.exists():
+            store.seed_as_passed()
         service = Service(tmp_path / "models", tmp_path / f"log-{len(running)}", **options)
         running.append(service)
         service.__enter__()
@@ -58,21 +57,4 @@ def start(tmp_path):
 @pytest.fixture
 def store(tmp_path):
     """Open the store of the services that `start` starts."""
-    return ModelStore(tmp_path / "models")
-
-
-@pytest.fixture
-def publish_starter(store):
-    """Publish the starter model once more, as the next version."""
-
-    def publish():
-        source = STARTER / "mnist" / "1"
-        described = set(Description.model_fields)
-        with store.draft("mnist") as draft:
-            shutil.copytree(source, draft.path, dirs_exist_ok=True)
-            for document in ("metadata.json", "manifest.json"):
-                (draft.path / document).unlink()
-            metadata = ModelStore(STARTER).metadata("mnist", 1)
-            return draft.commit(Description(**{k: v for k, v in metadata if k in described}))
-
-    return publish
+    return StarterStore(tmp_path / "models")

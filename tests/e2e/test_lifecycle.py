@@ -12,7 +12,7 @@ import time
 
 import requests
 
-from tests.service import Clients, wait_until
+from tests.service import REST_S, Clients, wait_until
 
 SAFETY_S = 30
 """How long a client waits; no answer takes that long."""
@@ -95,7 +95,7 @@ def test_a_host_that_takes_too_much_memory_is_replaced(start):
     service = start(host_memory_mib=128, log_format="json")
     host = service.host_pid()
 
-    with Clients(service, 16) as clients:
+    with Clients(service, 16, rest_s=REST_S) as clients:
         wait_until(lambda: not _lives(host), "the host is gone")
         clients.wait_for_more()
 

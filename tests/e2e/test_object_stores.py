@@ -12,7 +12,7 @@ from tests.benchmarks.scenarios.publisher import publishing
 from tests.benchmarks.scenarios.s3 import LOCATION, Gate, S3Server, credentials
 from tests.benchmarks.scenarios.states import wait_for_default
 from tests.benchmarks.scenarios.variants import publish
-from tests.service import Clients, Service, wait_until
+from tests.service import REST_S, Clients, Service, wait_until
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def service(bucket, gate, tmp_path):
 
 def test_an_object_store_that_is_away_costs_no_answer(service, bucket, gate):
     """What is loaded serves on and is ready; what is published then is taken when it is back."""
-    with Clients(service, 4) as clients:
+    with Clients(service, 4, rest_s=REST_S) as clients:
         gate.shut()
         wait_until(lambda: service.metric("glyph_store_up") == 0, "the metric tells")
         newest = publish(bucket, "mnist", "good-1")
@@ -64,7 +64,7 @@ def test_an_object_store_that_is_away_costs_no_answer(service, bucket, gate):
 
 def test_half_a_version_is_none(service, bucket, server):
     """A publisher that is killed midway leaves nothing to serve, and is in nobody's way."""
-    with Clients(service, 4) as clients:
+    with Clients(service, 4, rest_s=REST_S) as clients:
         with Gate(server.port, MIDWAY_BYTES) as narrow:
             environ = os.environ | {"AWS_ENDPOINT_URL": narrow.url}
             doomed = publishing(LOCATION, "mnist", "good-1", 1, **environ)

@@ -11,7 +11,9 @@ from functools import partial
 import pytest
 import requests
 
-from tests.service import PATIENCE_S, ROOT, Clients, wait_until
+from tests.benchmarks.scenarios.states import wait_until_passed
+from tests.service import PATIENCE_S, REST_S, ROOT, Clients, Service, wait_until
+from tests.starter_store import MODEL, StarterStore
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - made up
 COMMANDS = re.compile(
@@ -57,14 +59,40 @@ class Operator:
         return wait_until(lambda: condition(self.model()), what)
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Make a store with two good versions."""
+    store = StarterStore(tmp_path_factory.mktemp("operated") / "models")
+    store.seed_as_passed()
+    store.publish()
+    return store
+
+
+@pytest.fixture(scope="module")
+def service(store):
+    """Run a service that has both versions in memory; give what is decided about them, too."""
+    settings = {"admin_token": TOKEN, "version_policy": "all"}
+    with Service(store.root, store.root.with_name("log"), **settings) as running:
+        wait_until_passed(store, 2)
+        yield running.ready(), store.control(MODEL)
+
+
 @pytest.fixture
-def two_versions(start, publish_starter):
-    """Operate a service that has two good versions in memory, the second one as default."""
-    service = start(admin_token=TOKEN, version_policy="all")
-    publish_starter()
-    wait_until(lambda: service.version() == 2, "version 2 serves")
+def two_versions(store, service):
+    """Operate the service, with version 2 as default; what the test before changed is undone."""
+    running, untouched = service
+    store.change(MODEL, "restore", lambda _: untouched, by="test")
     with requests.Session() as session:
-        yield Operator(service, session)
+        operator = Operator(running, session)
+        operator.wait_for(is_untouched, "nothing is changed")
+        yield operator
+
+
+def is_untouched(model):
+    """Return whether a model is as it was published, by what is told of it."""
+    states = {version["version"]: version["state"] for version in model["versions"]}
+    changed = model["labels"] or model["traffic"]["canary"] or model["default_version"] != 2
+    return states == {1: "serving", 2: "serving"} and not changed
 
 
 def test_the_commands_of_the_readme_work(two_versions):
@@ -117,6 +145,8 @@ def test_versions_and_labels_can_be_asked_for(two_versions):
 
 def test_a_canary_gets_its_share_and_callers_stay(two_versions):
     """By request within four standard deviations; by header for good, also when it grows."""
+    count = partial(two_versions.service.metric, "glyph_canary_requests_total", side="canary")
+    before = count() or 0
     two_versions.order("pin", version=1)
     two_versions.order("canary", version=2, percent=20)
     two_versions.wait_for(
@@ -143,8 +173,7 @@ def test_a_canary_gets_its_share_and_callers_stay(two_versions):
     small, great = on_canary
     assert small < great
     taken = chosen[2] + 2 * len(small) + 2 * len(great)
-    count = partial(two_versions.service.metric, "glyph_canary_requests_total", side="canary")
-    wait_until(lambda: taken == count(), "each worker has written what it counted")
+    wait_until(lambda: before + taken == count(), "each worker has written what it counted")
 
 
 def test_a_canary_ends_without_a_failed_answer(two_versions):
@@ -152,7 +181,7 @@ def test_a_canary_ends_without_a_failed_answer(two_versions):
     two_versions.order("pin", version=1)
     two_versions.wait_for(lambda m: m["default_version"] == 1, "the pin")
 
-    with Clients(two_versions.service, 8) as clients:
+    with Clients(two_versions.service, 8, rest_s=REST_S) as clients:
         two_versions.order("canary", version=2, percent=50)
         wait_until(lambda: clients.answered(version=2) > 100, "answers by the canary")
         two_versions.order("quarantine", version=2, reason="it is slow")

@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.scenarios.damage import GOOD, Scene, place_all
 from tests.benchmarks.scenarios.states import refusals
 from tests.benchmarks.scenarios.variants import publish
-from tests.service import Clients
+from tests.service import REST_S, Clients
 
 keys = pytest.importorskip("model_store.signing.keys", exc_type=ImportError)
 signing = pytest.importorskip("model_store.signing.signatures", exc_type=ImportError)
@@ -25,7 +25,7 @@ def test_with_public_keys_only_signed_versions_serve(start, store, tmp_path):
         publish(store, "mnist", "good-0", scene.sign_hook)
     service = start(public_keys=tmp_path / keys.PUBLIC_KEY)
 
-    with Clients(service, 2) as clients:
+    with Clients(service, 2, rest_s=REST_S) as clients:
         reasons = refusals(service, place_all(scene, signed_damage.REFUSED_WITH_KEYS))
         clients.wait_for_more()
 

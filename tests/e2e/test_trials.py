@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.scenarios.variants import publish
-from tests.service import PATIENCE_S, Clients, wait_until
+from tests.service import PATIENCE_S, REST_S, Clients, wait_until
 
 TOKEN = "a-token-for-the-tests"  # noqa: S105 - of no service but this one
 WHITE = {"instances": [[[255] * 28] * 28]}
@@ -39,7 +39,7 @@ def test_a_version_that_never_ends_is_refused(start, store):
     """The service answers all the while, and operators are not kept waiting."""
     service = start(trial_timeout_s=3, admin_token=TOKEN)
     host = service.host_pid()
-    with Clients(service, 4) as clients:
+    with Clients(service, 4, rest_s=REST_S) as clients:
         number = publish(store, "mnist", "endless")
         wait_until(lambda: trial_pids(service), "a trial")
         answer = service.post(

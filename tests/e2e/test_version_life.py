@@ -25,7 +25,7 @@ from tests.benchmarks.scenarios.states import (
     wait_until_passed,
 )
 from tests.benchmarks.scenarios.variants import MNIST, SHAPES, marked, publish, unmarked
-from tests.service import Clients, wait_until
+from tests.service import REST_S, Clients, wait_until
 
 SEVEN = 7
 """What the first marked image is to the first of the models; each other sees a class further."""
@@ -46,7 +46,7 @@ def test_every_answer_over_swaps_is_its_versions(start, store, ask):
     """Models that disagree take turns: no request fails, and none is answered by another's hand."""
     service = start()
 
-    with Clients(service, 8, body=ask) as clients:
+    with Clients(service, 4, body=ask, rest_s=REST_S) as clients:
         for version in range(2, 5):
             assert version == publish(store, "mnist", MNIST[(version - 1) % len(MNIST)])
             wait_until(lambda v=version: clients.answered(v) > 20, f"answers by version {version}")
@@ -62,7 +62,7 @@ def test_bad_versions_are_refused_with_their_reasons(start, store, tmp_path):
         publish(store, "mnist", "good-0")
     service, scene = start(runtime="openvino"), damage.Scene(store, tmp_path)
 
-    with Clients(service, 2) as clients:
+    with Clients(service, 2, rest_s=REST_S) as clients:
         reasons = refusals(service, damage.place_all(scene, REFUSED))
         ignored = damage.without_manifest(scene)
         clients.wait_for_more()
@@ -83,7 +83,7 @@ def test_a_version_whose_manifest_came_first_serves_once_it_is_whole(start, stor
     target.mkdir()
     shutil.copy(source / MANIFEST, target)
 
-    with Clients(service, 2) as clients:
+    with Clients(service, 2, rest_s=REST_S) as clients:
         reason = wait_until(lambda: refusal(service, 2), "the half of it is refused")
         shutil.copytree(source, target, dirs_exist_ok=True)
         wait_until(lambda: clients.answered(2), "it serves")
@@ -98,7 +98,7 @@ def test_a_rollback_holds(start, store):
         publish(store, "mnist", variant)
     service = start()
 
-    with Clients(service, 2) as clients:
+    with Clients(service, 2, rest_s=REST_S) as clients:
         wait_for_default(service, publish(store, "mnist", "good-2"))
         _command(store, "rollback", "--reason", "sevens look like nines")
         wait_for_default(service, 2)
@@ -146,8 +146,10 @@ def test_two_models_of_different_shapes_are_swapped_apart(start, store, ask):
     about_shapes = {"instances": marked("shapes-0", 1).tolist()}
 
     with (
-        Clients(service, 2, body=ask) as digits,
-        Clients(service, 2, body=about_shapes, path="/models/shapes/predict") as shapes,
+        Clients(service, 2, body=ask, rest_s=REST_S) as digits,
+        Clients(
+            service, 2, body=about_shapes, path="/models/shapes/predict", rest_s=REST_S
+        ) as shapes,
     ):
         publish(store, "shapes", SHAPES[1])
         wait_until(lambda: shapes.answered(2) > 20, "the second version of shapes")

@@ -8,15 +8,15 @@ import sys
 
 import pytest
 
-from tests.service import GUNICORN, SERVE, Clients, wait_until
+from tests.service import GUNICORN, REST_S, SERVE, Clients, wait_until
 
 
 def test_training_publishes_and_no_request_fails(start, store):
-    """While clients predict without pause, a trained version takes over."""
+    """While clients predict, a trained version takes over."""
     service = start()
     command = [sys.executable, "-m", "app", "train", "--recipe", "softmax", "--data", "digits"]
 
-    with Clients(service, 16) as clients:
+    with Clients(service, 4, rest_s=REST_S) as clients:
         clients.wait_for_more()
         subprocess.run([*command, "--store", store.root], check=True, capture_output=True)
         wait_until(lambda: clients.answered(version=2), "an answer by version 2")
@@ -26,12 +26,12 @@ def test_training_publishes_and_no_request_fails(start, store):
     assert {1, 2} == set(clients.versions)
 
 
-def test_ten_versions_in_a_row_lose_no_request(start, publish_starter):
+def test_ten_versions_in_a_row_lose_no_request(start, store):
     """Versions that follow each other quickly are taken over one by one or skipped, never lost."""
     service = start()
 
-    with Clients(service, 16) as clients:
-        newest = [publish_starter() for _ in range(10)][-1]
+    with Clients(service, 4, rest_s=REST_S) as clients:
+        newest = [store.publish() for _ in range(10)][-1]
         wait_until(lambda: clients.answered(version=newest), f"an answer by version {newest}")
 
     assert [] == clients.failures

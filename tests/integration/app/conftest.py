@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -11,46 +10,19 @@ import pytest
 
 from app.config.settings import Settings
 from app.host.service import HostService
-from model_store import Description, Golden, ModelStore
+from model_store import Golden
 from model_store.operations.starter import STARTER
 from tests.integration.app.asking_worker import AskingWorker
 from tests.loop_thread import LoopThread
+from tests.starter_store import MODEL, StarterStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
 
-MODEL = "mnist"
 SAFETY_S = 60
 """How long anything may take before a test gives up; nothing takes that long."""
-
-
-class StarterStore(ModelStore):
-    """A store whose versions are all the starter."""
-
-    def publish(self) -> int:
-        """Publish the starter again, as the next version."""
-        metadata = ModelStore(STARTER).metadata(MODEL, 1)
-        known = {name: getattr(metadata, name) for name in Description.model_fields}
-        with self.draft(MODEL) as draft:
-            shutil.copytree(STARTER / MODEL / "1", draft.path, dirs_exist_ok=True)
-            (draft.path / "manifest.json").unlink()
-            (draft.path / "metadata.json").unlink()
-            return draft.commit(Description(**known))
-
-    def publish_damaged(self) -> int:
-        """Publish a version that lost a byte on its way, before anybody sees it."""
-        aside = StarterStore(self.root.with_name("aside"))
-        for _ in range(max(self.versions(MODEL), default=1)):
-            aside.publish()
-        number = aside.publish()
-        weights = aside.path(MODEL, number) / "variables/variables.data-00000-of-00001"
-        content = bytearray(weights.read_bytes())
-        content[len(content) // 2] ^= 1
-        weights.write_bytes(content)
-        aside.path(MODEL, number).rename(self.path(MODEL, number))
-        return number
 
 
 def soon() -> float:
