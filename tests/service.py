@@ -23,6 +23,8 @@ PATIENCE_S = 60
 LOOK_EVERY_S = 0.05
 """More often, and looking would take the cores that what is waited for needs."""
 
+PATIENT = {"request_timeout_ms": 60_000}
+"""Settings for what is no test of deadlines: a busy machine takes long to start a process."""
 REST_S = 0.02
 """Between an answer and a client's next request, where other work goes on meanwhile."""
 
@@ -208,7 +210,8 @@ class Clients:
             while not self._stopping.is_set():
                 try:
                     answer = session.post(url, **options)
-                    answer.raise_for_status()
+                    if not answer.ok:
+                        raise requests.HTTPError(f"{answer.status_code}: {answer.text}")
                     said = answer.json()
                     version = said["model"]["version"]
                     self.versions[version] += 1

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.browsing import CHROMIUM, FLAGS, Watch
-from tests.service import Service
+from tests.service import PATIENT, Service
 from tests.starter_store import StarterStore
 
 
@@ -14,7 +14,7 @@ from tests.starter_store import StarterStore
 def service(tmp_path_factory):
     """Run one service with the starter model, for tests that leave it as it was."""
     place = tmp_path_factory.mktemp("service")
-    with Service(place / "models", place / "log") as running:
+    with Service(place / "models", place / "log", **PATIENT) as running:
         yield running.ready()
 
 
@@ -44,7 +44,8 @@ def start(tmp_path, store):
     def start(*, ready=True, **options):
         if not store.root.exists():
             store.seed_as_passed()
-        service = Service(tmp_path / "models", tmp_path / f"log-{len(running)}", **options)
+        log = tmp_path / f"log-{len(running)}"
+        service = Service(store.root, log, **PATIENT | options)
         running.append(service)
         service.__enter__()
         return service.ready() if ready else service.alive()

@@ -38,7 +38,7 @@ def test_a_killed_host_costs_no_answer(start):
 
 def test_a_frozen_host_is_replaced(start):
     """No request is refused meanwhile: all are answered by the next host."""
-    service = start(host_timeout_s=4, request_timeout_ms=30_000)
+    service = start(host_timeout_s=4)
     frozen = service.host_pid()
 
     with Clients(service, 4) as clients:
@@ -53,7 +53,7 @@ def test_a_frozen_host_is_replaced(start):
 
 def test_a_host_that_was_frozen_for_a_while_goes_on(start):
     """It is late, not gone: the service stays ready, and nothing is refused or sent again."""
-    service = start(host_timeout_s=60, request_timeout_ms=30_000)
+    service = start(host_timeout_s=60)
     host = service.host_pid()
 
     with Clients(service, 4) as clients:

@@ -12,7 +12,7 @@ from tests.benchmarks.scenarios.publisher import publishing
 from tests.benchmarks.scenarios.s3 import LOCATION, Gate, S3Server, credentials
 from tests.benchmarks.scenarios.states import wait_for_default
 from tests.benchmarks.scenarios.variants import publish
-from tests.service import REST_S, Clients, Service, wait_until
+from tests.service import PATIENT, REST_S, Clients, Service, wait_until
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def bucket(server, tmp_path):
 def service(bucket, gate, tmp_path):
     """Run a service on a version in the bucket."""
     publish(bucket, "mnist", "good-0")
-    cache = tmp_path / "cache"
-    with credentials(gate.url), Service(LOCATION, tmp_path / "log", cache_dir=cache) as service:
+    settings = PATIENT | {"cache_dir": tmp_path / "cache"}
+    with credentials(gate.url), Service(LOCATION, tmp_path / "log", **settings) as service:
         yield service.ready()
 
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.benchmarks.scenarios.states import wait_until_passed
-from tests.service import PATIENCE_S, REST_S, ROOT, Clients, Service, wait_until
+from tests.service import PATIENCE_S, PATIENT, REST_S, ROOT, Clients, Service, wait_until
 from tests.starter_store import MODEL, StarterStore
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - made up
@@ -71,7 +71,7 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def service(store):
     """Run a service that has both versions in memory; give what is decided about them, too."""
-    settings = {"admin_token": TOKEN, "version_policy": "all"}
+    settings = PATIENT | {"admin_token": TOKEN, "version_policy": "all"}
     with Service(store.root, store.root.with_name("log"), **settings) as running:
         wait_until_passed(store, 2)
         yield running.ready(), store.control(MODEL)

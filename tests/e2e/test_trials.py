@@ -71,7 +71,7 @@ def test_a_trial_that_is_killed_is_begun_again(start, store, number):
 
 def test_a_version_that_hangs_on_an_input_is_given_up(start, store):
     """After it has ended two hosts; then the one before it serves again."""
-    service = start(host_timeout_s=2, request_timeout_ms=60_000)
+    service = start(host_timeout_s=2)
     number = publish(store, "mnist", "endless-on-white")
     wait_until(lambda: service.version() == number, "the new version serves")
     statuses = []
