@@ -14,7 +14,12 @@ class StarterStore(ModelStore):
     """A store whose versions are all the starter."""
 
     def seed_as_passed(self) -> None:
-        """Put the starter in, as a service leaves it that has tried it."""
+        """Put the starter in, as a service leaves it that has tried it: its trial takes long.
+
+        A store that is there already stays as it is.
+        """
+        if self.root.exists():
+            return
         seed(self, MODEL)
         passed = {1: self.verify(MODEL, 1).digest}
         self.change(

@@ -111,6 +111,7 @@ def start(loop, tmp_path, store):
     running = []
 
     def run(**changes) -> Host:
+        store.seed_as_passed()
         settings = Settings(
             **{
                 "store": str(store.root),
