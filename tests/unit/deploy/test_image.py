@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import runpy
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from app.telemetry.build_info import REVISION
 
 STAGES = ("serve", "train")
 
@@ -43,6 +46,23 @@ def test_packages_come_from_the_constraints(dockerfile, name):
     (install,) = (x for x in _stage(dockerfile, f"{name}-packages") if "pip --python" in x)
 
     assert "--constraint constraints.txt" in install
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_an_image_names_what_it_was_built_from(dockerfile, name):
+    """By the labels that registries know."""
+    stage = _stage(dockerfile, name)
+    label = re.compile(r'org\.opencontainers\.image\.(\w+)=("[^"]*"|\S+)')
+    labels = dict(label.findall(_argument(stage, "LABEL")))
+
+    assert {"title", "description", "version", "revision"} == set(labels)
+    assert ("$VERSION", "$REVISION") == (labels["version"], labels["revision"])
+    assert "VERSION REVISION" == _argument(stage, "ARG")
+
+
+def test_the_serving_image_tells_its_revision(dockerfile):
+    """It is a label of a metric."""
+    assert f"ENV {REVISION}=$REVISION" in _stage(dockerfile, "serve")
 
 
 def test_the_serving_image_reports_liveness(dockerfile):

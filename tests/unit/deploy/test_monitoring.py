@@ -33,7 +33,7 @@ def exported():
     ShadowMetrics(host)
     families = [*web.collect(), *host.collect()]
     names = {f.name + suffix for f in families for suffix in SUFFIXES.get(f.type, ("",))}
-    return names | {"glyph_host_up", "up"}  # /metrics and Prometheus add these
+    return names | {"glyph_build_info", "glyph_host_up", "up"}  # /metrics and Prometheus add these
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_most_of_what_is_exported_is_shown(queries, exported):
     unseen = {"glyph_http_request_seconds_count", "glyph_http_request_seconds_sum"}
     unseen |= {"glyph_queue_wait_seconds_count", "glyph_queue_wait_seconds_sum"}
     unseen |= {"glyph_inference_seconds_count", "glyph_model_load_seconds_bucket"}
-    unseen |= {"glyph_batch_seconds", "glyph_store_last_look_age_seconds"}
+    unseen |= {"glyph_batch_seconds", "glyph_build_info", "glyph_store_last_look_age_seconds"}
     of_the_process = {name for name in exported if name.startswith("glyph_host_process_")}
 
     assert unseen == exported - shown - of_the_process

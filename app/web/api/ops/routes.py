@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
+from app.telemetry.build_info import build_info
 from app.web.http.environ import DRAINING, STARTED
 from app.web.http.errors import NotReadyError, ServiceError
 from app.web.http.responses import json_response
@@ -28,6 +29,7 @@ def ops_blueprint(channel: BlockingHost, metrics: WebMetrics, *, timeout_ms: int
         timeout_ms: How long `/example` waits for the first version.
     """
     blueprint = Blueprint("operations", __name__)
+    build = build_info()
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
@@ -53,7 +55,7 @@ def ops_blueprint(channel: BlockingHost, metrics: WebMetrics, *, timeout_ms: int
             of_host = b""
         up = b"# HELP glyph_host_up Whether the model host answered\n# TYPE glyph_host_up gauge\n"
         up += b"glyph_host_up %d\n" % bool(of_host)
-        return Response(metrics.exposition() + of_host + up, content_type=_EXPOSITION)
+        return Response(metrics.exposition() + of_host + up + build, content_type=_EXPOSITION)
 
     @blueprint.get("/example")
     @blueprint.get("/models/<name>/example")

@@ -94,6 +94,7 @@ def test_the_metrics_of_workers_and_host_are_joined(client):
     assert 'glyph_http_requests_total{method="GET",route="/healthz",status="200"} 1.0' in (
         response.text
     )
+    assert "\nglyph_build_info{" in response.text
 
 
 def test_metrics_are_had_without_the_host(client, channel):
