@@ -21,6 +21,7 @@ settings.load_profile("glyph")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Mark every test with the folder it lies in, and group those that share what is expensive."""
     for item in items:
