@@ -180,7 +180,7 @@ def the_key_is_another(_version, keys):
 
 
 @tampering
-def the_hint_is_anothers(version, _keys):
+def the_hint_is_of_another_key(version, _keys):
     hint = {"hint": PrivateKey.make().public.id}
     version.change_bundle(lambda values: values["verificationMaterial"].update(publicKey=hint))
 

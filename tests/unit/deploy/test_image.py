@@ -41,11 +41,11 @@ def test_the_process_gets_signals_itself(dockerfile, name):
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_packages_come_from_the_constraints(dockerfile, name):
-    """The image holds what was tested."""
+def test_packages_come_from_the_locks(dockerfile, name):
+    """The image holds what was tested, to the byte."""
     (install,) = (x for x in _stage(dockerfile, f"{name}-packages") if "pip --python" in x)
 
-    assert "--constraint constraints.txt" in install
+    assert f"--require-hashes --requirement {name}.txt" in install
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -79,7 +79,7 @@ def test_the_build_sees_an_allow_list_only(root):
     rules = [line for line in lines if line and not line.startswith("#")]
 
     assert "*" == rules[0]
-    assert {"!app", "!model_store", "!training", "!pyproject.toml", "!constraints.txt"} < set(rules)
+    assert {"!app", "!model_store", "!training", "!pyproject.toml", "!requirements"} < set(rules)
     assert "**/__pycache__" == rules[-1]
 
 

@@ -358,7 +358,7 @@ def test_whoever_goes_away_ends_what_its_thread_waits_for(make_lane, request_for
     assert ["cancelled"] * 2 == waits
 
 
-def test_one_that_goes_away_ends_nothing_of_anothers(make_lane, request_for):
+def test_one_that_goes_away_ends_nothing_of_another(make_lane, request_for):
     """Each waits for its own."""
     waiting = threading.Semaphore(0)
     futures = {}
