@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 LOWEST := .venv-lowest
 BIN := $(VENV)/bin
-# tests/conftest.py puts the longest tests first, and groups those that share a service.
-PARALLEL := --numprocesses 4 --dist loadgroup --no-loadscope-reorder
+# tests/conftest.py puts the longest tests first, and keeps those together that share a service.
+PARALLEL := --numprocesses 4 --dist loadscope --no-loadscope-reorder
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # pip knows no hash of a directory, so the project itself comes in a step of its own.
 INSTALL = $(PIP) --require-hashes --requirement requirements/$(1).txt && $(PIP) --no-deps --editable .
