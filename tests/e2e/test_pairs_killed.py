@@ -40,7 +40,7 @@ def test_any_two_processes_may_die_around_a_reload(start, tmp_path, change):
     """Whichever dies before SIGHUP and whichever after it, all are there again and answer."""
     certificate = make_certificate(tmp_path / "tls")
     run_dir = tmp_path / "run"
-    service = start(certificate=certificate, run_dir=run_dir)
+    service = start(certificate=certificate, run_dir=run_dir, request_timeout_ms=5000)
     example = service.get("/example").content
 
     for first, second in PAIRS:
