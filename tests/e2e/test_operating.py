@@ -37,7 +37,7 @@ class Operator:
 
     def post(self, path, body):
         """POST with the token."""
-        headers = {"Authorization": f"Bearer {TOKEN}"}
+        headers = {"Authorization": f"Bearer {TOKEN}", "X-Request-Timeout-Ms": "60000"}
         return self._session.post(
             self.service.url + path, json=body, headers=headers, timeout=PATIENCE_S
         )
