@@ -68,7 +68,7 @@ class KeyRing:
             if found != self._known:
                 self._known = found
                 self._read()
-        # How long the look-up takes tells of the digest only, from which no key can be made.
+        # The time of the look-up depends on the digest only, from which no key can be derived.
         return self._callers.get(digest(key))
 
     def _identity(self) -> tuple[int, int, int] | None:
@@ -85,7 +85,7 @@ class KeyRing:
         except ApiKeysError as exc:
             if not self.readable:
                 self._read_copy()
-            kept = "the keys known before stay good" if self.readable else "nobody gets in"
+            kept = "the last valid keys stay in use" if self.readable else "no key is accepted"
             log.error("the API keys in %s; %s", exc, kept)  # noqa: TRY400 - no bug
             return
         self._take(keys)

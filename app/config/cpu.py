@@ -52,7 +52,7 @@ def _groups(process: Path) -> Iterator[Path]:
 
 
 def _read_mount(line: str) -> _Mount | None:
-    """Return what a line of mountinfo tells, if groups of cores are mounted there."""
+    """Return the mount of a line of mountinfo, if it is a cpu control group."""
     place, _, kind = line.partition(" - ")
     fields, about = place.split(), kind.split()
     if "cgroup2" not in about[:1] and not (

@@ -103,7 +103,7 @@ def current_run_dir() -> Path:
 
 
 def restore_run_dir() -> None:
-    """Make the directory again if somebody removed it, or its parts.
+    """Create the directory again if it, or parts of it, were removed.
 
     Raises:
         OSError: If that fails.
@@ -183,7 +183,7 @@ def _lock(run_dir: Path) -> None:
 
 
 def _remove_left(place: Path) -> None:
-    """Remove what services left that were killed: their locks name them, and nobody holds those."""
+    """Remove the directories of killed services: their locks name them, and are not held."""
     for lock in place.glob(f"glyph-*/{LOCK}"):
         with contextlib.suppress(OSError), lock.open("r+b") as stream:
             fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

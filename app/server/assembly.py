@@ -98,7 +98,7 @@ class WebParts:
     async def _write_metrics(self) -> None:
         if time.monotonic() >= self._join_at:
             self._join_at = time.monotonic() + _JOIN_EVERY_S
-            with suppress(OSError):  # /metrics tells what is wrong with the files
+            with suppress(OSError):  # /metrics reports what is wrong with the files
                 join_dead(Path(os.environ[METRICS_DIR]))
         self._metrics.write()
         await asyncio.sleep(WRITE_EVERY_S)

@@ -392,7 +392,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         if unread and not self._half_closed:
             self._closed = self._lingering = True
             self.worker.connections.linger(self, now)
-            if self._is_ssl:  # uvloop reads on, and tells of nothing, until the client closes too
+            if self._is_ssl:  # uvloop reads on without a callback until the client closes too
                 self.heard_at = math.inf
                 self.transport.close()
             else:

@@ -97,7 +97,7 @@ def settle_temporary_files() -> None:
 
 
 def _spawn_holding_signals(spawn: Callable[[], int | None]) -> int | None:
-    """Start a web worker that is told to end only once its event loop runs and lets signals in.
+    """Start a web worker that gets signals only once its event loop runs and handles them.
 
     Until then the master's handlers would note it in the worker's copy of the master's queue, and
     uvloop drops what comes before it runs. The master says so only once when the service ends.

@@ -113,7 +113,7 @@ class Lane:
     def _left_s(self, environ: Environ) -> float:
         try:
             timeout_s = request_timeout_s(environ, self._timeout_ms)
-        except BadInputError:  # the view tells
+        except BadInputError:  # the view reports it
             timeout_s = self._timeout_ms / 1000
         started: float = environ[STARTED]
         return started + timeout_s - self._clock()

@@ -40,7 +40,7 @@ class ReservedCounts(MmapedDict):
 
     @property
     def removed(self) -> bool:
-        """Whether nobody finds the file any more."""
+        """Return whether the file has been unlinked."""
         return os.fstat(self._f.fileno()).st_nlink == 0
 
     def _init_value(self, key: str) -> None:

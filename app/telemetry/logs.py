@@ -48,7 +48,7 @@ def logging_config(level: str, log_format: LogFormat) -> dict[str, Any]:
         },
         "root": {"level": level.upper(), "handlers": ["stdout"]},
         "loggers": {
-            # gunicorn tells of every process it starts; people want to hear of trouble only.
+            # gunicorn logs every process it starts; only problems are of interest.
             "gunicorn.error": {"level": "WARNING", "handlers": ["stdout"], "propagate": False},
         },
     }
@@ -60,7 +60,7 @@ def left_out_notice(config: dict[str, Any]) -> Callable[[int], str]:
     formatter = DictConfigurator({}).configure_formatter(dict(config["formatters"][kind]))
 
     def notice(count: int) -> str:
-        found = "%d lines are missing here: nobody read the log, or there was no room for it"
+        found = "%d log lines were dropped: the log was not read, or there was no room for it"
         event = {"name": __name__, "levelname": "WARNING", "msg": found, "args": (count,)}
         return formatter.format(logging.makeLogRecord(event)) + "\n"
 

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 ROOTS = (
     "app/auth",
     "app/config",
+    "app/host",
     "app/ipc",
     "app/server",
     "app/telemetry",

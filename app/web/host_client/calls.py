@@ -154,7 +154,7 @@ class Calls:
         kind, request_id, body = frame
         call = self.open.get(request_id)
         if call is None:
-            return  # whoever asked has stopped waiting
+            return  # the caller has stopped waiting
         outcome: Outcome = body
         if kind == Kind.ANSWER:
             answer = Answer.decode(body)

@@ -72,7 +72,7 @@ class HostLink:
         self.useless = 0
         """Connections in a row that ended for what came on them, or before anything came."""
         self._greeted = False
-        """The host has told its status on the connection that stands."""
+        """The host has sent its status on the open connection."""
         self._quiet = 0
         """Pulses since anything came on the connection that stands."""
         self.silent = False

@@ -29,6 +29,6 @@ def check_token(environ: dict[str, Any], token: str | None) -> None:
         raise UnauthenticatedError(
             "this changes something; the header Authorization: Bearer <admin token> is expected"
         )
-    # Not `==`, whose time tells how much of a guess was right.
+    # Not `==`, whose time reveals how much of a guess was right.
     if not hmac.compare_digest(given.strip().encode(), token.encode()):
         raise ForbiddenError("the admin token is wrong")

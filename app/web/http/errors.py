@@ -71,7 +71,7 @@ class UnauthenticatedError(ServiceError):
 
 
 class ForbiddenError(ServiceError):
-    """Raised when whoever asks may not have this."""
+    """Raised when the caller lacks permission."""
 
     status = 403
 

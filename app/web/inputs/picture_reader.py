@@ -155,7 +155,7 @@ class PictureReader:
         prepare: Prepare,
         deadline: float,
     ) -> Prepared:
-        """Have one picture read in a thread; nobody waits for it past the deadline."""
+        """Read one picture in a thread; wait no longer than the deadline."""
         left_s = deadline - self._clock()
         if left_s <= 0:
             raise DeadlineError(_NO_THREAD)

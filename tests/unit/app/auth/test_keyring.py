@@ -100,7 +100,7 @@ def test_a_broken_file_keeps_the_last_good_keys(ring, anna, clock, errors, break
 
     (line,) = errors()
     assert line.startswith(f"the API keys in {path}: ")
-    assert line.endswith("; the keys known before stay good")
+    assert line.endswith("; the last valid keys stay in use")
     assert ring.readable
 
 
@@ -127,7 +127,7 @@ def test_a_worker_that_starts_beside_a_broken_file_lets_nobody_in(path, anna, cl
     clock.tick(1)
 
     assert ((None, False), "anna", True) == (before, ring.find(anna).name, ring.readable)
-    assert errors()[0].endswith("; nobody gets in")
+    assert errors()[0].endswith("; no key is accepted")
 
 
 def test_a_worker_that_starts_when_the_file_is_broken_knows_the_last_good_keys(
@@ -145,7 +145,7 @@ def test_a_worker_that_starts_when_the_file_is_broken_knows_the_last_good_keys(
 
     assert ("anna", None) == (ring.find(anna).name, ring.find(bob))
     assert ring.readable
-    assert errors()[-1].endswith("the keys known before stay good")
+    assert errors()[-1].endswith("the last valid keys stay in use")
     assert [copy] == [p for p in path.parent.iterdir() if p != path]
 
 

@@ -108,7 +108,7 @@ def test_lines_that_are_missing_are_told_in_the_logs_own_form(log_format):
     config = logging_config("info", log_format)
     line = left_out_notice(config)(7)
 
-    message = "7 lines are missing here: nobody read the log, or there was no room for it"
+    message = "7 log lines were dropped: the log was not read, or there was no room for it"
     assert (message in line, "\n") == (True, line[-1])
     assert log_format == "text" or message == json.loads(line)["message"]
     assert logging_config("info", log_format) == config
