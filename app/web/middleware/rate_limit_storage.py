@@ -1,7 +1,7 @@
 """The requests of each caller, counted over all web workers.
 
-A file that every worker maps into its memory: a fixed number of places, so it cannot grow. Callers
-that come when all the places theirs may take are in use push the count out that would end first.
+A file that every worker maps into its memory: a fixed number of slots, so it cannot grow. Callers
+that find all their slots in use replace the count that would end first.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 PLACES = 8192
 _WAYS = 8
-"""A caller's count lies in one of so many places, which are looked through."""
-_PLACE = struct.Struct("=16sdQ")
+"""A count lies in one of so many slots, which are searched."""
+_SLOT = struct.Struct("=16sdQ")
 """Digest of the caller, when the count ends, the count."""
-_BYTES = PLACES * _PLACE.size
+_BYTES = PLACES * _SLOT.size
 _TRIES = 100
 """How often a lock that another worker holds, for microseconds, is tried. One that was stopped
 while it held it must not stop the rest: a request too many is let in then."""
@@ -62,11 +62,11 @@ class SharedCounts:
         """
         name, now = _digest(caller), self._clock()
         with self._locked():
-            place, ends, count = self._find(name, now)
+            slot, ends, count = self._find(name, now)
             if ends <= now:
                 ends, count = now + window_s, 0
             count += 1
-            _PLACE.pack_into(self._memory, place, name, ends, count)
+            _SLOT.pack_into(self._memory, slot, name, ends, count)
         return count, ends - now
 
     def get(self, caller: str) -> int:
@@ -81,15 +81,15 @@ class SharedCounts:
         os.close(self._file)
 
     def _find(self, name: bytes, now: float) -> tuple[int, float, int]:
-        """Return a caller's place, the end of its window and its count; else the place to take."""
-        start = int.from_bytes(name[:4], "little") % (PLACES // _WAYS) * _WAYS * _PLACE.size
+        """Return a caller's slot, the end of its window and its count; else the slot to take."""
+        start = int.from_bytes(name[:4], "little") % (PLACES // _WAYS) * _WAYS * _SLOT.size
         free, soonest = start, float("inf")
-        for place in range(start, start + _WAYS * _PLACE.size, _PLACE.size):
-            found, ends, count = _PLACE.unpack_from(self._memory, place)
+        for slot in range(start, start + _WAYS * _SLOT.size, _SLOT.size):
+            found, ends, count = _SLOT.unpack_from(self._memory, slot)
             if found == name:
-                return place, ends, count
+                return slot, ends, count
             if ends < soonest:
-                free, soonest = place, ends
+                free, soonest = slot, ends
         return free, now, 0
 
     @contextmanager
