@@ -22,7 +22,7 @@ SPARE_CONNECTIONS = 64
 """Beyond those that are served at once, for health, metrics and orders."""
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """A client's connection, as far as this table goes."""
 
     kept: bool
@@ -56,17 +56,17 @@ class ConnectionTable:
         """
         self._most = most
         self._keepalive_s = keepalive_s
-        self.open: dict[Connection, None] = {}
-        self._waiting: dict[Connection, float] = {}
+        self.open: dict[ClientConnection, None] = {}
+        self._waiting: dict[ClientConnection, float] = {}
         """Without a whole head, and since when; the longest wait first."""
-        self._receiving: dict[Connection, None] = {}
+        self._receiving: dict[ClientConnection, None] = {}
         """With a head whose body is not here yet; the oldest first."""
-        self._lingering: dict[Connection, float] = {}
+        self._lingering: dict[ClientConnection, float] = {}
         """With the last answer, while the client may still send; and since when."""
-        self._stalled: dict[Connection, tuple[float, int]] = {}
+        self._stalled: dict[ClientConnection, tuple[float, int]] = {}
         """With an answer that the client takes slowly: when it took some, and what is left."""
 
-    def admit(self, connection: Connection, now: float) -> bool:
+    def admit(self, connection: ClientConnection, now: float) -> bool:
         """Admit a new connection; if the table is full, the least active one is closed.
 
         If all others are being answered, the new one is marked as surplus; those are closed
@@ -91,36 +91,36 @@ class ConnectionTable:
         self.wait(connection, now)
         return True
 
-    def wait(self, connection: Connection, now: float) -> None:
+    def wait(self, connection: ClientConnection, now: float) -> None:
         """Record that a connection waits for a head."""
         self._waiting.pop(connection, None)
         self._waiting[connection] = now
 
-    def receive(self, connection: Connection) -> None:
+    def receive(self, connection: ClientConnection) -> None:
         """Record that a connection's head has arrived."""
         self._waiting.pop(connection, None)
         self._receiving[connection] = None
 
-    def answer(self, connection: Connection) -> None:
+    def answer(self, connection: ClientConnection) -> None:
         """Record that a connection's request has arrived."""
         self._receiving.pop(connection, None)
 
-    def linger(self, connection: Connection, now: float) -> None:
+    def linger(self, connection: ClientConnection, now: float) -> None:
         """Record that a connection only waits for its client to stop sending."""
         for doing in (self._waiting, self._receiving, self._stalled):
             doing.pop(connection, None)
         self._lingering[connection] = now
 
-    def stall(self, connection: Connection, now: float) -> None:
+    def stall(self, connection: ClientConnection, now: float) -> None:
         """Record that a client is slow to read its response, or the end of its connection."""
         self._waiting.pop(connection, None)
         self._stalled[connection] = now, connection.unsent()
 
-    def go_on(self, connection: Connection) -> None:
+    def go_on(self, connection: ClientConnection) -> None:
         """Record that a client has read its response, or nearly so."""
         self._stalled.pop(connection, None)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ClientConnection) -> None:
         """Remove a connection."""
         for doing in (self.open, self._waiting, self._receiving, self._lingering, self._stalled):
             doing.pop(connection, None)

@@ -43,7 +43,7 @@ http {{
     }}
 }}
 """
-PLACES = ("/cut/", "/told/")
+SLOTS = ("/cut/", "/told/")
 """A proxy that only cuts the path off, and one that says which."""
 
 pytestmark = [
@@ -101,7 +101,7 @@ def opened(browser, proxied):
     assert [] == [wrong for watch in watches for wrong in watch.wrong]
 
 
-@pytest.mark.parametrize("place", [*PLACES, "/told"])
+@pytest.mark.parametrize("place", [*SLOTS, "/told"])
 def test_the_page_works_below_a_path(opened, proxied, place):
     """It draws, asks, and shows a command that works; everything comes from below the path."""
     page = opened(place)
@@ -116,7 +116,7 @@ def test_the_page_works_below_a_path(opened, proxied, place):
     assert [f"{home}/{name}" for name in ("docs", "openapi.json", "metrics")] == links
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", SLOTS)
 def test_the_docs_work_below_a_path(opened, proxied, place):
     """What is tried there is asked below it as well."""
     page = opened(place)
@@ -132,7 +132,7 @@ def test_the_docs_work_below_a_path(opened, proxied, place):
     assert "7" == said["predictions"][0]["label"]
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", SLOTS)
 def test_the_description_names_its_own_place(proxied, place):
     """A program that reads it finds the routes from there."""
     url = f"{proxied}{place}openapi.json"

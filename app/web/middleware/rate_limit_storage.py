@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PLACES = 8192
+SLOTS = 8192
 _WAYS = 8
 """A count lies in one of so many slots, which are searched."""
 _SLOT = struct.Struct("=16sdQ")
 """Digest of the caller, when the count ends, the count."""
-_BYTES = PLACES * _SLOT.size
+_BYTES = SLOTS * _SLOT.size
 _TRIES = 100
 """How often a lock that another worker holds, for microseconds, is tried. One that was stopped
 while it held it must not stop the rest: a request too many is let in then."""
@@ -82,7 +82,7 @@ class SharedCounts:
 
     def _find(self, name: bytes, now: float) -> tuple[int, float, int]:
         """Return a caller's slot, the end of its window and its count; else the slot to take."""
-        start = int.from_bytes(name[:4], "little") % (PLACES // _WAYS) * _WAYS * _SLOT.size
+        start = int.from_bytes(name[:4], "little") % (SLOTS // _WAYS) * _WAYS * _SLOT.size
         free, soonest = start, float("inf")
         for slot in range(start, start + _WAYS * _SLOT.size, _SLOT.size):
             found, ends, count = _SLOT.unpack_from(self._memory, slot)

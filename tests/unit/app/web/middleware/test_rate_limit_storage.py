@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.web.middleware.rate_limit_storage import PLACES, SharedCounts
+from app.web.middleware.rate_limit_storage import SLOTS, SharedCounts
 from tests.unit.app.crowd import THREADS, at_once
 
 
@@ -79,23 +79,23 @@ def test_a_window_begins_with_the_first_request(counts, clock):
 def test_the_file_never_grows(counts, path, clock):
     """However many callers come; those that came last are counted."""
     before = path.stat().st_size
-    for number in range(2 * PLACES):
+    for number in range(2 * SLOTS):
         counts.add(f"10.0.{number // 256}.{number % 256}", 60)
         clock.tick(0.001)
 
-    assert before == path.stat().st_size == 32 * PLACES
-    last = [f"10.0.{n // 256}.{n % 256}" for n in range(2 * PLACES - 100, 2 * PLACES)]
+    assert before == path.stat().st_size == 32 * SLOTS
+    last = [f"10.0.{n // 256}.{n % 256}" for n in range(2 * SLOTS - 100, 2 * SLOTS)]
     assert [1] * 100 == [counts.get(name) for name in last]
 
 
 def test_counts_that_are_over_give_their_place_first(counts, clock):
     """A caller that goes on asking is not forgotten for strangers that came once, before it."""
-    for number in range(2 * PLACES):
+    for number in range(2 * SLOTS):
         counts.add(f"before-{number}", 1)
     clock.tick(1)
     for _ in range(7):
         counts.add("anna", 3600)
-    for number in range(PLACES // 4):
+    for number in range(SLOTS // 4):
         counts.add(f"after-{number}", 60)
 
     assert 7 == counts.get("anna")

@@ -11,7 +11,7 @@ from app.web.prediction.routes import PREDICTION_ROUTES
 NATIVE = {"instances": [[[0, 0], [0, 0]]]}
 TENSOR = {"name": "images", "datatype": "UINT8", "shape": [1, 2, 2, 1], "data": [0, 0, 0, 0]}
 BODIES = (NATIVE, {"inputs": [TENSOR]})
-PLACES = {"name": "shapes", "version": "3", "label": "stable"}
+SLOTS = {"name": "shapes", "version": "3", "label": "stable"}
 REST = "models/shapes"
 
 
@@ -34,7 +34,7 @@ def fill(rule: str) -> str:
     return re.sub(
         r"<(?:rest:rest|path:path)>",
         REST,
-        re.sub(r"<(\w+)>", lambda m: PLACES.get(m[1], "load"), rule),
+        re.sub(r"<(\w+)>", lambda m: SLOTS.get(m[1], "load"), rule),
     )
 
 
