@@ -13,6 +13,7 @@ from app.config.host_trouble import end_host_trouble, note_host_trouble
 from app.config.run_dir import current_run_dir, make_run_dir_or_exit, remove_run_dir
 from app.config.settings import keep_settings, load_settings, misspelt, read_again
 from app.server.greeting import greeting
+from app.server.memory_allocator import return_large_blocks
 from app.server.startup_checks.access import warning_of_open_door
 from app.server.startup_checks.checks import check_start
 from app.server.startup_checks.open_files import connections_within_limit
@@ -81,7 +82,8 @@ _supervision = Supervision()
 
 
 def on_starting(server: Any) -> None:
-    """Warn of variables that resemble settings and set nothing."""
+    """Set the memory allocator, and warn of misspelt settings and of an open door."""
+    return_large_blocks()
     _masters.append(server)
     _supervision.of_master(server)
     for name, meant in misspelt(os.environ).items():
