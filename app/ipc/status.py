@@ -17,7 +17,7 @@ _LEFT_OUT = "the model host's log says why"
 
 
 class LoadedModel(BaseModel):
-    """What is known of a version that passed its trial."""
+    """Facts about a version that passed its trial."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,7 +64,7 @@ class CanaryStatus(BaseModel):
 
 
 class ModelStatus(BaseModel):
-    """Whether predictions of a model can be had, of which versions, and if not, why."""
+    """Whether a model can predict, with which versions, and if not, why."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -121,7 +121,7 @@ class HostStatus(BaseModel):
 
     @classmethod
     def away(cls, model: str, reason: str, *, starting: bool) -> HostStatus:
-        """Describe a host that nothing can be had of now."""
+        """Return the status of a host that is not available now."""
         default = ModelStatus(
             name=model, ready=False, starting=starting, reason=reason, complete=False
         )
@@ -138,7 +138,7 @@ class HostStatus(BaseModel):
 
     @property
     def ready(self) -> bool:
-        """Whether predictions of the default model can be had."""
+        """Whether the default model can predict."""
         return self.default.ready
 
     @property

@@ -43,7 +43,7 @@ class OverloadedError(Exception):
 
 
 class BatchKey(NamedTuple):
-    """What the jobs of one batch have in common."""
+    """The version and priority that the jobs of one batch have in common."""
 
     model: str
     version: int
@@ -285,7 +285,7 @@ class BatchQueue:
         """Estimate when a job of so many images that arrives now is answered, in seconds from now.
 
         A small job waits for those before it, and for at most as much of bulk work. Bulk work waits
-        for all small jobs, and until one of the two halves of a batch is free, in which it goes on
+        for all small jobs, and until one of the two halves of a batch is free, where it continues
         beside the other half. Work with another batch key counts as if it had the same.
         """
         limit = self.limit(key)

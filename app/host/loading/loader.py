@@ -48,7 +48,6 @@ class Loaded:
     version: LoadedVersion
     known: LoadedModel
     runtime_plan: RuntimePlan
-    golden: Golden
 
 
 class Loader:
@@ -160,7 +159,7 @@ class Loader:
             digest=manifest.digest,
             example=golden.images[0].tobytes(),
         )
-        return Loaded(loaded, _describe(manifest, metadata, found), found.runtime_plan, golden)
+        return Loaded(loaded, _describe(manifest, metadata, found), found.runtime_plan)
 
 
 def _is_unreadable(exc: Exception) -> bool:

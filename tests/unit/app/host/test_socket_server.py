@@ -285,7 +285,7 @@ def test_a_refusal_at_the_door_is_sent_at_once(connect, handler):
 
 
 def test_a_cancelled_request_is_told_to_the_handler(connect, handler):
-    """By the origin that it came with, of this web worker and no other."""
+    """By the reply address that it came with, of this web worker and no other."""
     client, other = connect(), connect()
     for asking in (client, other):
         asking.predict(request_id=7)

@@ -1,4 +1,4 @@
-"""Errands: work in the background gives its outcome to its origin, after callers have theirs."""
+"""Background work: its outcome goes to its callback, after callers have theirs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.ipc.frames import Refusal, Refused
 FIRST, SECOND, THIRD, FOURTH = (Refused(Refusal.FAILED, 0.0, text) for text in "abcd")
 
 
-class FakeErrand(BackgroundTask):
+class FakeBackgroundTask(BackgroundTask):
     """Notes what it gets in a list that it shares with callers."""
 
     def __init__(self, noted: list) -> None:
@@ -19,19 +19,19 @@ class FakeErrand(BackgroundTask):
 
 
 def test_callers_get_theirs_first():
-    """What is no errand's is handed on, in order and at once, before errands get their outcomes."""
+    """What is no task's is handed on, in order and at once, before tasks get their outcomes."""
     noted: list = []
-    one, other = FakeErrand(noted), FakeErrand(noted)
+    one, other = FakeBackgroundTask(noted), FakeBackgroundTask(noted)
     deliver = route_results(noted.append)
     deliver([(one, FIRST), ("a", SECOND), (other, THIRD), ("b", FOURTH)])
 
     assert [[("a", SECOND), ("b", FOURTH)], (one, FIRST), (other, THIRD)] == noted
 
 
-def test_callers_are_not_troubled_with_errands():
+def test_callers_are_not_troubled_with_tasks():
     """Nothing is handed on where there is nothing for them."""
     noted: list = []
-    errand = FakeErrand(noted)
-    route_results(noted.append)([(errand, FIRST)])
+    task = FakeBackgroundTask(noted)
+    route_results(noted.append)([(task, FIRST)])
 
-    assert [(errand, FIRST)] == noted
+    assert [(task, FIRST)] == noted

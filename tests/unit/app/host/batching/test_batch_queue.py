@@ -557,7 +557,7 @@ def test_nothing_is_due_in_an_empty_background():
 
 
 def test_a_cancelled_job_in_the_background_makes_room_there():
-    """And its lane does not wait for a batch that has nothing in it."""
+    """And its backlog does not wait for a batch that has nothing in it."""
     queue = make_queue(capacity=8)
     queue.admit_to_background(make_background_job(8, name="aside"))
     queue.cancel("aside")

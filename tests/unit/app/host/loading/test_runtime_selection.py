@@ -1,4 +1,4 @@
-"""What runs a version: the first candidate that passes its trial, or a rival that is quicker."""
+"""The runtime of a version: the first that passes its trial, or a faster alternative."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_when_none_passes_every_reason_is_told(bench):
 
 
 def test_a_version_alike_runs_as_the_one_before(bench):
-    """With its curve, prepared for its batches alone, without a rival's trial or a measurement."""
+    """With its costs, for its batches alone, without another trial or a measurement."""
     pair = bench.candidate("exact", 0.49, alternative=bench.candidate("rival", 0.2))
     first = bench.select(pair)
     bench.models.clear()
