@@ -25,6 +25,7 @@ from app.web.factory import create_app, traffic_of
 from app.web.host_client.blocking import BlockingHost
 from app.web.host_client.client import Prediction
 from app.web.host_client.model_index import ModelIndex
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import NotFoundError
 from app.web.middleware.metrics import WebMetrics
 
@@ -112,7 +113,7 @@ class InstantChannel:
             raise self.error
         if version in self.gone:
             if not or_default:
-                raise NotFoundError(f"version {version} is gone")
+                raise NotFoundError(f"version {version} is gone", code=ErrorCode.VERSION_NOT_FOUND)
             version = 0
         loaded = self._model_index.version(model, version)
         number = version or self._model_index.model(model).default or 0

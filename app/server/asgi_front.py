@@ -17,6 +17,7 @@ from app.server.asgi_types import RECEIVED, Received
 from app.server.body_reception import BodyReception
 from app.server.thread_lanes import HttpResponse, Lanes
 from app.web.http.environ import DRAINING
+from app.web.http.error_codes import ErrorCode
 from app.web.http.error_handlers import error_response, unexpected
 from app.web.http.errors import BadInputError, OverloadedError, ServiceError
 from app.web.http.request_body import FailedBody
@@ -117,7 +118,9 @@ class AsgiFront:
         if received.body is not None:
             return self._reception.whole(environ, received.body)
         if self._reception.is_too_large(environ) or not self._flask.awaits_body(environ):
-            return FailedBody(BadInputError("the body was not waited for"))
+            return FailedBody(
+                BadInputError("the body was not waited for", code=ErrorCode.BODY_INCOMPLETE)
+            )
         return await self._reception.receive(environ, receive, received)
 
 

@@ -6,17 +6,26 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from gunicorn.util import http_date
 
 from app.telemetry.log_rate_limit import LogRateLimit, also
-from app.web.http.errors import UNEXPECTED
+from app.web.http.error_codes import ErrorCode
+from app.web.http.errors import UNEXPECTED, error_document
 from app.web.middleware.request_log import new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 log = logging.getLogger(__name__)
+
+_CODES = {
+    HTTPStatus.REQUEST_URI_TOO_LONG: ErrorCode.REQUEST_LINE_TOO_LONG,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ErrorCode.REQUEST_HEADERS_TOO_LARGE,
+    HTTPStatus.EXPECTATION_FAILED: ErrorCode.REQUEST_UNSUPPORTED,
+    HTTPStatus.NOT_IMPLEMENTED: ErrorCode.REQUEST_UNSUPPORTED,
+    HTTPStatus.INTERNAL_SERVER_ERROR: ErrorCode.INTERNAL,
+}
+"""Those of other statuses are `request.unreadable`."""
 
 _MOST_LINES = 10
 """Of one status in a second."""
@@ -51,10 +60,9 @@ class BadRequests:
         if left_out is not None:
             extra = {"request_id": request_id, "client": client}
             log.info("no request, %d: %s%s", status, message, also(left_out), extra=extra)
-        document = {"error": message}
-        if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-            document["request_id"] = request_id
-        body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+        details = {"request_id": request_id} if status is HTTPStatus.INTERNAL_SERVER_ERROR else {}
+        code = _CODES.get(status, ErrorCode.REQUEST_UNREADABLE)
+        body = error_document(message, code, **details)
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}",
             f"Date: {http_date()}",

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from app.web.http.environ import STARTED
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError, OverloadedError, SlowBodyError
 from app.web.http.held_bodies import held_bodies
 from app.web.http.request_body import FailedBody, request_timeout_s
@@ -95,7 +96,9 @@ class BodyReception:
                     # The client is gone, and gunicorn has cancelled this task. But it waits in
                     # asyncio.wait_for, which swallows that before Python 3.12.
                     raise asyncio.CancelledError
-                raise BadInputError(f"the body cannot be read: {received.trouble}")
+                raise BadInputError(
+                    f"the body cannot be read: {received.trouble}", code=ErrorCode.BODY_INCOMPLETE
+                )
             piece = message["body"]
             size += len(piece)
             held_bodies.take(environ, len(piece))

@@ -13,7 +13,7 @@ from app.web.api.ops import openapi as ops
 from app.web.api.tensorflow_serving import openapi as tensorflow_serving
 from app.web.openapi.error_responses import HEADERS, REFUSALS
 from app.web.openapi.routes import ROUTES
-from app.web.openapi.schemas import STRING, VERSION, record
+from app.web.openapi.schemas import STRING, VERSION, error_schema
 from app.web.openapi.security import SCHEMES, with_access
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ _FRONTS = (native, admin, tensorflow_serving, open_inference, repository_openapi
 HERE = "."
 """The directory that the description was got from: below a path, if a proxy shows it there."""
 _ABOUT = """\
-Serves classifiers of small images. Every refusal is `{"error": "<sentence>"}`: which field or item,
-what was found, what is expected. Every answer has an `X-Request-Id`, which the log has too.
+Serves classifiers of small images. Every refusal is `{"error": "<sentence>", "code": "<name>"}`.
+The sentence says which field or item, what was found, what is expected; programs act on the code.
+Every answer has an `X-Request-Id`, which the log has too.
 """
 _TAGS = {
     native.TAG: "Images in, classes and probabilities out.",
@@ -51,7 +52,7 @@ def describe(facts: Facts) -> Json:
     for operation in operations(facts):
         written = with_access(operation, operation.render(ROUTES, names), facts.bounds)
         paths.setdefault(operation.template, {})[operation.method] = written
-    schemas = {"Error": record({"error": STRING})}
+    schemas = {"Error": error_schema()}
     for front in _FRONTS:
         schemas |= front.schemas(facts)
     return {

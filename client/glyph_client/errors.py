@@ -27,6 +27,7 @@ class GlyphError(Exception):
         sentence: str,
         *,
         status: int | None = None,
+        code: str | None = None,
         request_id: str | None = None,
         retry_after_s: float | None = None,
         details: Mapping[str, Any] | None = None,
@@ -36,6 +37,7 @@ class GlyphError(Exception):
         Args:
             sentence: What is wrong, and what is expected.
             status: HTTP status; None if there was no response.
+            code: The service's stable name for what is wrong, such as `image.size`.
             request_id: Id of the request in the service's log.
             retry_after_s: Seconds after which the service suggests another try.
             details: Further fields of the response, such as `limit`.
@@ -43,6 +45,7 @@ class GlyphError(Exception):
         super().__init__(sentence)
         self.sentence = sentence
         self.status = status
+        self.code = code
         self.request_id = request_id
         self.retry_after_s = retry_after_s
         self.details = dict(details or {})

@@ -124,6 +124,7 @@ def parse_error(response: httpx.Response) -> GlyphError:
         sentence = details.pop("error")
     except (GlyphError, KeyError):
         details, sentence = {}, None
+    code = details.pop("code", None)
     if not isinstance(sentence, str):
         sentence = f"{response.url} answered {response.status_code} without a sentence of Glyph's"
         if response.has_redirect_location:
@@ -134,6 +135,7 @@ def parse_error(response: httpx.Response) -> GlyphError:
     return kind(
         sentence,
         status=response.status_code,
+        code=code if isinstance(code, str) else None,
         request_id=response.headers.get("X-Request-Id"),
         retry_after_s=retry_after_s(response),
         details=details,

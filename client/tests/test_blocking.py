@@ -294,7 +294,9 @@ def test_retries_can_be_declined(ask, service):
 )
 def test_a_refusal_has_the_services_sentence(ask, service, status, kind):
     """And all that stands beside it."""
-    service.script = [refusal(status, "so it is", headers={"X-Request-Id": "r1"}, found=3)]
+    service.script = [
+        refusal(status, "so it is", headers={"X-Request-Id": "r1"}, code="image.size", found=3)
+    ]
 
     with pytest.raises(GlyphError, match="so it is") as refused:
         ask(retries=0).predict(IMAGE)
@@ -302,7 +304,7 @@ def test_a_refusal_has_the_services_sentence(ask, service, status, kind):
     error = refused.value
     assert kind is type(error)
     assert ("so it is", status, "r1") == (error.sentence, error.status, error.request_id)
-    assert {"found": 3} == error.details
+    assert ("image.size", {"found": 3}) == (error.code, error.details)
 
 
 @pytest.mark.parametrize(

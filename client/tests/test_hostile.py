@@ -303,7 +303,7 @@ DOCUMENTS = (
     },
     {"instances": [[[1, 2], [3, 4]]]},
     {"status": "ready"},
-    {"error": "no", "limit": 3},
+    {"error": "no", "code": "images.too_many", "limit": 3},
 )
 
 

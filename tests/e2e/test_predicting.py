@@ -90,7 +90,7 @@ def test_a_body_that_stops_midway_gets_a_timeout(service):
             answer += caller.recv(65536)
 
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b'{"error":"the body did not arrive within 0.2 s"}' in answer
+    assert b'{"error":"the body did not arrive within 0.2 s","code":"body.timeout"}' in answer
 
 
 def test_100_000_brackets_are_refused_and_the_service_lives(service):

@@ -7,6 +7,7 @@ import concurrent.futures
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from app.web.host_client.client import HostChannel
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import HostLostError
 from app.web.http.pending_call import GONE, PENDING_CALL
 
@@ -76,7 +77,9 @@ class BlockingHost:
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError:  # the loop is closed
             coroutine.close()
-            raise HostLostError(_SHUTTING_DOWN, retry_after_s=1) from None
+            raise HostLostError(
+                _SHUTTING_DOWN, retry_after_s=1, code=ErrorCode.SERVICE_DRAINING
+            ) from None
         if pending is not None:
             pending.begin(future)
         try:
@@ -94,4 +97,6 @@ class BlockingHost:
                     return future.result()
                 if not self._loop.is_running():
                     future.cancel()
-                    raise HostLostError(_SHUTTING_DOWN, retry_after_s=1) from None
+                    raise HostLostError(
+                        _SHUTTING_DOWN, retry_after_s=1, code=ErrorCode.SERVICE_DRAINING
+                    ) from None

@@ -11,6 +11,7 @@ from app.ipc.frames import Answer, Kind, Refusal, Refused, encode, with_model
 from app.web.host_client.host_link import HostLink
 from app.web.host_client.load_shedding import Shedding
 from app.web.host_client.model_index import ModelIndex
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import (
     DeadlineError,
     HostLostError,
@@ -104,7 +105,9 @@ class Calls:
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
         for request_id in list(self.open):
-            self._end(request_id, HostLostError(_CLOSED, retry_after_s=1))
+            self._end(
+                request_id, HostLostError(_CLOSED, retry_after_s=1, code=ErrorCode.SERVICE_DRAINING)
+            )
         self.link.close(_CLOSED)
 
     async def ask(
@@ -121,7 +124,7 @@ class Calls:
             ServiceError: If there is no answer; the class says why.
         """
         if self._closed:
-            raise HostLostError(_CLOSED, retry_after_s=1)
+            raise HostLostError(_CLOSED, retry_after_s=1, code=ErrorCode.SERVICE_DRAINING)
         if len(frame) > self._largest_frame:
             found = f"the request takes {len(frame)} bytes on its way to the model host"
             raise TooLargeError(f"{found}; at most {self._largest_frame} are taken")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.ipc.frames import Refusal
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import (
     BadInputError,
     DeadlineError,
@@ -29,6 +30,12 @@ _ERRORS: dict[Refusal, type[ServiceError]] = {
     Refusal.NOT_FOUND: NotFoundError,
     Refusal.TOO_LARGE: TooLargeError,
 }
+_CODES = {
+    Refusal.MISFIT: ErrorCode.IMAGE_SIZE,
+    Refusal.NOT_FOUND: ErrorCode.VERSION_NOT_FOUND,
+    Refusal.TOO_LARGE: ErrorCode.IMAGES_TOO_MANY,
+}
+"""Of the refusals whose class is of several."""
 
 
 class ModelIndex:
@@ -84,7 +91,9 @@ class ModelIndex:
         if found is None and not model.complete:
             raise not_yet(f"version {version} of {model.name}")
         if found is None or found.state != "serving" or found.loaded is None:
-            raise NotFoundError(_not_serving(model, version, found))
+            raise NotFoundError(
+                _not_serving(model, version, found), code=ErrorCode.VERSION_NOT_FOUND
+            )
         return found.loaded
 
     def awaited(self, name: str | None) -> bool:
@@ -102,7 +111,9 @@ class ModelIndex:
         if kind is NotFoundError and model is not None and not model.complete:
             return NotReadyError(refused.sentence, retry_after_s=1)
         again = refused.reason in (Refusal.OVERLOADED, Refusal.NOT_READY)
-        return kind(refused.sentence, retry_after_s=refused.retry_after_s if again else None)
+        retry_after_s = refused.retry_after_s if again else None
+        code = _CODES.get(refused.reason)
+        return kind(refused.sentence, code=code, retry_after_s=retry_after_s)
 
     def classes(self, name: str | None, version: int) -> tuple[str, ...]:
         """Return the classes of a version that serves or is retiring."""

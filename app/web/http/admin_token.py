@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import ForbiddenError, UnauthenticatedError
 
 
@@ -31,4 +32,4 @@ def check_token(environ: dict[str, Any], token: str | None) -> None:
         )
     # Not `==`, whose time reveals how much of a guess was right.
     if not hmac.compare_digest(given.strip().encode(), token.encode()):
-        raise ForbiddenError("the admin token is wrong")
+        raise ForbiddenError("the admin token is wrong", code=ErrorCode.AUTH_WRONG_TOKEN)

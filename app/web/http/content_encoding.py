@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -56,15 +57,23 @@ def inflate(body: bytes, coding: str) -> Iterator[bytes]:
             full = len(piece) == _SLICE_BYTES and not inflater.eof  # zlib may hold more back
             waiting = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
     if not inflater.eof:
-        raise BadInputError(f"the body is cut off: {len(body)} bytes of {coding} have no end")
+        raise BadInputError(
+            f"the body is cut off: {len(body)} bytes of {coding} have no end",
+            code=ErrorCode.BODY_COMPRESSION,
+        )
 
 
 def _check_next(coding: str, members: int) -> None:
     if coding == "deflate":
-        raise BadInputError(f"extra bytes follow the end of the body's {coding} stream")
+        raise BadInputError(
+            f"extra bytes follow the end of the body's {coding} stream",
+            code=ErrorCode.BODY_COMPRESSION,
+        )
     if members > _MOST_MEMBERS:
         message = f"the body is of more than {_MOST_MEMBERS} gzip members"
-        raise BadInputError(f"{message}; at most so many are inflated")
+        raise BadInputError(
+            f"{message}; at most so many are inflated", code=ErrorCode.BODY_COMPRESSION
+        )
 
 
 def _malformed(coding: str, members: int, exc: zlib.error) -> BadInputError:
@@ -72,5 +81,11 @@ def _malformed(coding: str, members: int, exc: zlib.error) -> BadInputError:
     if reason.startswith("Error 2"):
         reason = "it needs a dictionary"
     if members > 1 and reason == "incorrect header check":
-        return BadInputError(f"bytes that are not {coding} follow the end of the body's stream")
-    return BadInputError(f"Content-Encoding is {coding}, and the body is not: {reason}")
+        return BadInputError(
+            f"bytes that are not {coding} follow the end of the body's stream",
+            code=ErrorCode.BODY_COMPRESSION,
+        )
+    return BadInputError(
+        f"Content-Encoding is {coding}, and the body is not: {reason}",
+        code=ErrorCode.BODY_COMPRESSION,
+    )

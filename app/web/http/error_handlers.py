@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from flask import request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.web.http.buffered_response import BufferedResponse
 from app.web.http.environ import REQUEST_ID
-from app.web.http.errors import UNEXPECTED, ServiceError
+from app.web.http.error_codes import ErrorCode
+from app.web.http.errors import UNEXPECTED, ServiceError, error_document
 from app.web.http.responses import json_response
 
 if TYPE_CHECKING:
     from flask import Flask, Response
 
 log = logging.getLogger(__name__)
+
+_SERVER_ERROR = 500
 
 
 def register_errors(app: Flask) -> None:
@@ -36,13 +38,13 @@ def unexpected(exc: Exception, environ: dict[str, Any]) -> BufferedResponse:
     """Log a failure of the service, and return the answer to the request that met it."""
     request_id, path = environ[REQUEST_ID], environ["PATH_INFO"]
     log.error("unexpected failure on %s", path, exc_info=exc, extra={"request_id": request_id})
-    document = {"error": UNEXPECTED, "request_id": request_id}
-    body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+    body = error_document(UNEXPECTED, ErrorCode.INTERNAL, request_id=request_id)
     return BufferedResponse(body, [("Content-Type", "application/json")], 500)
 
 
 def _http_error(exc: HTTPException) -> Response:
-    response = json_response({"error": _message(exc)}, exc.code or 500)
+    status = exc.code or 500
+    response = json_response({"error": _message(exc), "code": _code(exc, status)}, status)
     for name, value in exc.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value
@@ -56,3 +58,11 @@ def _message(exc: HTTPException) -> str:
         allowed = ", ".join(sorted(exc.valid_methods or ()))
         return f"{request.method} is not allowed on {request.path}; allowed: {allowed}"
     return exc.description or exc.name
+
+
+def _code(exc: HTTPException, status: int) -> ErrorCode:
+    if isinstance(exc, NotFound):
+        return ErrorCode.ROUTE_NOT_FOUND
+    if isinstance(exc, MethodNotAllowed):
+        return ErrorCode.METHOD_NOT_ALLOWED
+    return ErrorCode.REQUEST_MALFORMED if status < _SERVER_ERROR else ErrorCode.INTERNAL

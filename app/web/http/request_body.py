@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from app.web.http.content_encoding import CODINGS, inflate
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError, ServiceError, TooLargeError, UnsupportedCodingError
 from app.web.http.held_bodies import held_bodies
 
@@ -40,7 +41,8 @@ def request_timeout_s(environ: Environ, default_ms: int) -> float:
     if not _FEW_DIGITS.fullmatch(text) or not 1 <= int(text) <= LONGEST_TIMEOUT_MS:
         raise BadInputError(
             f"header {TIMEOUT_HEADER} is {text[:40]!r}; "
-            f"whole milliseconds from 1 to {LONGEST_TIMEOUT_MS} are expected"
+            f"whole milliseconds from 1 to {LONGEST_TIMEOUT_MS} are expected",
+            code=ErrorCode.REQUEST_PARAMETER,
         )
     return int(text) / 1000
 
@@ -110,7 +112,9 @@ def _read(read: Callable[[int], bytes], size: int) -> bytes:
     try:
         return read(size)
     except OSError:
-        raise BadInputError("the body was cut off, or its chunks are malformed") from None
+        raise BadInputError(
+            "the body was cut off, or its chunks are malformed", code=ErrorCode.BODY_INCOMPLETE
+        ) from None
 
 
 def _too_large(max_bytes: int, advice: str, once: str = "") -> TooLargeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from typing import Any
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 from app.web.http.json_parsing import describe, describe_keys
 
@@ -26,11 +27,19 @@ def decode_base64(where: str, instance: dict[str, Any]) -> bytes:
     text = instance.get(KEY)
     if text is None or len(instance) > 1:
         found = f"{where} is an object with the keys {describe_keys(instance)}"
-        raise BadInputError(f'{found}; an object has the one key "{KEY}"')
+        raise BadInputError(
+            f'{found}; an object has the one key "{KEY}"', code=ErrorCode.IMAGE_UNREADABLE
+        )
     if not isinstance(text, str):
-        raise BadInputError(f"{where}, {KEY} is {describe(text)}; a string of base64 is expected")
+        raise BadInputError(
+            f"{where}, {KEY} is {describe(text)}; a string of base64 is expected",
+            code=ErrorCode.IMAGE_UNREADABLE,
+        )
     if text.startswith(_DATA_URL):
-        raise BadInputError(f"{where}, {KEY} is a data URL; what follows its comma is expected")
+        raise BadInputError(
+            f"{where}, {KEY} is a data URL; what follows its comma is expected",
+            code=ErrorCode.IMAGE_UNREADABLE,
+        )
     return from_base64(f"{where}, {KEY}", text)
 
 
@@ -44,7 +53,9 @@ def from_base64(where: str, text: str) -> bytes:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as exc:
         reason = str(exc).partition(":")[0].lower()
-        raise BadInputError(f"{where} is not base64: {reason}") from None
+        raise BadInputError(
+            f"{where} is not base64: {reason}", code=ErrorCode.IMAGE_UNREADABLE
+        ) from None
 
 
 def is_raw(content: bytes, size: int) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import simdjson
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 from app.web.http.json_parsing import (
     describe,
@@ -113,7 +114,11 @@ def _instances(body: bytes) -> list[Any]:
             f"instances is {describe(instances)}; a list of images is expected", field="instances"
         )
     if not instances:
-        raise BadInputError("instances is empty; give at least one image", field="instances")
+        raise BadInputError(
+            "instances is empty; give at least one image",
+            field="instances",
+            code=ErrorCode.IMAGES_NONE,
+        )
     return instances
 
 
@@ -128,21 +133,30 @@ def _stands_twice(body: bytes) -> bool:
 
 def _parse(body: bytes) -> Any:
     if not body:
-        raise BadInputError('the body is empty; {"instances": [...]} is expected')
+        raise BadInputError(
+            'the body is empty; {"instances": [...]} is expected',
+            code=ErrorCode.REQUEST_MALFORMED_JSON,
+        )
     if body.startswith(_BYTE_ORDER_MARKS) or body[:2].count(0):
-        raise BadInputError("the body is not plain UTF-8: JSON has no byte order mark and no NUL")
+        raise BadInputError(
+            "the body is not plain UTF-8: JSON has no byte order mark and no NUL",
+            code=ErrorCode.REQUEST_MALFORMED_JSON,
+        )
     try:
         return parse_json(body)
     except orjson.JSONDecodeError as exc:
+        code = ErrorCode.REQUEST_MALFORMED_JSON
         if "depth limit" in exc.msg:
             message = "the JSON is nested too deep; an image has 3 levels"
         elif token := find_nonfinite(exc):
+            code = ErrorCode.IMAGE_PIXEL_RANGE
             message = f"{token.group()} at character {token.start()}: {RANGE}"
         elif "infinity" in exc.msg:
+            code = ErrorCode.IMAGE_PIXEL_RANGE
             message = f"a number out of range at character {exc.pos}: {RANGE}"
         else:
             message = f"the body is {describe_fault(exc)}"
-        raise BadInputError(message) from None
+        raise BadInputError(message, code=code) from None
 
 
 def _pack(instance: Any, shape: Shape) -> bytes | None:
@@ -203,13 +217,17 @@ def _dimensions(where: str, instance: Any, shape: Shape) -> tuple[int, ...]:
     expected = f"{rows} rows of {columns}, or {total} numbers, are expected"
     if not isinstance(instance, list):
         hint = '; one image alone is still a list of one: {"instances": [image]}'
-        raise BadInputError(f"{where} is {describe(instance)}; {expected}{hint}")
+        raise BadInputError(
+            f"{where} is {describe(instance)}; {expected}{hint}", code=ErrorCode.IMAGE_SIZE
+        )
     if not instance:
-        raise BadInputError(f"{where} is empty; {expected}")
+        raise BadInputError(f"{where} is empty; {expected}", code=ErrorCode.IMAGE_SIZE)
     if not isinstance(instance[0], list):
         if len(instance) != total:
             hint = "; is this one image, not in a list?" if len(instance) == columns else ""
-            raise BadInputError(f"{where} has {len(instance)} numbers; {expected}{hint}")
+            raise BadInputError(
+                f"{where} has {len(instance)} numbers; {expected}{hint}", code=ErrorCode.IMAGE_SIZE
+            )
         return (total,)
     if channels == 1 and not (instance[0] and isinstance(instance[0][0], list)):
         return (rows, columns)
@@ -222,10 +240,14 @@ def _flatten(
     """Return the numbers of a nested list, which must have these dimensions."""
     if not isinstance(value, list):
         expected = f"a list of {dimensions[0]} {units[0]}s"
-        raise BadInputError(f"{where} is {describe(value)}; {expected} is expected")
+        raise BadInputError(
+            f"{where} is {describe(value)}; {expected} is expected", code=ErrorCode.IMAGE_SIZE
+        )
     if len(value) != dimensions[0]:
         counted = f"{len(value)} {units[0]}s"
-        raise BadInputError(f"{where} has {counted}; {dimensions[0]} are expected")
+        raise BadInputError(
+            f"{where} has {counted}; {dimensions[0]} are expected", code=ErrorCode.IMAGE_SIZE
+        )
     if len(dimensions) == 1:
         return value
     flat = []
@@ -237,4 +259,4 @@ def _flatten(
 def _refuse_pixel(where: str, value: Any) -> NoReturn:
     if isinstance(value, int | float) and not isinstance(value, bool):
         refuse_number(where, value)
-    raise BadInputError(f"{where} is {describe(value)}; {RANGE}")
+    raise BadInputError(f"{where} is {describe(value)}; {RANGE}", code=ErrorCode.IMAGE_PIXEL_RANGE)

@@ -11,6 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError, TooLargeError
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def decode_form(
     events = _events(body, _boundary(content_type))
     files = _chosen_of(events, max_images, reserved)
     if not files:
-        raise BadInputError("the form has no file; give at least one picture")
+        raise BadInputError(
+            "the form has no file; give at least one picture", code=ErrorCode.IMAGES_NONE
+        )
     names = [name[:_QUOTE_LENGTH] for name, _ in files]
     return pictures([b"".join(file) for _, file in files], lambda i: f"file {i} ({names[i]!r})")
 
@@ -79,7 +82,10 @@ def _chosen_of(events: Iterable[Event], max_images: int, reserved: Container[str
             files.append((event.filename, pieces))
         elif isinstance(event, Field) and event.name in reserved:
             found = f"the form's field {event.name!r} is not read"
-            raise BadInputError(f"{found}; give it in the query: ?{event.name}=...")
+            raise BadInputError(
+                f"{found}; give it in the query: ?{event.name}=...",
+                code=ErrorCode.REQUEST_PARAMETER,
+            )
         _check_counts(files, others, max_images)
     _check_counts(files, others, max_images)
     if _last_is_untouched(files):
@@ -98,7 +104,7 @@ def _check_counts(files: list[_Named], others: int, max_images: int) -> None:
         raise TooLargeError(f"{message}; at most so many are passed over", limit=_MOST_OTHERS)
     if len(files) - _last_is_untouched(files) > max_images:
         message = f"the form has more than {max_images} files; at most so many are taken"
-        raise TooLargeError(message, limit=max_images)
+        raise TooLargeError(message, limit=max_images, code=ErrorCode.IMAGES_TOO_MANY)
 
 
 def _boundary(content_type: str) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.lib import format as npy_format
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 from app.web.inputs.images import Images, no_pictures
 from app.web.inputs.layout import layouts, pixel_name
@@ -77,9 +78,15 @@ def decode_npy(
             check_count(len(stack), max_images)
             return pictures(list(stack), lambda i: f"picture {i}")
     if images is None:
-        raise BadInputError(f"the array's shape is {array.shape}; {_expected(shape)} is expected")
+        raise BadInputError(
+            f"the array's shape is {array.shape}; {_expected(shape)} is expected",
+            code=ErrorCode.IMAGE_SIZE,
+        )
     if not len(images):
-        raise BadInputError(f"the array's shape is {array.shape}; give at least one image")
+        raise BadInputError(
+            f"the array's shape is {array.shape}; give at least one image",
+            code=ErrorCode.IMAGES_NONE,
+        )
     check_count(len(images), max_images)
     return Images(len(images), _to_bytes(images))
 
@@ -93,22 +100,32 @@ def read_array(body: bytes) -> NDArray[Any]:
     header = read_header(body)
     dtype, shape = header.dtype, header.shape
     if dtype.hasobject:
-        raise BadInputError("the array is of Python objects, which are never unpickled")
+        raise BadInputError(
+            "the array is of Python objects, which are never unpickled",
+            code=ErrorCode.IMAGE_UNREADABLE,
+        )
     if dtype.kind not in "uif" or dtype.itemsize > 8:  # noqa: PLR2004 - bytes of a float64
-        raise BadInputError(f"the array is of {_name(dtype)}; numbers such as uint8 are expected")
+        raise BadInputError(
+            f"the array is of {_name(dtype)}; numbers such as uint8 are expected",
+            code=ErrorCode.IMAGE_UNREADABLE,
+        )
     if any(length < 0 for length in shape):
-        raise BadInputError(f"the array's shape is {shape}; lengths are not negative")
+        raise BadInputError(
+            f"the array's shape is {shape}; lengths are not negative",
+            code=ErrorCode.IMAGE_UNREADABLE,
+        )
     found, said = len(body) - header.size, math.prod(shape) * dtype.itemsize
     if found != said:
         raise BadInputError(
-            f"the array is {shape} of {dtype.name}, which is {said} bytes; {found} are there"
+            f"the array is {shape} of {dtype.name}, which is {said} bytes; {found} are there",
+            code=ErrorCode.IMAGE_UNREADABLE,
         )
     flat: NDArray[Any] = np.frombuffer(body, dtype, offset=header.size)
     try:
         return flat.reshape(shape[::-1]).T if header.column_major else flat.reshape(shape)
     except ValueError:  # an empty array may be said to be of any length, in any number of axes
         message = f"the array's shape is {shape}; no array has so many axes, or is so long"
-        raise BadInputError(message) from None
+        raise BadInputError(message, code=ErrorCode.IMAGE_UNREADABLE) from None
 
 
 def read_header(body: bytes) -> Header:
@@ -123,17 +140,21 @@ def read_header(body: bytes) -> Header:
     except ValueError:
         start, magic = body[: len(npy_format.MAGIC_PREFIX)], npy_format.MAGIC_PREFIX
         message = f"the body is no .npy file: it starts with {start!r}; {magic!r} is expected"
-        raise BadInputError(message) from None
+        raise BadInputError(message, code=ErrorCode.IMAGE_UNREADABLE) from None
     reader = _READERS.get(version)
     if reader is None:
         found = ".".join(map(str, version))
-        raise BadInputError(f"the .npy file is of version {found}; 1.0 or 2.0 is expected")
+        raise BadInputError(
+            f"the .npy file is of version {found}; 1.0 or 2.0 is expected",
+            code=ErrorCode.IMAGE_UNREADABLE,
+        )
     try:
         shape, column_major, dtype = reader(file, max_header_size=_MOST_HEADER_BYTES)
     except _UNREADABLE:  # whose words may name what is of no concern to a caller
         message = f"descr, fortran_order and shape in at most {_MOST_HEADER_BYTES} bytes"
         raise BadInputError(
-            f"the header of the .npy file cannot be read; {message} are expected"
+            f"the header of the .npy file cannot be read; {message} are expected",
+            code=ErrorCode.IMAGE_UNREADABLE,
         ) from None
     return Header(dtype, tuple(map(int, shape)), column_major, file.tell())
 

@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import (
     BadInputError,
     DeadlineError,
@@ -146,6 +147,7 @@ class PictureReader:
             f"images; at most {self._most_bytes} are taken: send at most {most} in one request",
             found=pictures,
             limit=most,
+            code=ErrorCode.IMAGES_TOO_MANY,
         )
 
     def _read(
@@ -198,10 +200,12 @@ def _named(name: Callable[[int], str] | None, read: Sequence[bytes]) -> Iterator
 
 def _service_error(error: PictureError, message: str) -> ServiceError:
     if isinstance(error, PictureTooLargeError):
-        return TooLargeError(message, found=error.found, limit=error.limit)
+        return TooLargeError(
+            message, found=error.found, limit=error.limit, code=ErrorCode.IMAGE_TOO_LARGE
+        )
     if isinstance(error, UnsupportedFormatError):
         return UnsupportedMediaTypeError(message)
-    return BadInputError(message)
+    return BadInputError(message, code=ErrorCode.IMAGE_UNREADABLE)
 
 
 def read_picture(picture: bytes | NDArray[np.uint8], shape: Shape, prepare: Prepare) -> Prepared:
@@ -220,6 +224,7 @@ def read_picture(picture: bytes | NDArray[np.uint8], shape: Shape, prepare: Prep
         exact = max(height, width) < enough
         found = f"{width} x {height} pixels large" if exact else f"larger than {enough} pixels"
         raise BadInputError(
-            f"the picture is {found}; {shape[1]} x {shape[0]} are expected where none is prepared"
+            f"the picture is {found}; {shape[1]} x {shape[0]} are expected where none is prepared",
+            code=ErrorCode.IMAGE_SIZE,
         )
     return mnist_preprocessing.prepare(pixels, shape)

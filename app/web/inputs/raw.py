@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 from app.web.inputs.images import Images
 from app.web.inputs.layout import shape_text
@@ -31,7 +32,8 @@ def decode_raw_pixels(body: bytes, shape: Shape, max_images: int) -> Images:
     if rest or not images:
         raise BadInputError(
             f"the body has {len(body)} bytes; {size} ({shape_text(shape)}) for each image are "
-            "expected"
+            "expected",
+            code=ErrorCode.IMAGE_SIZE,
         )
     check_count(images, max_images)
     return Images(images, body)

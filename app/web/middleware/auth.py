@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from app.web.http.environ import CALLER
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import (
     ForbiddenError,
     NotReadyError,
@@ -107,16 +108,26 @@ class Guard:
         if not keys.readable:
             raise self._refused(
                 "no_keys",
-                NotReadyError("the API keys cannot be read; the log says why", retry_after_s=1),
+                NotReadyError(
+                    "the API keys cannot be read; the log says why",
+                    retry_after_s=1,
+                    code=ErrorCode.AUTH_UNAVAILABLE,
+                ),
             )
         if caller is None:
             self._count_wrong(client)
             raise self._refused(
-                "unknown_key", UnauthenticatedError("the API key is not known, or no longer")
+                "unknown_key",
+                UnauthenticatedError(
+                    "the API key is not known, or no longer", code=ErrorCode.AUTH_UNKNOWN_KEY
+                ),
             )
         if caller.expires is not None and caller.expires <= self._now():
             self._count_wrong(client)
-            raise self._refused("expired_key", UnauthenticatedError("the API key has expired"))
+            raise self._refused(
+                "expired_key",
+                UnauthenticatedError("the API key has expired", code=ErrorCode.AUTH_EXPIRED_KEY),
+            )
         return caller
 
     def _count_wrong(self, client: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.config.origins import ANY
 from app.web.http.buffered_response import BufferedResponse
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 
 _METHODS = "POST, GET"
@@ -50,7 +51,10 @@ class CrossOrigin:
             return None
         origin, of_tfs = _origin(environ), _is_of_tfs(environ)
         if of_tfs and not origin.startswith(("http://", "https://")):
-            raise BadInputError("OPTIONS without the Origin of a page; http(s) is expected")
+            raise BadInputError(
+                "OPTIONS without the Origin of a page; http(s) is expected",
+                code=ErrorCode.REQUEST_PARAMETER,
+            )
         asks = of_tfs or "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
         return _allow(of_tfs=of_tfs) if asks and self._headers(origin) else None
 

@@ -1,4 +1,4 @@
-"""The refusals that every front may give, by status: each is `{"error": "<sentence>"}`."""
+"""The refusals that every front may give, by status: each is an `Error`."""
 
 from __future__ import annotations
 

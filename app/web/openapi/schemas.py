@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from app.ipc.status import CanaryStatus, LoadedModel, VersionStatus
+from app.web.http.error_codes import ErrorCode
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -107,3 +108,10 @@ def share_schema() -> Json:
     share = written_without_none(CanaryStatus)
     idle = {"type": "string", "description": "Why it gets nothing; missing where it does."}
     return share | {"properties": share["properties"] | {"idle": idle}}
+
+
+def error_schema() -> Json:
+    """Describe an error; TensorFlow Serving's own errors have the sentence alone."""
+    codes = "\n".join(f"- `{code.value}`: {code.meaning} {code.action}" for code in ErrorCode)
+    code = {"type": "string", "enum": [code.value for code in ErrorCode], "description": codes}
+    return record({"error": STRING, "code": code}, "code")

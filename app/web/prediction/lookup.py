@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from app.web.host_client.model_index import not_ready, not_yet
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def find_version(model: ModelStatus, version: int) -> VersionStatus:
     if found is None:
         numbers = [v.version for v in model.versions]
         raise NotFoundError(
-            f"nothing is known of version {version} of {model.name}; {_have('versions', numbers)}"
+            f"nothing is known of version {version} of {model.name}; {_have('versions', numbers)}",
+            code=ErrorCode.VERSION_NOT_FOUND,
         )
     return found
 
@@ -62,7 +64,8 @@ def find_label(model: ModelStatus, label: str) -> int:
         labels = [f"{name} (version {version})" for name, version in model.labels.items()]
         raise NotFoundError(
             f"{model.name} has no label {label[:80]!r} on a version that serves; "
-            f"{_have('labels', labels)}"
+            f"{_have('labels', labels)}",
+            code=ErrorCode.LABEL_NOT_FOUND,
         )
     return model.labels[label]
 
@@ -74,7 +77,10 @@ def version_number(text: str) -> int:
         NotFoundError: If it is none.
     """
     if not _NUMBER.fullmatch(text):
-        raise NotFoundError(f"there is no version {text[:80]!r}; versions are numbered from 1")
+        raise NotFoundError(
+            f"there is no version {text[:80]!r}; versions are numbered from 1",
+            code=ErrorCode.VERSION_NOT_FOUND,
+        )
     return int(text)
 
 

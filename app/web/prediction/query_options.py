@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import parse_qs
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 from app.web.inputs.picture_reader import Prepare
 
@@ -78,7 +79,8 @@ def read_query(text: str) -> QueryOptions:
             raise _unknown("query parameter", name, PARAMETERS)
         if len(values) > 1:
             raise BadInputError(
-                f"query parameter {name} appears {len(values)} times; once is expected"
+                f"query parameter {name} appears {len(values)} times; once is expected",
+                code=ErrorCode.REQUEST_PARAMETER,
             )
     one = {name: value for name, (value,) in arguments.items()}
     return QueryOptions(_read_prepare(one), _read_top_k(one), _read_fields(one))
@@ -113,7 +115,10 @@ def _read_fields(arguments: dict[str, str]) -> frozenset[str] | None:
 
 
 def _wrong_top_k(found: str, expected: str) -> BadInputError:
-    return BadInputError(f"top_k is {found[:_QUOTE_LENGTH]!r}; a {expected} is expected")
+    return BadInputError(
+        f"top_k is {found[:_QUOTE_LENGTH]!r}; a {expected} is expected",
+        code=ErrorCode.REQUEST_PARAMETER,
+    )
 
 
 def _unknown(what: str, found: str, known: Iterable[str]) -> BadInputError:
@@ -121,4 +126,7 @@ def _unknown(what: str, found: str, known: Iterable[str]) -> BadInputError:
     near = difflib.get_close_matches(found[:_QUOTE_LENGTH], names, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
     there = f"there are {', '.join(names)}"
-    return BadInputError(f"unknown {what} {found[:_QUOTE_LENGTH]!r}; {there}{meant}")
+    return BadInputError(
+        f"unknown {what} {found[:_QUOTE_LENGTH]!r}; {there}{meant}",
+        code=ErrorCode.REQUEST_PARAMETER,
+    )

@@ -16,6 +16,7 @@ from app.ipc.frames import Answer
 from app.ipc.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
 from app.web.factory import create_app
 from app.web.host_client.client import Prediction
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError, NotFoundError
 from app.web.middleware.metrics import WebMetrics
 from model_store import (
@@ -206,7 +207,7 @@ class FakeChannel:
         of_model = self.model(model)
         found = of_model.version(version) if version else of_model.serving
         if found is None or found.state != "serving":
-            raise NotFoundError(f"no version {version}")
+            raise NotFoundError(f"no version {version}", code=ErrorCode.VERSION_NOT_FOUND)
         return found.loaded
 
     def predict(
@@ -224,7 +225,7 @@ class FakeChannel:
         self._fail()
         if version in self.gone:
             if not or_default:
-                raise NotFoundError(f"version {version} is gone")
+                raise NotFoundError(f"version {version} is gone", code=ErrorCode.VERSION_NOT_FOUND)
             version = 0
         images = np.frombuffer(pixels, np.uint8).reshape(rows, -1)
         probabilities = np.full((rows, len(CLASSES)), 0.125, np.float32)
@@ -269,7 +270,9 @@ class FakeReader:
         for index, picture in enumerate(pictures):
             if isinstance(picture, bytes) and picture == b"broken":
                 found = f"{name(index)}: " if name else ""
-                raise BadInputError(f"{found}the picture is broken")
+                raise BadInputError(
+                    f"{found}the picture is broken", code=ErrorCode.IMAGE_UNREADABLE
+                )
             first = int(picture[-1:] if isinstance(picture, bytes) else picture.flat[0])
             pixels += bytes([first]).ljust(math.prod(shape), b"\0")
         return len(pictures), pixels, [("inverted",)] * len(pictures)

@@ -10,6 +10,7 @@ from flask import Blueprint, request
 from app.web.api.admin.commands import AnyCommand, read_command
 from app.web.http.admin_token import check_token
 from app.web.http.environ import REQUEST_ID, STARTED
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import ConflictError, DeadlineError, NotFoundError, StoreAwayError
 from app.web.http.request_body import read_body, request_timeout_s
 from app.web.http.responses import json_response
@@ -44,7 +45,10 @@ def admin_blueprint(channel: BlockingHost, token: str | None) -> Blueprint:
         kind = COMMANDS.get(action)
         if kind is None:
             actions = ", ".join(COMMANDS)
-            raise NotFoundError(f"there is no action {action[:80]!r}; actions: {actions}")
+            raise NotFoundError(
+                f"there is no action {action[:80]!r}; actions: {actions}",
+                code=ErrorCode.CONTROL_UNKNOWN_ACTION,
+            )
         find_model(channel.status, name)
         return json_response(carry_out(channel, name, read_body_of(kind)))
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 from model_store.base.validation import first_error
 
@@ -32,4 +33,6 @@ def read_command(body: bytes, kind: type[AnyCommand]) -> AnyCommand:
         elif field:
             message += f" (found {str(first.found)[:_MOST_QUOTED]!r})"
         details = {"field": field} if field else {}
-        raise BadInputError(message, retry_after_s=None, **details) from None
+        malformed = first.kind == "json_invalid"
+        code = ErrorCode.REQUEST_MALFORMED_JSON if malformed else ErrorCode.REQUEST_MALFORMED
+        raise BadInputError(message, code=code, retry_after_s=None, **details) from None

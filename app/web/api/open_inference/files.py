@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from app.web.api.open_inference.tensors import INPUT
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 from app.web.inputs.json_base64 import from_base64
 from app.web.inputs.pixels import check_count
@@ -58,12 +59,16 @@ def _cut(data: memoryview, count: int) -> list[bytes]:
         if stop > len(data):
             raise BadInputError(
                 f"{name_of(place)} ends after the {len(data)} bytes of its tensor; "
-                "4 bytes of its length and then as many are expected"
+                "4 bytes of its length and then as many are expected",
+                code=ErrorCode.IMAGE_UNREADABLE,
             )
         files.append(bytes(data[content:stop]))
         start = stop
     if start < len(data):
-        raise BadInputError(f"{len(data) - start} bytes follow the last picture of input {INPUT}")
+        raise BadInputError(
+            f"{len(data) - start} bytes follow the last picture of input {INPUT}",
+            code=ErrorCode.IMAGE_UNREADABLE,
+        )
     return files
 
 
@@ -71,5 +76,8 @@ def _decode(place: int, element: Any) -> bytes:
     if isinstance(element, list) and len(element) == 1:  # nested, of shape (n, 1)
         element = element[0]
     if not isinstance(element, str):
-        raise BadInputError(f"{name_of(place)} is no string; the base64 of its file is expected")
+        raise BadInputError(
+            f"{name_of(place)} is no string; the base64 of its file is expected",
+            code=ErrorCode.IMAGE_UNREADABLE,
+        )
     return from_base64(name_of(place), element)

@@ -9,6 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.web.api.open_inference.tensors import INPUT, Tensor
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 from app.web.http.json_parsing import describe_fault, parse_json
 from app.web.http.request_body import LONGEST_TIMEOUT_MS
@@ -125,7 +126,8 @@ def _header_length(header: str | None, size: int) -> int:
     if not _SHORT_NUMBER.fullmatch(header) or int(header) > size:
         raise BadInputError(
             f"header {HEADER_LENGTH} is {header[:_QUOTE_LENGTH]!r}; the number of bytes that are "
-            f"JSON is expected, of the {size} that the body has"
+            f"JSON is expected, of the {size} that the body has",
+            code=ErrorCode.REQUEST_PARAMETER,
         )
     return int(header)
 
@@ -134,7 +136,9 @@ def _parse(text: memoryview) -> _Request:
     try:
         return _Request.model_validate(parse_json(text))
     except orjson.JSONDecodeError as exc:
-        raise BadInputError(f"the request is {describe_fault(exc)}") from None
+        raise BadInputError(
+            f"the request is {describe_fault(exc)}", code=ErrorCode.REQUEST_MALFORMED_JSON
+        ) from None
     except ValidationError as exc:
         raise BadInputError(_explain(exc)) from None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, request
 
 from app.web.http.environ import DRAINING
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import NotReadyError
 from app.web.http.responses import json_response
 from app.web.prediction.lookup import find_model, find_version, version_number
@@ -33,7 +34,7 @@ def readiness_blueprint(channel: BlockingHost) -> Blueprint:
     @blueprint.get("/health/ready")
     def ready() -> Response:
         if request.environ.get(DRAINING):
-            raise _not_ready("the service is shutting down")
+            raise _not_ready("the service is shutting down", ErrorCode.SERVICE_DRAINING)
         reason = _why_not_ready(channel.status)
         if reason is not None:
             raise _not_ready(reason)
@@ -89,5 +90,5 @@ def _reason(model: ModelStatus) -> str:
     return model.reason or f"no version of {model.name} serves"
 
 
-def _not_ready(message: str, **about: object) -> NotReadyError:
-    return NotReadyError(message, retry_after_s=1, ready=False, **about)
+def _not_ready(message: str, code: ErrorCode | None = None, **about: object) -> NotReadyError:
+    return NotReadyError(message, code=code, retry_after_s=1, ready=False, **about)

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from app.web.api.admin.admin import TIMEOUT_MS, carry_out, read_body_of
 from app.web.http.admin_token import check_token
 from app.web.http.environ import STARTED
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError, NotReadyError
 from app.web.http.request_body import request_timeout_s
 from app.web.http.responses import json_response
@@ -96,7 +97,10 @@ def repository_blueprint(
         find_model(channel.status, name)
         for parameter, value in read_body_of(Parameters).parameters.items():
             if value is not None and parameter not in PARAMETERS[action]:
-                raise BadInputError(f"parameter {parameter[:80]!r} is not one that {action} takes")
+                raise BadInputError(
+                    f"parameter {parameter[:80]!r} is not one that {action} takes",
+                    code=ErrorCode.REQUEST_PARAMETER,
+                )
         carry_out(channel, name, COMMANDS[action](reason="asked for by the repository API"))
 
     def _wait_for(name: str, deadline: float) -> None:

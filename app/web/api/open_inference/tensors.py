@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 from app.web.http.json_parsing import describe, shorten
 from app.web.inputs.layout import layouts
@@ -89,7 +90,9 @@ def _check_shape(dimensions: tuple[int, ...], shape: Shape, max_images: int) -> 
         forms = (", ".join(map(str, layout)) for layout in layouts(shape))
         expected = " or ".join(f"[n, {form}]" for form in forms)
         found = f"input {INPUT} has the shape {list(dimensions)}"
-        raise BadInputError(f"{found}; {expected} is expected, n at least 1")
+        raise BadInputError(
+            f"{found}; {expected} is expected, n at least 1", code=ErrorCode.IMAGE_SIZE
+        )
     check_count(dimensions[0], max_images)
 
 
@@ -101,7 +104,8 @@ def _from_bytes(
     if len(tensor.data) != expected:
         raise BadInputError(
             f"input {INPUT} has {len(tensor.data)} bytes; {expected} are expected for "
-            f"{tensor.datatype} of shape {list(dimensions)}"
+            f"{tensor.datatype} of shape {list(dimensions)}",
+            code=ErrorCode.IMAGE_SIZE,
         )
     if datatype == np.uint8:
         return tensor.data
@@ -121,7 +125,10 @@ def _from_numbers(
         _refuse_nesting(data, images, dimensions)
     if not nested and len(data) != images * size:
         found = f"input {INPUT} has {len(data)} numbers"
-        raise BadInputError(f"{found}; {images * size} are expected for shape {list(dimensions)}")
+        raise BadInputError(
+            f"{found}; {images * size} are expected for shape {list(dimensions)}",
+            code=ErrorCode.IMAGE_SIZE,
+        )
     most = INK if datatype.kind == "f" else min(INK, np.iinfo(datatype).max)
     pixels = []
     for start in range(0, images, _SLICE_IMAGES):
@@ -164,13 +171,16 @@ def _narrow(values: list[Any], dimensions: tuple[int, ...], start: int, most: in
         return _pack(np.array(values, np.float64), dimensions, start, most)
     position = next(n for n, value in enumerate(values) if type(value) not in (int, float))
     place = _place(start + position, dimensions)
-    raise BadInputError(f"{place} is {describe(values[position])}; {RANGE}")
+    raise BadInputError(
+        f"{place} is {describe(values[position])}; {RANGE}", code=ErrorCode.IMAGE_PIXEL_RANGE
+    )
 
 
 def _refuse_nesting(part: Any, size: int, dimensions: tuple[int, ...]) -> NoReturn:
     raise BadInputError(
         f"input {INPUT} is not nested as its shape {list(dimensions)} says: "
-        f"{describe(part)} where a list of {size} is expected"
+        f"{describe(part)} where a list of {size} is expected",
+        code=ErrorCode.IMAGE_SIZE,
     )
 
 
@@ -186,7 +196,10 @@ def _pack(
         position = int(right.argmin())
         value, place = values[position].item(), _place(start + position, dimensions)
         if most < value <= INK and value % 1 == 0:
-            raise BadInputError(f"{place}: {value:g}; the datatype holds no more than {most}")
+            raise BadInputError(
+                f"{place}: {value:g}; the datatype holds no more than {most}",
+                code=ErrorCode.IMAGE_PIXEL_RANGE,
+            )
         refuse_number(place, value)
     return pixels.tobytes()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.web.openapi.error_responses import headers
 from app.web.openapi.operation import Operation, component, json_of, response
-from app.web.openapi.schemas import NULL, STRING, VERSION, either, list_of, record
+from app.web.openapi.schemas import NULL, STRING, VERSION, either, error_schema, list_of, record
 
 if TYPE_CHECKING:
     from app.web.openapi.live_values import Facts
@@ -86,5 +86,5 @@ def schemas(_facts: Facts) -> dict[str, Json]:
             }
         ),
         "Ready": record({"status": {"const": "ready"}, **about}),
-        "Unready": record({"error": STRING, **about}),
+        "Unready": record({**error_schema()["properties"], **about}),
     }

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 
 from app.telemetry.build_info import build_info
 from app.web.http.environ import DRAINING, STARTED
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import NotReadyError, ServiceError
 from app.web.http.responses import json_response
 from app.web.prediction.model_views import describe_version
@@ -42,9 +43,11 @@ def ops_blueprint(channel: BlockingHost, metrics: WebMetrics, *, timeout_ms: int
         trouble = {"store_trouble": status.store_trouble}
         about = {"model": status.model, "versions": versions, **trouble}
         if request.environ.get(DRAINING):
-            raise NotReadyError("the service is shutting down", retry_after_s=1, **about)
+            code, reason = ErrorCode.SERVICE_DRAINING, "the service is shutting down"
+            raise NotReadyError(reason, code=code, retry_after_s=1, **about)
         if not status.ready:
-            raise NotReadyError(status.reason or "no version serves", retry_after_s=1, **about)
+            code, reason = ErrorCode.MODEL_NOT_READY, status.reason or "no version serves"
+            raise NotReadyError(reason, code=code, retry_after_s=1, **about)
         return json_response({"status": "ready", **about})
 
     @blueprint.get("/metrics")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
+from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class StaticFiles:
         above, _, below = path.partition("/")
         name = path if path in self._digests else below
         if name not in self._digests:
-            raise NotFoundError(f"there is no /static/{path}")
+            raise NotFoundError(f"there is no /static/{path}", code=ErrorCode.ROUTE_NOT_FOUND)
         content = self._paths[name].read_bytes()
         response = Response(content, mimetype=_KINDS[name[name.rindex(".") :]])
         response.set_etag(self._digests[name])

@@ -36,21 +36,25 @@ def taken_apart(answer: bytes) -> tuple[str, dict[str, str], dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("status", "sentence"),
+    ("status", "code", "sentence"),
     [
-        (400, "the request cannot be read: seven"),
-        (414, "the request line is longer than 4094 bytes"),
-        (431, "there are over 100 headers, or one is longer than 8190 bytes"),
-        (417, "seven; 100-continue is expected, or nothing"),
-        (501, "seven; chunked is expected, or nothing"),
+        (400, "request.unreadable", "the request cannot be read: seven"),
+        (414, "request.line_too_long", "the request line is longer than 4094 bytes"),
+        (
+            431,
+            "request.headers_too_large",
+            "there are over 100 headers, or one is longer than 8190 bytes",
+        ),
+        (417, "request.unsupported", "seven; 100-continue is expected, or nothing"),
+        (501, "request.unsupported", "seven; chunked is expected, or nothing"),
     ],
 )
-def test_each_status_has_its_sentence(bad_requests, status, sentence):
+def test_each_status_has_its_sentence(bad_requests, status, code, sentence):
     """In the shape of all errors."""
     line, _, document = taken_apart(bad_requests.answer(HTTPStatus(status), "seven", "10.0.0.1"))
 
     assert line.startswith(f"HTTP/1.1 {status} ")
-    assert {"error": sentence} == document
+    assert {"error": sentence, "code": code} == document
 
 
 def test_an_answer_ends_the_connection_and_can_be_found_in_the_log(bad_requests, caplog):

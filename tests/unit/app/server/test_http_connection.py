@@ -337,7 +337,7 @@ def test_a_failure_before_the_first_byte_is_answered(client, application, caplog
 
     assert 500 == answer.status
     document = json.loads(answer.body)
-    assert {"error", "request_id"} == set(document)
+    assert {"error", "code", "request_id"} == set(document)
     assert document["request_id"] == answer.headers["x-request-id"]
     assert ["Error in ASGI application"] == caplog.messages[:1]
 

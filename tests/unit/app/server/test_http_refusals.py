@@ -86,7 +86,7 @@ def test_what_is_no_request_is_refused_and_ends_the_connection(
     answer = client.ask(sent)
 
     assert (status, "close") == (answer.status, answer.headers["connection"])
-    assert {"error": sentence} == json.loads(answer.body)
+    assert {"error": sentence, "code": CODES[status]} == json.loads(answer.body)
     assert b"" == client.rest()
     assert [b"seven"] == application.bodies
 
@@ -107,6 +107,15 @@ def test_nonsense_is_answered_over_tls_too(client):
 
 
 LARGE = bytes(9 * 10**6)
+
+
+CODES = {
+    400: "request.unreadable",
+    414: "request.line_too_long",
+    431: "request.headers_too_large",
+    417: "request.unsupported",
+    501: "request.unsupported",
+}
 
 
 @pytest.mark.parametrize("status", [401, 404, 413, 415])

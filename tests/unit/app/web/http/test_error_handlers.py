@@ -33,7 +33,8 @@ def test_an_unknown_path_is_404(client, method):
 
     assert 404 == response.status_code
     assert "application/json" == response.headers["Content-Type"]
-    assert {"error": "there is no /v3/models/<b>; GET / lists what is here"} == response.json
+    sentence = "there is no /v3/models/<b>; GET / lists what is here"
+    assert {"error": sentence, "code": "route.not_found"} == response.json
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,8 @@ def test_a_wrong_method_is_405(client, method, path, allowed):
 
     names = ", ".join(sorted(allowed))
     sentence = f"{method} is not allowed on {path}; allowed: {names}"
-    assert (405, {"error": sentence}) == (response.status_code, response.json)
+    assert 405 == response.status_code
+    assert {"error": sentence, "code": "method.not_allowed"} == response.json
     assert allowed == set(response.headers["Allow"].split(", "))
 
 
@@ -58,7 +60,7 @@ def test_every_other_http_error_has_the_shape(client):
     """What Flask and werkzeug raise on their own is no HTML either."""
     response = client.get("/teapot")
 
-    assert (418, ["error"]) == (response.status_code, list(response.json))
+    assert (418, ["error", "code"]) == (response.status_code, list(response.json))
 
 
 def test_a_bug_tells_no_internals(client):
@@ -68,6 +70,7 @@ def test_a_bug_tells_no_internals(client):
     assert 500 == response.status_code
     assert {
         "error": "something unexpected went wrong; the log has it under this request id",
+        "code": "internal",
         "request_id": "abc-1",
     } == response.json
     assert "abc-1" == response.headers["X-Request-Id"]

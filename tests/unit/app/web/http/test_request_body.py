@@ -70,7 +70,7 @@ def test_another_coding_is_refused(post, channel, coding):
 
     assert 415 == response.status_code
     expected = f"Content-Encoding is {coding[:40]}; gzip or deflate is expected"
-    assert {"error": expected} == response.json
+    assert {"error": expected, "code": "body.content_encoding"} == response.json
     assert "gzip, deflate" == response.headers["Accept-Encoding"]
     assert [] == channel.asked
 
@@ -81,7 +81,7 @@ def test_a_body_that_is_not_compressed_is_refused(post):
 
     assert 400 == response.status_code
     expected = "Content-Encoding is gzip, and the body is not: incorrect header check"
-    assert {"error": expected} == response.json
+    assert {"error": expected, "code": "body.compression"} == response.json
 
 
 def test_a_body_that_inflates_over_the_bound_is_refused(post):
@@ -91,6 +91,7 @@ def test_a_body_that_inflates_over_the_bound_is_refused(post):
     assert 413 == response.status_code
     assert {
         "error": "the body is larger than 1024 bytes once inflated; send fewer images per request",
+        "code": "body.too_large",
         "limit": 1024,
     } == response.json
 

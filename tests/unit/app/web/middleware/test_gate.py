@@ -126,7 +126,8 @@ def test_a_layer_may_refuse(make_gate, diary):
     gate = make_gate(UnauthenticatedError("who are you?"))
     body, headers = gate.enter(request()).final({})
 
-    assert ({"error": "who are you?"}, ["Outer"]) == (json.loads(body), [name for name, _ in diary])
+    assert {"error": "who are you?", "code": "auth.missing"} == json.loads(body)
+    assert ["Outer"] == [name for name, _ in diary]
     assert ("WWW-Authenticate", 'Bearer realm="glyph"') in headers
 
 
@@ -214,7 +215,7 @@ def test_what_the_gate_answers_does_not_reach_the_application(make_gate, counts)
     status, headers, body = ask(gated, request())
 
     assert ("404 Not Found", []) == (status, application.asked)
-    assert b'{"error":"nothing here"}\n' == body
+    assert b'{"error":"nothing here","code":"model.not_found"}\n' == body
     assert ("Content-Length", str(len(body))) in headers
     assert (1, 0) == counts(404)
 

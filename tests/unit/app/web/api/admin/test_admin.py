@@ -54,7 +54,7 @@ def test_without_the_setting_nothing_can_be_changed(client, channel, path):
     """It says how that is turned on, whatever the request holds."""
     response = client.post(path, headers=BEARER)
 
-    assert (403, {"error": OFF}) == (response.status_code, response.json)
+    assert (403, {"error": OFF, "code": "auth.forbidden"}) == (response.status_code, response.json)
     assert [] == channel.orders
 
 
@@ -69,7 +69,7 @@ def test_without_a_token_nothing_can_be_changed(admin, channel, path, header):
         response.headers["WWW-Authenticate"],
     )
     sentence = "this changes something; the header Authorization: Bearer <admin token> is expected"
-    assert {"error": sentence} == response.json
+    assert {"error": sentence, "code": "auth.missing"} == response.json
     assert [] == channel.orders
 
 
@@ -79,7 +79,8 @@ def test_with_another_token_nothing_can_be_changed(admin, channel, path, token):
     """Nor is anything said about the right one, or repeated."""
     response = admin.post(path, headers={"Authorization": f"Bearer {token}"})
 
-    assert (403, {"error": "the admin token is wrong"}) == (response.status_code, response.json)
+    assert 403 == response.status_code
+    assert {"error": "the admin token is wrong", "code": "auth.wrong_token"} == response.json
     assert [] == channel.orders
 
 
@@ -284,7 +285,7 @@ def test_an_order_is_bounded(admin, channel):
 
     assert 413 == response.status_code
     sentence = "the body is larger than 16384 bytes; an order is a few fields"
-    assert {"error": sentence, "limit": 16384} == response.json
+    assert {"error": sentence, "code": "body.too_large", "limit": 16384} == response.json
     assert [] == channel.orders
 
 
@@ -297,7 +298,8 @@ def test_an_unknown_action_is_not_found(order):
         "promote, rollback, pin, unpin, quarantine, release, label, canary, shadow, policy, "
         "load, unload"
     )
-    assert {"error": f"there is no action 'explode'; actions: {actions}"} == response.json
+    sentence = f"there is no action 'explode'; actions: {actions}"
+    assert {"error": sentence, "code": "control.unknown_action"} == response.json
 
 
 def test_an_unknown_model_is_not_found(order, channel):
@@ -305,7 +307,8 @@ def test_an_unknown_model_is_not_found(order, channel):
     response = order("unpin", model="none")
 
     assert 404 == response.status_code
-    assert {"error": "there is no model 'none'; models: shapes"} == response.json
+    sentence = "there is no model 'none'; models: shapes"
+    assert {"error": sentence, "code": "model.not_found"} == response.json
     assert [] == channel.orders
 
 
@@ -314,10 +317,9 @@ def test_a_refusal_of_the_store_is_told(order, channel):
     channel.outcome = {"ok": False, "error": "version 9 has not passed a trial", "change": None}
     response = order("promote", version=9)
 
-    assert (409, {"error": "version 9 has not passed a trial"}) == (
-        response.status_code,
-        response.json,
-    )
+    assert 409 == response.status_code
+    sentence = "version 9 has not passed a trial"
+    assert {"error": sentence, "code": "control.conflict"} == response.json
 
 
 def test_a_store_that_is_away_is_no_conflict(order, channel):
@@ -331,7 +333,7 @@ def test_a_store_that_is_away_is_no_conflict(order, channel):
     response = order("unpin")
 
     assert (503, "5") == (response.status_code, response.headers["Retry-After"])
-    assert {"error": "the store does not answer"} == response.json
+    assert {"error": "the store does not answer", "code": "store.unavailable"} == response.json
 
 
 def test_a_host_that_does_not_answer_may_have_made_the_change(order, channel):
@@ -342,7 +344,8 @@ def test_a_host_that_does_not_answer_may_have_made_the_change(order, channel):
     assert 504 == response.status_code
     assert {
         "error": "the model host has not answered in time; "
-        "the change may still be made; see GET /models/shapes"
+        "the change may still be made; see GET /models/shapes",
+        "code": "deadline.exceeded",
     } == response.json
 
 

@@ -148,7 +148,9 @@ def test_what_is_not_there_is_not_found(client, path, sentence):
     """The sentence lists what is."""
     response = client.get(f"/models/{path}")
 
-    assert (404, {"error": sentence}) == (response.status_code, response.json)
+    assert 404 == response.status_code
+    code = "version.not_found" if "version" in sentence else "model.not_found"
+    assert {"error": sentence, "code": code} == response.json
 
 
 def test_while_the_host_starts_nothing_is_said_not_to_be_there(client, channel):
@@ -157,7 +159,7 @@ def test_while_the_host_starts_nothing_is_said_not_to_be_there(client, channel):
     response = client.get("/models/wide")
 
     assert (503, "1") == (response.status_code, response.headers["Retry-After"])
-    assert {"error": "it is being started"} == response.json
+    assert {"error": "it is being started", "code": "model.not_ready"} == response.json
 
 
 @pytest.mark.parametrize("path", ["versions/9", "labels/next/predict"])
@@ -177,4 +179,4 @@ def test_without_a_host_no_model_is_said_not_to_be_there(client, channel):
     response = client.get("/models/wide")
 
     assert (503, "1") == (response.status_code, response.headers["Retry-After"])
-    assert {"error": "it is silent"} == response.json
+    assert {"error": "it is silent", "code": "model.not_ready"} == response.json

@@ -167,7 +167,8 @@ def test_another_content_type_is_refused(post, content_type, found):
     assert 415 == response.status_code
     kinds = "application/json, application/octet-stream, application/x-npy, "
     kinds += "image/png, image/jpeg, image/webp, image/bmp or multipart/form-data"
-    assert {"error": f"Content-Type {found}; {kinds} is expected"} == response.json
+    sentence = f"Content-Type {found}; {kinds} is expected"
+    assert {"error": sentence, "code": "body.media_type"} == response.json
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
@@ -179,6 +180,7 @@ def test_a_body_over_the_bound_is_refused(post, chunked):
     assert 413 == response.status_code
     assert {
         "error": "the body is larger than 1024 bytes; send fewer images per request",
+        "code": "body.too_large",
         "limit": 1024,
     } == response.json
 
@@ -204,6 +206,7 @@ def test_too_many_images_are_refused(post, channel):
     assert 413 == response.status_code
     assert {
         "error": "5 images in one request; at most 4 are taken",
+        "code": "images.too_many",
         "found": 5,
         "limit": 4,
     } == response.json
@@ -216,7 +219,8 @@ def test_a_body_that_breaks_off_is_refused(post, gone, caplog):
     response = post(environ_overrides={"wsgi.input": BrokenBody(gone)})
 
     assert 400 == response.status_code
-    assert {"error": "the body was cut off, or its chunks are malformed"} == response.json
+    sentence = "the body was cut off, or its chunks are malformed"
+    assert {"error": sentence, "code": "body.incomplete"} == response.json
     assert "Traceback" not in caplog.text
 
 
@@ -227,14 +231,19 @@ def test_a_wrong_image_is_refused(post, channel):
     assert 400 == response.status_code
     assert {
         "error": "instance 1, row 1, column 1: 256 is out of range; "
-        "pixels are whole numbers from 0 (background) to 255 (ink)"
+        "pixels are whole numbers from 0 (background) to 255 (ink)",
+        "code": "image.pixel_range",
     } == response.json
     assert [] == channel.asked
 
 
 def test_details_stand_beside_the_sentence(post):
     """The field that is wrong is a key of its own."""
-    expected = {"error": "instances is empty; give at least one image", "field": "instances"}
+    expected = {
+        "error": "instances is empty; give at least one image",
+        "code": "images.none",
+        "field": "instances",
+    }
 
     assert expected == post().json
 
@@ -258,7 +267,7 @@ def test_what_the_host_refuses_is_told(post, channel, error, status, retry_after
     response = post(STAR)
 
     assert (status, retry_after) == (response.status_code, response.headers.get("Retry-After"))
-    assert {"error": "the sentence"} == response.json
+    assert {"error": "the sentence", "code": error.code} == response.json
     assert "Server-Timing" not in response.headers
 
 
@@ -292,8 +301,8 @@ def test_raw_pixels_are_whole_images(post_raw, channel, count):
     response = post_raw(*range(count))
 
     assert 400 == response.status_code
-    expected = "4 (2 x 2 x 1) for each image are expected"
-    assert {"error": f"the body has {count} bytes; {expected}"} == response.json
+    sentence = f"the body has {count} bytes; 4 (2 x 2 x 1) for each image are expected"
+    assert {"error": sentence, "code": "image.size"} == response.json
     assert [] == channel.asked
 
 
@@ -304,6 +313,7 @@ def test_too_many_raw_images_are_refused(post_raw):
     assert 413 == response.status_code
     assert {
         "error": "5 images in one request; at most 4 are taken",
+        "code": "images.too_many",
         "found": 5,
         "limit": 4,
     } == response.json

@@ -110,7 +110,8 @@ def test_the_file_that_is_at_fault_is_named(ask, channel):
     response = ask(data={"files": files}, content_type="multipart/form-data")
 
     assert 400 == response.status_code
-    assert {"error": "file 1 ('a.png'): the picture is broken"} == response.json
+    sentence = "file 1 ('a.png'): the picture is broken"
+    assert {"error": sentence, "code": "image.unreadable"} == response.json
     assert [] == channel.asked
 
 
@@ -276,7 +277,8 @@ def test_an_answer_that_cannot_be_given_is_told_first(ask, channel):
 
     assert 406 == response.status_code
     there = "application/json, application/x-npy, application/octet-stream"
-    assert {"error": f"Accept 'text/html' is not supported; supported: {there}"} == response.json
+    sentence = f"Accept 'text/html' is not supported; supported: {there}"
+    assert {"error": sentence, "code": "accept.unsupported"} == response.json
     assert [] == channel.asked
 
 

@@ -181,19 +181,19 @@ def test_who_waits_for_a_version_is_counted_with_its_bytes(infer, channel):
 
 
 @pytest.mark.parametrize(
-    ("url", "status"),
+    ("url", "code"),
     [
-        ("/v2/models/none/infer", 404),
-        ("/v2/models/shapes/versions/9/infer", 404),
-        ("/v2/models/shapes/versions/latest/infer", 404),
+        ("/v2/models/none/infer", "model.not_found"),
+        ("/v2/models/shapes/versions/9/infer", "version.not_found"),
+        ("/v2/models/shapes/versions/latest/infer", "version.not_found"),
     ],
 )
-def test_what_is_not_there(infer, url, status):
+def test_what_is_not_there(infer, url, code):
     """No such model, no such version, no version at all."""
     response = infer(url)
 
-    assert status == response.status_code
-    assert ["error"] == list(response.json)
+    assert (404, code) == (response.status_code, response.json["code"])
+    assert ["error", "code"] == list(response.json)
 
 
 def test_another_method_is_not_allowed(client):
@@ -201,7 +201,8 @@ def test_another_method_is_not_allowed(client):
     response = client.get(URL)
 
     assert 405 == response.status_code
-    assert {"error": f"GET is not allowed on {URL}; allowed: OPTIONS, POST"} == response.json
+    sentence = f"GET is not allowed on {URL}; allowed: OPTIONS, POST"
+    assert {"error": sentence, "code": "method.not_allowed"} == response.json
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,8 @@ def test_refusals_keep_their_status(infer, channel, problem, status):
 
     response = infer()
 
-    assert (status, {"error": str(problem)}) == (response.status_code, response.json)
+    assert status == response.status_code
+    assert {"error": str(problem), "code": problem.code} == response.json
 
 
 def test_bounds(client, infer):

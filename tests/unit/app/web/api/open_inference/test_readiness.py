@@ -34,7 +34,11 @@ def test_every_model_must_serve(client, channel):
     response = client.get("/v2/health/ready")
 
     assert 503 == response.status_code
-    assert {"error": "lost: every version was refused", "ready": False} == response.json
+    assert {
+        "error": "lost: every version was refused",
+        "code": "model.not_ready",
+        "ready": False,
+    } == response.json
     assert "1" == response.headers["Retry-After"]
 
 

@@ -107,7 +107,7 @@ def test_a_wrong_index_request_is_refused(post, body):
     """In the shape that the protocol gives errors."""
     response = post("index", data=body)
 
-    assert (400, {"error"}) == (response.status_code, set(response.json) - {"field"})
+    assert (400, {"error", "code"}) == (response.status_code, set(response.json) - {"field"})
 
 
 @pytest.mark.parametrize("action", ["load", "unload"])
@@ -142,7 +142,8 @@ def test_a_load_that_brings_nothing_fails(post, tell, pauses):
     response = post("models/shapes/load")
 
     assert 503 == response.status_code
-    assert {"error": "every version was refused: version 4: NaN"} == response.json
+    sentence = "every version was refused: version 4: NaN"
+    assert {"error": sentence, "code": "model.not_ready"} == response.json
     assert 40 == pauses.count
 
 
@@ -152,7 +153,8 @@ def test_a_refused_change_is_told(post, channel, action):
     channel.outcome = {"ok": False, "error": "the store cannot be written", "change": None}
     response = post(f"models/shapes/{action}")
 
-    assert (409, {"error": "the store cannot be written"}) == (response.status_code, response.json)
+    assert 409 == response.status_code
+    assert {"error": "the store cannot be written", "code": "control.conflict"} == response.json
 
 
 def test_what_clients_send_to_unload_is_understood(post, channel):
@@ -169,7 +171,8 @@ def test_a_parameter_that_would_be_ignored_is_refused(post, channel, parameter):
     response = post("models/shapes/load", json={"parameters": {parameter: "{}"}})
 
     assert 400 == response.status_code
-    assert {"error": f"parameter {parameter!r} is not one that load takes"} == response.json
+    sentence = f"parameter {parameter!r} is not one that load takes"
+    assert {"error": sentence, "code": "request.parameter"} == response.json
     assert [] == channel.orders
 
 
@@ -179,7 +182,8 @@ def test_an_unknown_model_is_not_found(post, channel, action):
     response = post(f"models/none/{action}")
 
     assert 404 == response.status_code
-    assert {"error": "there is no model 'none'; models: shapes"} == response.json
+    sentence = "there is no model 'none'; models: shapes"
+    assert {"error": sentence, "code": "model.not_found"} == response.json
     assert [] == channel.orders
 
 

@@ -90,4 +90,5 @@ def test_without_a_host_there_are_none(client, channel):
 
     response = client.get("/v2/models/stats")
 
-    assert (503, {"error": "the model host is away"}) == (response.status_code, response.json)
+    assert 503 == response.status_code
+    assert {"error": "the model host is away", "code": "host.lost"} == response.json

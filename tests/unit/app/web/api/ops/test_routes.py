@@ -58,6 +58,7 @@ def test_a_service_without_a_model_is_not_ready(client, refused):  # noqa: ARG00
     assert (503, "1") == (response.status_code, response.headers["Retry-After"])
     assert {
         "error": "every version was refused",
+        "code": "model.not_ready",
         "model": "shapes",
         "versions": [{"version": 4, "state": "refused", "reason": "saved_model.pb: <is missing>"}],
         "store_trouble": None,
@@ -148,7 +149,8 @@ def test_without_a_model_there_is_no_example(client, channel):
     channel.error = NotReadyError("the store is empty", retry_after_s=1)
     response = client.get("/example")
 
-    assert (503, {"error": "the store is empty"}) == (response.status_code, response.json)
+    assert 503 == response.status_code
+    assert {"error": "the store is empty", "code": "model.not_ready"} == response.json
 
 
 @pytest.mark.usefixtures("two_models")

@@ -37,10 +37,10 @@ def post(client):
     return run
 
 
-def refusal(response):
-    """Return the status and the message of an error, which has nothing else."""
+def refusal(response, *others):
+    """Return the status and the message of an error, which has no other fields but these."""
     assert "application/json" == response.content_type
-    assert ["error"] == list(response.json)
+    assert ["error", *others] == list(response.json)
     return response.status_code, response.json["error"]
 
 
@@ -285,7 +285,7 @@ def test_what_is_no_fault_of_the_request_keeps_its_sentence(post, channel, error
     channel.error = error
     response = post({"instances": [STAR]})
 
-    assert (status, str(error)) == refusal(response)
+    assert (status, str(error)) == refusal(response, "code")
     assert again == response.headers.get("Retry-After")
 
 
@@ -294,7 +294,7 @@ def test_a_version_that_is_being_loaded_is_not_said_to_be_missing(post, channel)
     """Whoever gets a 503 tries again."""
     channel.serving = lambda *_, **__: (_ for _ in ()).throw(NotReadyError("it is being loaded"))
 
-    assert (503, "it is being loaded") == refusal(post({"instances": [STAR]}))
+    assert (503, "it is being loaded") == refusal(post({"instances": [STAR]}), "code")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_while_no_model_is_known_the_host_is_waited_for(post, channel):
     channel.status = HostStatus.of(ModelStatus(name="shapes", ready=False, reason="it starts"))
     channel.error = NotReadyError("it starts", retry_after_s=1)
 
-    assert (503, "it starts") == refusal(post({"instances": [STAR]}))
+    assert (503, "it starts") == refusal(post({"instances": [STAR]}), "code")
 
 
 def test_a_label_that_moves_to_what_has_gone_is_refused(post, channel):
