@@ -136,9 +136,9 @@ class Gate:
         except OSError:
             caller.transport.abort()
             return
-        caller.other, server.other = server.transport, caller.transport
+        server.other = caller.transport
         caller.lets_through = self._lets_through
-        caller.transport.resume_reading()
+        caller.forward_to(server.transport)
 
     def _lets_through(self, count: int) -> bool:
         self._left -= count
@@ -161,18 +161,28 @@ class _Side(asyncio.Protocol):
         self._transports = transports
         self._begin = begin
         self._beginning: asyncio.Task[None] | None = None
+        self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._transports.add(transport)
         if self._begin is not None:
-            transport.pause_reading()
             self._beginning = asyncio.ensure_future(self._begin(self))
 
+    def forward_to(self, other: asyncio.Transport) -> None:
+        """Write what has come, and what comes from now on, to the other connection."""
+        self.other = other
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
+
     def data_received(self, data: bytes) -> None:
-        assert self.other is not None
-        if self.lets_through(len(data)):
+        if self.other is None:
+            # Reading cannot be paused before this: asyncio of Python 3.11 starts it after
+            # connection_made, paused or not.
+            self._early.append(data)
+        elif self.lets_through(len(data)):
             self.other.write(data)
 
     def connection_lost(self, _exc: Exception | None) -> None:

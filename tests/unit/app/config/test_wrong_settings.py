@@ -11,6 +11,7 @@ import time
 from functools import partial
 
 import pytest
+from fsspec.registry import _registry
 
 from app.config.settings import Settings, load_settings
 from app.config.wrong_settings import WrongSettingError
@@ -274,6 +275,7 @@ def test_a_runtime_that_is_not_installed_stops_the_start(start, monkeypatch, run
 def test_a_bucket_without_its_package_stops_the_start(start, monkeypatch):
     """It names what is missing; only installing it would help."""
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(_registry, "s3", raising=False)  # another test's import
 
     assert (
         "glyph: GLYPH_STORE='s3://bucket/models': s3fs is not installed; pip install 'glyph[s3]'\n"
