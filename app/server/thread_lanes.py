@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.web.api.admin.admin import TIMEOUT_MS
+from app.web.host_client.commands import COMMAND_TIMEOUT_MS
 from app.web.http.environ import STARTED
 from app.web.http.errors import BadInputError, DeadlineError, OverloadedError
 from app.web.http.held_bodies import held_bodies
@@ -155,7 +155,7 @@ class Lanes:
             return Lane(application, clock, threads=threads, timeout_ms=timeout_ms)
 
         self._predictions = lane(32)
-        self._changes = lane(4, TIMEOUT_MS)
+        self._changes = lane(4, COMMAND_TIMEOUT_MS)
         self._health = lane(2)
         self._metrics = lane(2)
         self._pages = lane(4)

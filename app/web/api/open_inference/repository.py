@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, request
 from pydantic import ConfigDict, Field
 
-from app.web.api.admin.admin import TIMEOUT_MS, carry_out, read_body_of
+from app.web.host_client.commands import COMMAND_TIMEOUT_MS, execute, read_command_body
 from app.web.http.admin_token import check_token
 from app.web.http.environ import STARTED
 from app.web.http.error_codes import ErrorCode
@@ -74,7 +74,7 @@ def repository_blueprint(
 
     @blueprint.post("/index")
     def index() -> Response:
-        only_ready = read_body_of(Index).ready
+        only_ready = read_command_body(request.environ, Index).ready
         entries = [entry for model in channel.status.models for entry in _entries(model)]
         return json_response(
             [entry for entry in entries if not only_ready or entry["state"] == "READY"]
@@ -83,7 +83,7 @@ def repository_blueprint(
     @blueprint.post("/models/<name>/load")
     def load(name: str) -> Response:
         _change(name, "load")
-        deadline = request.environ[STARTED] + request_timeout_s(request.environ, TIMEOUT_MS)
+        deadline = request.environ[STARTED] + request_timeout_s(request.environ, COMMAND_TIMEOUT_MS)
         _wait_for(name, deadline)
         return Response(status=200)
 
@@ -95,13 +95,15 @@ def repository_blueprint(
     def _change(name: str, action: str) -> None:
         check_token(request.environ, token)
         find_model(channel.status, name)
-        for parameter, value in read_body_of(Parameters).parameters.items():
+        body = read_command_body(request.environ, Parameters)
+        for parameter, value in body.parameters.items():
             if value is not None and parameter not in PARAMETERS[action]:
                 raise BadInputError(
                     f"parameter {parameter[:80]!r} is not one that {action} takes",
                     code=ErrorCode.REQUEST_PARAMETER,
                 )
-        carry_out(channel, name, COMMANDS[action](reason="asked for by the repository API"))
+        command = COMMANDS[action](reason="asked for by the repository API")
+        execute(channel, request.environ, name, command)
 
     def _wait_for(name: str, deadline: float) -> None:
         """Wait until a model that is being loaded serves, as clients of this protocol expect."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.api.admin.commands import read_command
+from app.web.host_client.commands import read_command
 from app.web.http.admin_token import check_token
 from app.web.http.errors import (
     BadInputError,
