@@ -3,39 +3,28 @@
 gunicorn parses, frames and writes. This class bounds what a client may use: time for its
 head, time to read its answer, chunks of its body, a turn of the event loop; and has an answer
 arrive even where the body was not read (RFC 9112, section 9.6). See docs/front.md.
+
+It is long because gunicorn's protocol is one class, whose methods are overridden here one by one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import re
 from contextlib import suppress
 from http import HTTPStatus
 from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.asgi.parser import (
-    CallbackRequest,
-    InvalidHeaderName,
-    InvalidHTTPVersion,
-    InvalidRequestMethod,
-    LimitRequestHeaders,
-    LimitRequestLine,
-    ParseError,
-    UnsupportedTransferCoding,
-)
-from gunicorn.asgi.protocol import (
-    ASGIProtocol,
-    BodyReceiver,
-    _get_cached_date_header,
-    _get_cached_status_line,
-)
+from gunicorn.asgi.parser import CallbackRequest, ParseError
+from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver
 from gunicorn.http.errors import ParseException
 
 from app.config.peer_address import UNIX_PEER
 from app.server.asgi_types import RECEIVED, Message, Received, Scope
 from app.server.header_cache import HeaderCache
+from app.server.request_rules import ChunkCount, check_head, message_of, status_of
+from app.server.response_head import response_head
 
 if TYPE_CHECKING:
     import socket
@@ -45,39 +34,12 @@ if TYPE_CHECKING:
 _HALF_CLOSE_S = 0.05
 """A client that closes its sending side so soon after its request waits for the answer; one that
 does so later has given up, as nothing else tells the two apart."""
-_FREE_CHUNKS = 1024
-_LEAST_CHUNK_BYTES = 64
-"""On average, beyond those that are free: a chunk costs some 3 µs, however small it is."""
 _SLICE_BYTES = 16 * 1024
 """Of a head or a chunked body that are parsed in one turn of the loop."""
-_CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 _JOINED_BYTES = 64 * 1024
 """A shorter body is sent together with its head."""
 _CHEAP = ("body", "complete")
 """The parser's states in which it only copies what comes."""
-
-
-class ExpectationFailed(ParseError):  # type: ignore[misc]  # noqa: N818 - as gunicorn names them
-    """Raised for an expectation that is not 100-continue."""
-
-
-_STATUSES: dict[type[Exception], HTTPStatus] = {
-    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
-    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
-    ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
-}
-_NAMES: dict[type[Exception], str] = {
-    InvalidRequestMethod: "method",
-    InvalidHTTPVersion: "HTTP version",
-    InvalidHeaderName: "header name",
-    UnsupportedTransferCoding: "transfer coding",
-}
-"""Of what gunicorn's parser quotes in place of a sentence."""
-
-for _status in HTTPStatus:  # gunicorn calls those that it does not know "Unknown"
-    for _version in ((1, 0), (1, 1)):
-        _get_cached_status_line(_version, _status.value, _status.phrase)
 
 
 class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
@@ -100,7 +62,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
         self.kept = self.begun = self.surplus = False
         self.heard_at = 0.0
         self._lingering = self._half_closed = self._refused = False
-        self._chunks = self._chunk_bytes = 0
+        self._chunks = ChunkCount()
         self._unparsed = bytearray()
         self._received = Received()
         self._known: HeaderCache | None = None
@@ -218,36 +180,20 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
 
     def _refuse(self, exc: Exception) -> None:
         """Answer a malformed request; its own response reports a malformed body."""
-        name, found = _NAMES.get(type(exc)), str(exc)
-        if name is not None:
-            found = f"{name} {found!r} is not allowed"
-        elif isinstance(exc, ValueError):  # Python's int() raises it
-            found = "Content-Length has thousands of digits"
         receiver = self._body_receiver
         if receiver is None:
-            self._send_error_response(_STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), found)
+            self._send_error_response(status_of(exc), message_of(exc))
             self._close_transport()
         else:
-            self._received.trouble = found
+            self._received.trouble = message_of(exc)
             receiver._body_wait_expired = True
             receiver._wake_waiter()
 
     def _on_headers_complete(self) -> bool:
         """Reject heads that gunicorn accepts, and record that one has arrived."""
-        parser = self._callback_parser
-        if parser.http_version >= (1, 1):  # RFC 9112, section 3.2, and RFC 9110, section 10.1.1
-            headers = dict(parser.headers)
-            if b"host" not in headers:
-                raise ParseError("Missing Host header")
-            expected = headers.get(b"expect", b"100-continue")
-            if expected.lower() != b"100-continue":
-                raise ExpectationFailed(f"Expect is {expected.decode('latin-1')!r}")
-        if parser.is_chunked:  # RFC 9112, section 6.1; what else was done to the body is not undone
-            codings = b",".join(v for n, v in parser.headers if n == b"transfer-encoding")
-            if codings.lower() != b"chunked":
-                raise UnsupportedTransferCoding(codings.decode("latin-1"))
+        check_head(self._callback_parser)
         self._received = Received()
-        self._chunks = self._chunk_bytes = 0
+        self._chunks = ChunkCount()
         skips = super()._on_headers_complete()
         self.worker.connections.receive(self)
         return bool(skips)
@@ -255,14 +201,7 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
     def _on_body(self, chunk: bytes) -> None:
         parser = self._callback_parser
         if parser.is_chunked:
-            self._chunks += parser._chunk_remaining == 0
-            self._chunk_bytes += len(chunk)
-            if self._chunks > _FREE_CHUNKS + self._chunk_bytes // _LEAST_CHUNK_BYTES:
-                average = self._chunk_bytes / self._chunks
-                raise ParseError(
-                    f"{self._chunks} chunks have {average:.0f} bytes on average; at least "
-                    f"{_LEAST_CHUNK_BYTES} are expected where there are over {_FREE_CHUNKS}"
-                )
+            self._chunks.add(len(chunk), ends=parser._chunk_remaining == 0)
         super()._on_body(chunk)
 
     def _on_message_complete(self) -> None:
@@ -322,16 +261,11 @@ class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no typ
     def _write_response(
         self, version: tuple[int, int], head: Message, body: bytes, *, keeps: bool
     ) -> None:
-        lines = [_get_cached_status_line(version, head["status"]), _get_cached_date_header()]
-        lines += [b"%b: %b\r\n" % header for header in head["headers"]]
-        lines.append(b"Connection: keep-alive\r\n\r\n" if keeps else b"Connection: close\r\n\r\n")
-        joined = b"".join(lines)
-        if joined.count(b"\n") > len(lines) + 1 or _CONTROL.search(joined):
-            raise ValueError("a header of the answer has a line break, or a control character")
+        encoded = response_head(version, head, keeps=keeps)
         if len(body) < _JOINED_BYTES:
-            self._safe_write(joined + body)
+            self._safe_write(encoded + body)
         else:
-            self._safe_write(joined)
+            self._safe_write(encoded)
             self._safe_write(body)
 
     def _is_websocket_upgrade(self, request: Any) -> bool:  # noqa: ARG002

@@ -443,7 +443,7 @@ def test_no_other_private_part_is_used():
     """The list above is whole."""
     tree = ast.parse(Path(app.server.http_connection.__file__).read_text())
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    own = {"_chunks", "_chunk_bytes", "_half_closed", "_lingering", "_parse"}
+    own = {"_chunks", "_half_closed", "_lingering", "_parse"}
     own |= {"_parse_slices", "_received", "_refuse", "_refused", "_unparsed"}
     own |= {"_known", "_take_known", "_write_response"}
     listed = {name for names in PARTS.values() for name in names.split()}
