@@ -1,9 +1,11 @@
-"""Every setting of the service, read once from GLYPH_* variables into a frozen value."""
+"""Every setting of the service, read once from GLYPH_* variables into a frozen value.
+
+It is long because it is one list: every setting with its bounds and its description.
+"""
 
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -13,13 +15,13 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.config.admin_token import check_token, read_token
 from app.config.bind import Bind, parse_binds
 from app.config.networks import parse_networks
 from app.config.origins import parse_origins
@@ -27,14 +29,13 @@ from app.config.rates import Rate  # noqa: TC001 - pydantic needs it at run time
 from app.config.regular_file import check_file_kind
 from app.config.share import parse_shadow, parse_share
 from app.config.wrong_settings import PREFIX as PREFIX  # noqa: PLC0414 - others have it from here
-from app.config.wrong_settings import complaints, exit_on_wrong_value
 from app.ipc.frame_limits import FrameBounds
 from model_store.base.names import MODEL_NAME_PATTERN, ModelName
 from model_store.control.version_policy import policy_of
 from model_store.signing.key_paths import key_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 _MOST_MIB = 2**24
 _SMALLEST_HOST_MIB = 128
@@ -42,10 +43,7 @@ _SMALLEST_HOST_MIB = 128
 _MOST_WEB_WORKERS = 4
 _MOST_STREAMS = 4
 _LOOK_S, _LOOK_AT_URL_S = 0.2, 5.0
-_TOKEN = re.compile(r"[!-~]{16,256}")
 _DIRECTORIES = ("cache_dir", "run_dir")
-_kept: list[Settings] = []
-_FORM = "16 to 256 printable ASCII characters without a space are expected"
 
 
 def _check_names(text: str) -> str:
@@ -70,12 +68,6 @@ def _read_by(parse: Callable[[str], object]) -> AfterValidator:
 
 
 _as_policies = _read_by(partial(policy_of, model=""))  # in the class, the name is a method's
-
-
-def _check_token(token: SecretStr) -> SecretStr:
-    if not _TOKEN.fullmatch(token.get_secret_value()):
-        raise ValueError(_FORM)
-    return token
 
 
 class Settings(BaseSettings):
@@ -202,7 +194,7 @@ class Settings(BaseSettings):
     fast_path: Literal["on", "off"] = Field(
         default="on", description="Answer the usual predictions on the event loop, without Flask"
     )
-    admin_token: Annotated[SecretStr, AfterValidator(_check_token)] | None = Field(
+    admin_token: Annotated[SecretStr, AfterValidator(check_token)] | None = Field(
         default=None, description="What a caller who changes something must know; off without one"
     )
     admin_token_file: Path | None = Field(
@@ -307,25 +299,9 @@ class Settings(BaseSettings):
         return self._token
 
     def _find_admin_token(self) -> str | None:
-        """Find the admin token, wherever it stands.
-
-        Raises:
-            ValueError: If its file cannot be read or holds none; says nothing of what it holds.
-        """
         if self.admin_token is not None:
             return self.admin_token.get_secret_value()
-        if self.admin_token_file is None:
-            return None
-        name = f"{PREFIX}ADMIN_TOKEN_FILE={str(self.admin_token_file)!r}"
-        try:
-            token = self.admin_token_file.read_text().strip()
-        except OSError as exc:
-            raise ValueError(f"{name}: cannot be read: {exc.strerror}") from exc
-        except ValueError:
-            token = ""
-        if not _TOKEN.fullmatch(token):
-            raise ValueError(f"{name}: {_FORM}")
-        return token
+        return read_token(self.admin_token_file) if self.admin_token_file is not None else None
 
     @property
     def binds(self) -> tuple[Bind, ...]:
@@ -379,36 +355,3 @@ class Settings(BaseSettings):
     def largest_frame_bytes(self) -> int:
         """Bound on one frame between web worker and host."""
         return self.frame_bounds.frame
-
-
-def misspelt(names: Iterable[str]) -> dict[str, str]:
-    """Find variables that are nearly a setting's: name -> what was probably meant."""
-    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
-    strangers = [name for name in names if name.startswith(PREFIX) and name not in known]
-    meant = {name: get_close_matches(name, known, n=1, cutoff=0.85) for name in strangers}
-    return {name: matches[0] for name, matches in meant.items() if matches}
-
-
-def load_settings() -> Settings:
-    """Return the settings that the master keeps, or read the environment.
-
-    A wrong value ends the process with one line that names it.
-    """
-    if _kept:
-        return _kept[-1]
-    with exit_on_wrong_value():
-        return Settings()
-
-
-def keep_settings(settings: Settings) -> None:
-    """Set the checked settings of this process and its forks."""
-    _kept[:] = [settings]
-
-
-def read_again() -> str | None:
-    """Read what is kept anew; where it is wrong now, keep it, and return what is wrong."""
-    try:
-        keep_settings(Settings())
-    except ValidationError as exc:
-        return "; ".join(complaints(exc))
-    return None

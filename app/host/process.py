@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.dirty.app import DirtyApp
 
+from app.config.loading import load_settings
 from app.config.run_dir import METRICS_DIR, current_run_dir
-from app.config.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from app.config.loading import load_settings
 from app.config.run_dir import HOST_SOCKET, LIMITS, METRICS_DIR, current_run_dir
-from app.config.settings import load_settings
 from app.server.asgi_front import AsgiFront
 from app.server.fast_path import FastPath
 from app.telemetry.multiprocess import join_dead

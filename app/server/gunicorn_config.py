@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.config.cpu import usable_cores
 from app.config.host_trouble import end_host_trouble, note_host_trouble
+from app.config.loading import keep_settings, load_settings, misspelt, reload_settings
 from app.config.run_dir import current_run_dir, make_run_dir_or_exit, remove_run_dir
-from app.config.settings import keep_settings, load_settings, misspelt, read_again
 from app.server.greeting import greeting
 from app.server.memory_allocator import return_large_blocks
 from app.server.startup_checks.access import warning_of_open_door
@@ -95,7 +95,7 @@ def on_starting(server: Any) -> None:
 def on_reload(server: Any) -> None:
     """Read the files of settings again, or keep their last valid content."""
     kept = "what was good before is kept until the next SIGHUP"
-    if problem := read_again():
+    if problem := reload_settings():
         server.log.error("%s; %s", problem, kept)
     if _held is None or _settings.tls_cert is None or _settings.tls_key is None:
         return

@@ -84,7 +84,7 @@ os.environ |= {{"GLYPH_TLS_CERT": {cert!r}, "GLYPH_TLS_KEY": {key!r}}}
 os.environ |= {{"GLYPH_ADMIN_TOKEN_FILE": {str(token)!r}}}
 from unittest.mock import MagicMock
 import app.server.gunicorn_config as config
-from app.config.settings import load_settings
+from app.config.loading import load_settings
 good = open(config.certfile).read()
 for path in ({cert!r}, {str(token)!r}):
     open(path, "w").write("broken")

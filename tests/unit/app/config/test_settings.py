@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from app.config.settings import Settings, load_settings, misspelt
+from app.config.loading import load_settings, misspelt
+from app.config.settings import Settings
 from app.ipc.frames import encode_predict
 
 

@@ -13,7 +13,8 @@ from functools import partial
 import pytest
 from fsspec.registry import _registry
 
-from app.config.settings import Settings, load_settings
+from app.config.loading import load_settings
+from app.config.settings import Settings
 from app.config.wrong_settings import WrongSettingError
 from app.server.isolated_call import aside
 from app.server.startup_checks import directories
@@ -293,7 +294,7 @@ def test_a_store_that_hangs_holds_no_start(start, monkeypatch, places):
 def test_nothing_of_an_object_store_stays_in_the_master():
     """Every later process would inherit it."""
     code = (
-        "import sys; from app.config.settings import load_settings\n"
+        "import sys; from app.config.loading import load_settings\n"
         "from app.server.startup_checks.checks import check_start\n"
         "check_start(load_settings()); print(*{'s3fs', 'fsspec', 'tensorflow'} & {*sys.modules})"
     )
