@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from model_store.base.errors import (
@@ -33,7 +31,7 @@ from model_store.base.names import MODEL_NAME_PATTERN, require_model_name
 from model_store.stores import transfer
 from model_store.stores.base import StoreBase
 from model_store.stores.bucket_history import BucketHistory
-from model_store.stores.cache import CACHE_BYTES, Cache
+from model_store.stores.cache import CACHE_BYTES, Cache, default_cache
 from model_store.stores.objects import Objects
 from model_store.version.drafts import Draft, remove_abandoned
 from model_store.version.manifest import MANIFEST, SIGNATURE, Manifest
@@ -42,6 +40,7 @@ from model_store.version.numbers import next_version, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from model_store.control.document import Audit, Change, Control
     from model_store.version.drafts import SignHook
@@ -283,12 +282,6 @@ class ObjectStore(StoreBase):
         require_model_name(model)
         if not self._objects.listing(model):
             raise VersionNotFoundError(f"{self.location} has no model {model!r}")
-
-
-def default_cache() -> Path:
-    """Say where versions are kept unless told otherwise."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "glyph" / "versions"
 
 
 def _folder(location: str) -> str:

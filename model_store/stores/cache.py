@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_store.base.errors import CorruptVersionError, InvalidDocumentError, explained
@@ -22,7 +23,6 @@ from model_store.version.manifest import MANIFEST, SIGNATURE, Manifest
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 CACHE_BYTES = 10 * 2**30
 """Enough for thousands of small models, or a dozen large ones."""
@@ -32,6 +32,12 @@ being tried."""
 _LOCK = ".lock"
 
 log = logging.getLogger(__name__)
+
+
+def default_cache() -> Path:
+    """Return the directory where versions are kept unless another is set: the user's cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "glyph" / "versions"
 
 
 class Cache:

@@ -17,7 +17,7 @@ from app.host.lifecycle.auto_rollback import REPLAY_S
 from app.host.loading.runtime_selection import first_line
 from app.ipc.status import HostStatus
 from model_store import StoreError, StoreUnavailableError
-from model_store.operations.commands import AdminRequest, CommandError
+from model_store.operations.admin_request import AdminRequest, CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,7 +12,7 @@ from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError, ConflictError, DeadlineError, StoreAwayError
 from app.web.http.request_body import read_body, request_timeout_s
 from model_store.base.validation import first_error
-from model_store.operations.commands import AdminRequest
+from model_store.operations.admin_request import AdminRequest
 
 if TYPE_CHECKING:
     from app.web.host_client.blocking import BlockingHost

@@ -27,7 +27,8 @@ from model_store import (
 )
 from model_store.base.errors import PublishError
 from model_store.operations.starter import seed
-from model_store.stores.bucket import ABANDONED_AFTER, ObjectStore, default_cache
+from model_store.stores.bucket import ABANDONED_AFTER, ObjectStore
+from model_store.stores.cache import default_cache
 from model_store.stores.objects import Objects
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)

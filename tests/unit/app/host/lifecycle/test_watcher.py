@@ -10,7 +10,7 @@ import pytest
 from app.host.lifecycle.watcher import StoreWatcher
 from app.ipc.status import ModelStatus
 from model_store import StoreError, StoreUnavailableError
-from model_store.operations.commands import AdminRequest, CommandError
+from model_store.operations.admin_request import AdminRequest, CommandError
 
 SAFETY_S = 10
 """How long a thread may take before a test gives up; none takes that long."""
