@@ -15,12 +15,12 @@ from prometheus_client import CollectorRegistry
 from app.config.settings import Settings
 from app.ipc.frames import Answer
 from app.ipc.status import LoadedModel, VersionStatus
-from app.server.asgi_front import AsgiFront
-from app.server.asgi_types import RECEIVED, Received
-from app.server.bad_request import BadRequests
-from app.server.connection_table import ConnectionTable
-from app.server.fast_path import FastPath
-from app.server.http_connection import HttpConnection
+from app.server.connections.bad_request import BadRequests
+from app.server.connections.connection_table import ConnectionTable
+from app.server.connections.http_connection import HttpConnection
+from app.server.front.asgi_front import AsgiFront
+from app.server.front.asgi_types import RECEIVED, Received
+from app.server.front.fast_path import FastPath
 from app.web.factory import create_app, traffic_of
 from app.web.host_client.blocking import BlockingHost
 from app.web.host_client.client import Prediction
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.ipc.status import HostStatus, ModelStatus, Shape
-    from app.server.asgi_types import Message, Scope
+    from app.server.front.asgi_types import Message, Scope
     from app.web.http.buffered_response import BufferedResponse
 
 _RECEIVED_BYTES = 64 * 2**10

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from app.config.loading import load_settings
 from app.config.run_dir import HOST_SOCKET, LIMITS, METRICS_DIR, current_run_dir
-from app.server.asgi_front import AsgiFront
-from app.server.fast_path import FastPath
+from app.server.front.asgi_front import AsgiFront
+from app.server.front.fast_path import FastPath
 from app.telemetry.multiprocess import join_dead
 from app.web.factory import create_app, traffic_of
 from app.web.host_client.blocking import BlockingHost

@@ -17,8 +17,8 @@ from app.server.memory_allocator import return_large_blocks
 from app.server.startup_checks.access import warning_of_open_door
 from app.server.startup_checks.checks import check_start
 from app.server.startup_checks.open_files import connections_within_limit
+from app.server.startup_checks.tls_files import TlsFileError
 from app.server.supervision import Supervision, settle_temporary_files
-from app.server.tls_files import TlsFileError
 from app.telemetry.logs import left_out_notice, logging_config
 from app.telemetry.nonblocking_output import never_wait
 from model_store import StoreError

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from gunicorn import sock
 from gunicorn.workers.gasgi import ASGIWorker
 
-from app.server.bad_request import BadRequests
-from app.server.connection_table import ConnectionTable
-from app.server.http_connection import HttpConnection
+from app.server.connections.bad_request import BadRequests
+from app.server.connections.connection_table import ConnectionTable
+from app.server.connections.http_connection import HttpConnection
 from app.server.supervision import END_SIGNALS
 
 if TYPE_CHECKING:

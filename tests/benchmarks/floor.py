@@ -9,13 +9,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from app.server.asgi_types import RECEIVED
+from app.server.front.asgi_types import RECEIVED
 from app.server.worker import WebWorker
 from app.web.inputs.json_instances import decode_instances
 from app.web.inputs.raw import decode_raw_pixels
 
 if TYPE_CHECKING:
-    from app.server.asgi_types import Receive, Scope, Send
+    from app.server.front.asgi_types import Receive, Scope, Send
 
 SHAPE = (28, 28, 1)
 PREDICTION = (

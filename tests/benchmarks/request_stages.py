@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from app.config.settings import Settings
 from app.ipc.frames import Answer
 from app.ipc.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
-from app.server.asgi_environ import environ_of
+from app.server.front.asgi_environ import environ_of
 from app.web.host_client.client import HostChannel, Prediction
 from app.web.http.environ import STARTED
 from app.web.inputs.json_instances import decode_instances
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from app.server.asgi_types import Receive, Scope, Send
+    from app.server.front.asgi_types import Receive, Scope, Send
 
 SHAPE = (28, 28, 1)
 MAX_IMAGES = 1024

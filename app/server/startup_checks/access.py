@@ -9,8 +9,8 @@ from app.auth.key_file import ApiKeysError, read_keys
 from app.config.peer_address import plain_address
 from app.config.settings import PREFIX
 from app.config.wrong_settings import WrongSettingError, exit_on_wrong_value
-from app.server.held_certificate import HeldCertificate
-from app.server.tls_files import TlsFileError
+from app.server.startup_checks.held_certificate import HeldCertificate
+from app.server.startup_checks.tls_files import TlsFileError
 
 if TYPE_CHECKING:
     from pathlib import Path

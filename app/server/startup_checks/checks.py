@@ -14,7 +14,7 @@ from app.server.startup_checks.runtimes import check_runtime
 
 if TYPE_CHECKING:
     from app.config.settings import Settings
-    from app.server.held_certificate import HeldCertificate
+    from app.server.startup_checks.held_certificate import HeldCertificate
 
 
 def check_start(settings: Settings) -> HeldCertificate | None:

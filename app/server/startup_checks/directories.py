@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.config.run_dir import FRESH_SOCKET
 from app.config.wrong_settings import WrongSettingError
-from app.server.isolated_call import AsideError, aside
+from app.server.startup_checks.isolated_call import AsideError, aside
 from app.server.startup_checks.sockets import check_socket_path
 from model_store import StoreError, open_store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 
 from app.config.wrong_settings import SurroundingsError
-from app.server.connection_table import SPARE_CONNECTIONS
+from app.server.connections.connection_table import SPARE_CONNECTIONS
 
 _CONNECTIONS = 1000
 _SPARE = 64 + SPARE_CONNECTIONS

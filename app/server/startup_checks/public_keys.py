@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from app.config.wrong_settings import WrongSettingError, exit_on_wrong_value
-from app.server.isolated_call import aside
+from app.server.startup_checks.isolated_call import aside
 from model_store import KeyFileError
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Reads request bodies: the kind is checked first, the size is bounded.
 
 Compressed ones are inflated here, for whichever view reads a body. In service the event loop has
-received a body, within its deadline, before a view is called: see `app.server.asgi_front`.
+received a body, within its deadline, before a view is called: see `app.server.front.asgi_front`.
 """
 
 from __future__ import annotations

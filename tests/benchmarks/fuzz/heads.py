@@ -15,8 +15,8 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
 
-from app.server.asgi_environ import environ_of
-from app.server.asgi_types import RECEIVED
+from app.server.front.asgi_environ import environ_of
+from app.server.front.asgi_types import RECEIVED
 from app.web.http.errors import BadInputError
 from app.web.http.request_body import LONGEST_TIMEOUT_MS, media_type, request_timeout_s
 from app.web.prediction.query_options import read_query
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from app.server.asgi_types import Receive, Scope, Send
+    from app.server.front.asgi_types import Receive, Scope, Send
 
 _CONFIG = Config()
 _CONFIG.set("forwarded_allow_ips", "")

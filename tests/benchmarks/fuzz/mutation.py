@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -93,11 +94,18 @@ def _another(rng: Random, value: Any) -> Any:
     if isinstance(value, int | float) and rng.random() < 7 / 8:
         if rng.random() < 1 / 2:
             return rng.randrange(256)
-        return rng.choice((rng.choice(_NUMBERS), value + 1, float(value)))
+        return rng.choice((rng.choice(_NUMBERS), value + 1, _as_float(value)))
     if isinstance(value, str) and value and rng.random() < 3 / 4:
         changed = change_bytes(rng, value.encode(errors="surrogatepass"))
         return changed.decode(errors="replace")
     return rng.choice((*_VALUES, *_NUMBERS))
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a number of hundreds of digits
+        return math.inf
 
 
 def _flip(rng: Random, data: bytes) -> bytes:

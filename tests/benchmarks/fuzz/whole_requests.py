@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from app.ipc.status import HostStatus, ModelStatus
-from app.server.asgi_types import RECEIVED
+from app.server.front.asgi_types import RECEIVED
 from app.web.http.errors import BadInputError
 from tests.benchmarks.fuzz.mutation import change_bytes, change_json, within
 from tests.benchmarks.fuzz.target import Target
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from app.server.asgi_types import Message, Receive, Scope, Send
+    from app.server.front.asgi_types import Message, Receive, Scope, Send
 
 _SIZE = 6
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500

@@ -207,14 +207,14 @@ class _LoopWeb:
     """The front on an event loop, as ASGI."""
 
     def __init__(self, place: Path) -> None:
-        from app.server.asgi_front import AsgiFront  # noqa: PLC0415 - of the tree that is measured
-        from app.server.fast_path import FastPath  # noqa: PLC0415
+        from app.server.front.asgi_front import AsgiFront  # noqa: PLC0415 - of the tree that is measured
+        from app.server.front.fast_path import FastPath  # noqa: PLC0415
         from app.web.factory import create_app, traffic_of  # noqa: PLC0415
         from app.web.host_client.blocking import BlockingHost  # noqa: PLC0415
         from app.web.host_client.client import HostChannel  # noqa: PLC0415
         from app.web.middleware.metrics import WebMetrics  # noqa: PLC0415
 
-        types = _first("app.server.asgi_types")
+        types = _first("app.server.front.asgi_types")
         self._received, self._make_received = types.RECEIVED, types.Received
         self._runner = asyncio.Runner()
         loop = self._runner.get_loop()

@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 import pytest
 from gunicorn.config import Config
 
-from app.server.asgi_types import RECEIVED
+from app.server.front.asgi_types import RECEIVED
 from app.server.worker import WebWorker
 
 PATIENCE_S = 10

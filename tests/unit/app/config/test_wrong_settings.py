@@ -16,10 +16,10 @@ from fsspec.registry import _registry
 from app.config.loading import load_settings
 from app.config.settings import Settings
 from app.config.wrong_settings import WrongSettingError
-from app.server.isolated_call import aside
 from app.server.startup_checks import directories
 from app.server.startup_checks.checks import check_start
 from app.server.startup_checks.directories import check_cache_dir
+from app.server.startup_checks.isolated_call import aside
 from tests.certificates import make_certificate
 from tests.service import free_port
 

@@ -15,10 +15,10 @@ from gunicorn.asgi.parser import CallbackRequest, PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver, _RequestHeaderPolicy
 from gunicorn.workers.gasgi import ASGIWorker
 
-import app.server.http_connection
-from app.server.asgi_types import RECEIVED
-from app.server.connection_table import SPARE_CONNECTIONS
-from app.server.http_connection import HttpConnection
+import app.server.connections.http_connection
+from app.server.connections.connection_table import SPARE_CONNECTIONS
+from app.server.connections.http_connection import HttpConnection
+from app.server.front.asgi_types import RECEIVED
 from app.server.worker import WebWorker
 from tests.unit.app.worker_fakes import (
     PATIENCE_S,
@@ -85,7 +85,7 @@ def test_what_takes_too_long_is_ended(address, monkeypatch):
     """The worker looks again and again."""
     with connect(address) as client:
         client.send(b"POST / HT")
-        monkeypatch.setattr("app.server.connection_table._HEAD_S", 0.0)
+        monkeypatch.setattr("app.server.connections.connection_table._HEAD_S", 0.0)
 
         assert b"" == client.rest()
 
@@ -143,7 +143,7 @@ def test_a_client_that_takes_nothing_of_its_answer_is_let_go(
     with connect(address) as client:
         client.send(post())
         until(lambda: worker.doing()["stalled"])
-        monkeypatch.setattr("app.server.connection_table._STALL_S", 0.0)
+        monkeypatch.setattr("app.server.connections.connection_table._STALL_S", 0.0)
         until(lambda: not worker.doing()["open"])
 
         assert len(client.rest()) < 20 * 10**6
@@ -161,14 +161,14 @@ def test_so_is_one_whose_connection_would_be_closed_after_it(
         worker.on_loop(connection.resume_writing)  # as when little is left
         until(lambda: connection._closed)
         worker.on_loop(connection.resume_writing)
-        monkeypatch.setattr("app.server.connection_table._STALL_S", 0.0)
+        monkeypatch.setattr("app.server.connections.connection_table._STALL_S", 0.0)
 
         until(lambda: not worker.doing()["open"])
 
 
 def test_one_that_takes_it_slowly_gets_it_all(application, worker, address, monkeypatch):
     """As long as it takes something."""
-    monkeypatch.setattr("app.server.connection_table._STALL_S", 0.3)
+    monkeypatch.setattr("app.server.connections.connection_table._STALL_S", 0.3)
     application.answer = bytes(30 * 10**6)
     with connect(address) as client:
         client.send(post())
@@ -281,7 +281,7 @@ def test_newcomers_are_told_for_a_while_that_it_ends(application, worker, addres
 
 def test_it_waits_for_no_idle_connection(worker, address, monkeypatch):
     """For longer than a client may need to ask again."""
-    monkeypatch.setattr("app.server.connection_table._LAST_CHANCE_S", 0.0)
+    monkeypatch.setattr("app.server.connections.connection_table._LAST_CHANCE_S", 0.0)
     with connect(address) as fresh, connect(address) as kept:
         kept.ask(post())
         until(lambda: worker.doing()["open"] == 2)
@@ -294,7 +294,7 @@ def test_it_waits_for_no_idle_connection(worker, address, monkeypatch):
 
 def test_nor_for_one_over_tls_that_does_not_say_goodbye(secure, call, monkeypatch):
     """Clients that keep connections for later do not look at them."""
-    monkeypatch.setattr("app.server.connection_table._LAST_CHANCE_S", 0.0)
+    monkeypatch.setattr("app.server.connections.connection_table._LAST_CHANCE_S", 0.0)
     with call() as client:
         client.ask(post())
         secure.begin_to_end()
@@ -388,7 +388,7 @@ def call(address, certificate):
 def test_a_client_that_does_not_agree_on_keys_is_let_go(secure, address, monkeypatch, caplog, sent):
     """In a bounded time, and without a fuss."""
     caplog.set_level(logging.DEBUG, "worker")
-    monkeypatch.setattr("app.server.connection_table._HEAD_S", 0.05)
+    monkeypatch.setattr("app.server.connections.connection_table._HEAD_S", 0.05)
     with connect(address) as client:
         client.send(sent)
         with contextlib.suppress(ConnectionResetError):
@@ -434,14 +434,15 @@ PARTS = {
 def test_gunicorn_has_the_parts_that_are_used(owner, name):
     """By the name that it has in the version this was written for."""
     assert hasattr(owner, name) or f"self.{name}" in inspect.getsource(owner), (
-        f"gunicorn's {owner.__name__} has no {name} any more: app.server.http_connection or "
+        f"gunicorn's {owner.__name__} has no {name} any more: "
+        "app.server.connections.http_connection or "
         "app.server.worker is to be changed with it"
     )
 
 
 def test_no_other_private_part_is_used():
     """The list above is whole."""
-    tree = ast.parse(Path(app.server.http_connection.__file__).read_text())
+    tree = ast.parse(Path(app.server.connections.http_connection.__file__).read_text())
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     own = {"_chunks", "_half_closed", "_lingering", "_parse"}
     own |= {"_parse_slices", "_received", "_refuse", "_refused", "_unparsed"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gunicorn.asgi.protocol import _get_cached_date_header, _get_cached_status_line
 
 if TYPE_CHECKING:
-    from app.server.asgi_types import Message
+    from app.server.front.asgi_types import Message
 
 _CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from gunicorn.asgi.parser import CallbackRequest, PythonProtocol
 
-from app.server.header_cache import HeaderCache
+from app.server.connections.header_cache import HeaderCache
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %s\r\nAccept: */*\r\n\r\n"
 

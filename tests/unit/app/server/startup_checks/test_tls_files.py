@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from app.server.tls_files import TlsFileError, check_certificate
+from app.server.startup_checks.tls_files import TlsFileError, check_certificate
 from tests.certificates import make_certificate
 
 

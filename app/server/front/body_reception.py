@@ -15,7 +15,7 @@ from app.web.http.request_body import FailedBody, request_timeout_s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.server.asgi_types import Receive, Received
+    from app.server.front.asgi_types import Receive, Received
 
 
 _LONGEST_S = 30.0

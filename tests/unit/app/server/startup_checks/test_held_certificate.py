@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.server.held_certificate import HeldCertificate
-from app.server.isolated_call import aside
-from app.server.tls_files import TlsFileError
+from app.server.startup_checks.held_certificate import HeldCertificate
+from app.server.startup_checks.isolated_call import aside
+from app.server.startup_checks.tls_files import TlsFileError
 from tests.certificates import make_certificate
 
 
@@ -80,7 +80,7 @@ def test_the_check_leaves_no_library_in_the_master(files):
     """What the master has imported, every process inherits."""
     program = (
         "import sys; from pathlib import Path\n"
-        "from app.server.held_certificate import HeldCertificate\n"
+        "from app.server.startup_checks.held_certificate import HeldCertificate\n"
         "HeldCertificate().take(*map(Path, sys.argv[1:]))\n"
         "print('cryptography' in sys.modules)"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.server.asgi_environ import environ_of
+from app.server.front.asgi_environ import environ_of
 from app.web.http.environ import REQUEST_ID
 
 TCP = {"client": ("192.0.2.7", 50_000), "server": ("192.0.2.1", 8000)}

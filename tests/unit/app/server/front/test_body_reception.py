@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from app.server.asgi_types import Received
-from app.server.body_reception import BodyReception
+from app.server.front.asgi_types import Received
+from app.server.front.body_reception import BodyReception
 from app.web.http import held_bodies as module
 from app.web.http.environ import STARTED
 from app.web.http.errors import BadInputError, OverloadedError, ServiceError, SlowBodyError

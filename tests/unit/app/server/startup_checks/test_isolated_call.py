@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.isolated_call import AsideError, aside
+from app.server.startup_checks.isolated_call import AsideError, aside
 
 
 def test_the_answer_comes_back_and_nothing_else():

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from app.config.peer_address import UNIX_PEER, plain_address
 
 if TYPE_CHECKING:
-    from app.server.asgi_types import Scope
+    from app.server.front.asgi_types import Scope
 
 _PLAIN = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 

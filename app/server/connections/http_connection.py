@@ -14,22 +14,23 @@ import math
 from contextlib import suppress
 from http import HTTPStatus
 from socket import SHUT_RDWR
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gunicorn.asgi.parser import CallbackRequest, ParseError
 from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver
 from gunicorn.http.errors import ParseException
 
 from app.config.peer_address import UNIX_PEER
-from app.server.asgi_types import RECEIVED, Message, Received, Scope
-from app.server.header_cache import HeaderCache
-from app.server.request_rules import ChunkCount, check_head, message_of, status_of
-from app.server.response_head import response_head
+from app.server.connections.header_cache import HeaderCache
+from app.server.connections.request_rules import ChunkCount, check_head, message_of, status_of
+from app.server.connections.response_head import response_head
+from app.server.front.asgi_types import RECEIVED, Message, Received, Scope
 
 if TYPE_CHECKING:
     import socket
 
-    from app.server.worker import WebWorker
+    from app.server.connections.bad_request import BadRequests
+    from app.server.connections.connection_table import ConnectionTable
 
 _HALF_CLOSE_S = 0.05
 """A client that closes its sending side so soon after its request waits for the answer; one that
@@ -42,15 +43,24 @@ _CHEAP = ("body", "complete")
 """The parser's states in which it only copies what comes."""
 
 
+class Worker(Protocol):
+    """What a connection needs of gunicorn's worker."""
+
+    alive: bool
+    loop: asyncio.AbstractEventLoop
+    connections: ConnectionTable
+    bad_requests: BadRequests
+
+
 class HttpConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     """Serves a client, request after request."""
 
-    worker: WebWorker
+    worker: Worker
     transport: asyncio.Transport
     _closed: bool
     _current_request: CallbackRequest | None
 
-    def __init__(self, worker: WebWorker) -> None:
+    def __init__(self, worker: Worker) -> None:
         super().__init__(worker)
         self.client: socket.socket | None = None
         """Until its transport is made, which takes a while where keys are to be agreed on."""

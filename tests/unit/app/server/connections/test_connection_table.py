@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.server.connection_table import SPARE_CONNECTIONS, ConnectionTable
+from app.server.connections.connection_table import SPARE_CONNECTIONS, ConnectionTable
 
 KEEPALIVE_S = 75
 

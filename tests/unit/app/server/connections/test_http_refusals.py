@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from app.server.http_connection import HttpConnection
+from app.server.connections.http_connection import HttpConnection
 from tests.unit.app.worker_fakes import (
     chunked,
     head,
@@ -142,7 +142,7 @@ def test_so_does_one_whose_head_is_refused(client):
 
 def test_a_client_that_never_stops_sending_is_let_go(client, worker, monkeypatch):
     """However much comes after its refusal."""
-    monkeypatch.setattr("app.server.connection_table._LONGEST_LINGER_S", 0.0)
+    monkeypatch.setattr("app.server.connections.connection_table._LONGEST_LINGER_S", 0.0)
     with pytest.raises(OSError, match=r"reset|[Bb]roken|EOF"):
         client.send(b"nonsense\r\n" * 10**7)
     until(lambda: not worker.doing()["open"])
@@ -153,7 +153,7 @@ def test_one_that_falls_silent_is_let_go_too(client, worker, monkeypatch):
     """It has had the time to read its answer."""
     client.ask(b"seven\r\n\r\n")
     assert 1 == worker.doing()["lingering"]
-    monkeypatch.setattr("app.server.connection_table._LINGER_S", 0.0)
+    monkeypatch.setattr("app.server.connections.connection_table._LINGER_S", 0.0)
 
     until(lambda: not worker.doing()["open"])
 
@@ -161,7 +161,7 @@ def test_one_that_falls_silent_is_let_go_too(client, worker, monkeypatch):
 @tcp
 def test_what_it_still_sends_is_not_looked_at(client, worker, caplog):
     """It has been refused."""
-    caplog.set_level(logging.INFO, "app.server.bad_request")
+    caplog.set_level(logging.INFO, "app.server.connections.bad_request")
     client.ask(b"seven\r\n\r\n")
     (connection,) = worker.connections.open
     worker.on_loop(partial(connection.data_received, b"eight\r\n\r\n"))

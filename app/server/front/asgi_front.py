@@ -12,10 +12,10 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from app.server.asgi_environ import environ_of
-from app.server.asgi_types import RECEIVED, Received
-from app.server.body_reception import BodyReception
-from app.server.thread_lanes import HttpResponse, Lanes
+from app.server.front.asgi_environ import environ_of
+from app.server.front.asgi_types import RECEIVED, Received
+from app.server.front.body_reception import BodyReception
+from app.server.front.thread_lanes import HttpResponse, Lanes
 from app.web.http.environ import DRAINING
 from app.web.http.error_codes import ErrorCode
 from app.web.http.error_handlers import error_response, unexpected
@@ -27,8 +27,8 @@ from app.web.middleware.public_paths import is_change, is_free, is_looking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.server.asgi_types import Receive, Scope, Send
-    from app.server.fast_path import FastPath
+    from app.server.front.asgi_types import Receive, Scope, Send
+    from app.server.front.fast_path import FastPath
     from app.web.http.buffered_response import BufferedResponse
     from app.web.http.flask_app import FlaskApp
 

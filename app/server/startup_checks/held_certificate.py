@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from app.server.isolated_call import aside
-from app.server.tls_files import TlsFileError, check_certificate
+from app.server.startup_checks.isolated_call import aside
+from app.server.startup_checks.tls_files import TlsFileError, check_certificate
 
 
 class HeldCertificate:

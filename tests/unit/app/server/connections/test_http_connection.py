@@ -245,7 +245,7 @@ def test_its_end_does_not_overtake_what_it_sent(client, worker):
 @pytest.mark.parametrize("more", [b"POST / HT", post()[:-1]], ids=["head", "body"])
 def test_what_it_had_begun_beside_is_not_waited_for(client, worker, more, monkeypatch):
     """Nothing of it can come any more."""
-    monkeypatch.setattr("app.server.connection_table._HEAD_S", 2 * PATIENCE_S)
+    monkeypatch.setattr("app.server.connections.connection_table._HEAD_S", 2 * PATIENCE_S)
     with standing_still(worker):
         client.send(post() + more)
         client.sock.shutdown(socket.SHUT_WR)

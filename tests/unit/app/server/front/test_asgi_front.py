@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from app.ipc.status import HostStatus, ModelStatus
-from app.server.asgi_types import RECEIVED, Received
+from app.server.front.asgi_types import RECEIVED, Received
 from app.web.http.held_bodies import held_bodies
 from tests.in_process import BothWays, InstantChannel, Request, serving
 
@@ -400,7 +400,7 @@ def test_what_fails_beyond_flask_is_told_likewise(ask, make_ways, monkeypatch):
 
 def test_a_full_lane_is_told_as_any_refusal_is(ask, make_ways, monkeypatch):
     """With when to come again, and by the gate."""
-    monkeypatch.setattr("app.server.thread_lanes._MOST_WAITING", 0)
+    monkeypatch.setattr("app.server.front.thread_lanes._MOST_WAITING", 0)
     client = ask(Request("/models", method="GET"), make_ways(cors_origins="*").short)
 
     assert (429, b"1", b"*") == (

@@ -9,7 +9,7 @@ from http import HTTPStatus
 import pytest
 from gunicorn.config import Config
 
-from app.server.bad_request import BadRequests
+from app.server.connections.bad_request import BadRequests
 from tests.unit.app.conftest import FakeClock
 
 
@@ -25,7 +25,7 @@ def bad_requests(clock):
 
 @pytest.fixture(autouse=True)
 def _logged(caplog):
-    caplog.set_level(logging.INFO, "app.server.bad_request")
+    caplog.set_level(logging.INFO, "app.server.connections.bad_request")
 
 
 def taken_apart(answer: bytes) -> tuple[str, dict[str, str], dict[str, str]]:

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from app.server import thread_lanes
-from app.server.thread_lanes import Lane, Lanes
+from app.server.front import thread_lanes
+from app.server.front.thread_lanes import Lane, Lanes
 from app.web.http.environ import STARTED
 from app.web.http.errors import DeadlineError, OverloadedError
 from app.web.http.held_bodies import held_bodies
