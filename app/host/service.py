@@ -98,11 +98,14 @@ class HostService:
             self._engine.submit_to_background, self._engine.loaded, ShadowMetrics(registry)
         )
         self._engine.on_answered = self._shadowing.answered
-        self._engine.on_computing = lambda version: self.journal.computing(version.digest)
+        self._engine.on_computing = lambda version: self.journal.computing(
+            version.description.digest
+        )
         self._models: list[str] = []
         """In the order of the status: web workers address a model by its index."""
         self._watcher = self._make_watcher(store, streams)
-        self._engine.on_retired = self._watcher.retired
+        self._engine.on_routed = self._watcher.routed
+        self._engine.on_retired = lambda model, _version: self._watcher.routed(model)
         self._announce(self._watcher.status())
         self._heartbeats = 0
         self._oldest: Batch | None = None
@@ -179,7 +182,8 @@ class HostService:
             and computed_s > _COMPUTING * self._settings.host_timeout_s
         ):
             self.journal.strike(
-                loaded.digest, f"it computed one batch for {computed_s:.0f} s without an end"
+                loaded.description.digest,
+                f"it computed one batch for {computed_s:.0f} s without an end",
             )
         self.stop()
 

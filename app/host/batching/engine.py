@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from app.host.batching.batch_queue import BatchKey, BatchQueue, Job, OverloadedError, Piece
-from app.host.batching.routing import LoadedVersion, RoutingTable
+from app.host.batching.routing import RoutingTable
 from app.host.batching.statistics import Statistics
 from app.ipc.frames import Answer, Refusal, Refused
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.host.batching.batch_queue import Batch
+    from app.host.batching.loaded_version import LoadedVersion
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,11 @@ class Engine:
         self._streams = 1
         """Active threads: the one that calls `step`, and those in `run` that do not wait."""
         self._routing = RoutingTable()
+        self.routes = self._routing.routes
+        """Snapshots, by model: the versions in memory; any thread may read them."""
+        self.on_routed: Callable[[str], None] = lambda _model: None
+        """Called when the routes of a model have changed, while no job is admitted: web workers
+        know a version before its first answer, and it serves before their first request for it."""
         self._waiting_since = 0.0
         self.on_retired: Callable[[str, int], None] = lambda _model, _version: None
         self.on_answered: Callable[[Job, Answer], None] = lambda _job, _answer: None
@@ -88,36 +94,32 @@ class Engine:
         self.on_computing: Callable[[LoadedVersion], None] = lambda _version: None
         """Called before every batch, as the process may crash in it."""
 
-    def serve(
-        self, version: LoadedVersion, announce: Callable[[], None], *, default: bool = True
-    ) -> None:
+    def serve(self, version: LoadedVersion, *, default: bool = True) -> None:
         """Start to admit jobs for a version.
 
         Args:
             version: The version to serve.
-            announce: Notifies the web workers. It runs while no job is admitted, so that they know
-                a version before its first answer, and it serves before their first request for it.
             default: Route later jobs of its model that name no version to it; the version before
                 finishes its jobs.
         """
+        costs = version.runtime_plan.costs
         with self._lock:
-            announce()
-            self._queue.plan(version.batch_key(), version.costs)
-            self._queue.plan(version.batch_key(background=True), version.costs.short_batches())
-            self._routing.add(version)
-            if default:
-                self._routing.make_default(version.name, version.version)
+            self._queue.plan(version.batch_key(), costs)
+            self._queue.plan(version.batch_key(background=True), costs.short_batches())
+            self._routing.add(version, default=default)
+            self.on_routed(version.name)
 
-    def make_default(self, model: str, version: int, announce: Callable[[], None]) -> None:
+    def make_default(self, model: str, version: int) -> None:
         """Route later jobs of a model that name no version to a serving version."""
         with self._lock:
-            announce()
             self._routing.make_default(model, version)
+            self.on_routed(model)
 
     def retire(self, model: str, version: int) -> None:
         """Stop admitting jobs for a version, and drop it once its last answer is delivered."""
         with self._lock:
             self._routing.retire(model, version)
+            self.on_routed(model)
         self._drop_retired()
 
     def submit(
@@ -177,10 +179,9 @@ class Engine:
         """Return a version in memory, even if it is retiring."""
         return self._routing.loaded(model, version)
 
-    def computes(self, batch: Batch) -> LoadedVersion:
-        """Return the version that computes a batch."""
-        key = batch.batch_key
-        return self._routing.of(key)
+    def computes(self, batch: Batch) -> LoadedVersion | None:
+        """Return the version that computes a batch; None if it is over and the version dropped."""
+        return self._routing.loaded(batch.batch_key.model, batch.batch_key.version)
 
     def pending_replies(self) -> list[Any]:
         """Return where the outcomes of the unfinished jobs go."""
@@ -283,11 +284,12 @@ class Engine:
         deadline: float,
         reply_to: object,
     ) -> Refused | None:
-        shape = (rows, *serving.input_shape)
+        takes = serving.description
+        shape = (rows, *takes.input_shape)
         if rows < 1 or len(pixels) != math.prod(shape):
-            message = f"{len(pixels)} bytes are not {rows} images of {serving.input_shape}"
+            message = f"{len(pixels)} bytes are not {rows} images of {takes.input_shape}"
             return Refused(Refusal.MISFIT, 0.0, message)
-        if misfit := self._answer_misfit(rows, len(serving.classes)):
+        if misfit := self._answer_misfit(rows, len(takes.classes)):
             return Refused(Refusal.TOO_LARGE, 0.0, misfit)
         images = np.frombuffer(pixels, np.uint8).reshape(shape)
         now = self._clock()
@@ -338,7 +340,7 @@ class Engine:
         size = sum(map(len, parts))
         try:
             probabilities = loaded.model.predict(parts)
-            if probabilities.shape != (size, len(loaded.classes)):
+            if probabilities.shape != (size, len(loaded.description.classes)):
                 raise ValueError(f"the model gave {probabilities.shape} for {size} images")  # noqa: TRY301
         except Exception as exc:
             if len(pieces) == 1:
@@ -348,7 +350,8 @@ class Engine:
             middle = len(pieces) // 2
             return self._compute(loaded, pieces[:middle]) + self._compute(loaded, pieces[middle:])
         if not pieces[0].job.background:
-            self._notify(self._observer.predicted, loaded.name, loaded.classes, probabilities)
+            classes = loaded.description.classes
+            self._notify(self._observer.predicted, loaded.name, classes, probabilities)
         starts = accumulate(map(len, parts[:-1]), initial=0)
         spans = zip(starts, parts, strict=True)
         return [probabilities[start : start + len(part)] for start, part in spans]

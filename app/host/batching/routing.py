@@ -1,68 +1,78 @@
 """Routes requests to versions: which of them serve, which is the default, which retire.
 
-Policy only; the owner of a `RoutingTable` guards it with a lock.
+Policy only. The owner of a `RoutingTable` guards it with a lock; any thread may read its snapshots.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from app.host.batching.batch_queue import BatchKey
 from app.ipc.frames import Refusal, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from app.host.batching.cost_model import BatchCostModel
-    from app.host.runtimes.base import Model
+    from app.host.batching.loaded_version import LoadedVersion
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedVersion:
-    """A version that passed its trial, with its model in memory."""
+class Routes:
+    """The versions of one model in memory, by their numbers. A snapshot: a change makes another."""
 
-    name: str
-    version: int
-    model: Model
-    costs: BatchCostModel
-    classes: tuple[str, ...]
-    input_shape: tuple[int, int, int]
-    digest: str = ""
-    """Digest of its manifest."""
-    example: bytes = b""
-    """One golden image: uint8, row-major."""
+    serving: Mapping[int, LoadedVersion] = field(default_factory=dict)
+    """Get requests."""
+    retiring: Mapping[int, LoadedVersion] = field(default_factory=dict)
+    """Get none any more; their last ones are being answered."""
+    default: int | None = None
+    """The serving version for requests that name none."""
 
-    def batch_key(self, *, background: bool = False) -> BatchKey:
-        """Return the batch key of its jobs."""
-        return BatchKey(self.name, self.version, background)
+    def loaded(self, version: int) -> LoadedVersion | None:
+        """Return a version in memory; it may be retiring."""
+        return self.serving.get(version) or self.retiring.get(version)
+
+
+NO_ROUTES = Routes()
 
 
 class RoutingTable:
-    """The loaded versions of all models, and the default version of each."""
+    """The versions of all models in memory, and the default version of each."""
 
     def __init__(self) -> None:
-        self._versions: dict[BatchKey, LoadedVersion] = {}
-        """By their foreground batch key."""
-        self._defaults: dict[str, LoadedVersion] = {}
-        """By model; each is one of the versions."""
-        self._retiring: set[BatchKey] = set()
+        self.routes: dict[str, Routes] = {}
+        """By model."""
+        self._retiring: list[BatchKey] = []
+        """Those of all models: `drop_idle` is called after every batch."""
 
-    def add(self, version: LoadedVersion) -> None:
+    def add(self, version: LoadedVersion, *, default: bool) -> None:
         """Add a version that serves."""
-        self._versions[version.batch_key()] = version
-        self._retiring.discard(version.batch_key())
+        before, number = self._of(version.name), version.version
+        self._set(
+            version.name,
+            Routes(
+                {**before.serving, number: version},
+                _without(before.retiring, number),
+                number if default else before.default,
+            ),
+        )
 
     def make_default(self, model: str, version: int) -> None:
-        """Make a version the default of its model."""
-        self._defaults[model] = self._versions[BatchKey(model, version)]
+        """Make a serving version the default of its model."""
+        self._set(model, replace(self.routes[model], default=version))
 
     def retire(self, model: str, version: int) -> None:
-        """Route no more requests to a version."""
-        self._retiring.add(BatchKey(model, version))
-        default = self._defaults.get(model)
-        if default is not None and default.version == version:
-            del self._defaults[model]
+        """Route no more requests to a version, if it serves."""
+        before = self._of(model)
+        if loaded := before.serving.get(version):
+            self._set(
+                model,
+                Routes(
+                    _without(before.serving, version),
+                    {**before.retiring, version: loaded},
+                    None if before.default == version else before.default,
+                ),
+            )
 
     def find(self, model: str, version: int, *, or_default: bool) -> LoadedVersion | Refused:
         """Return the version for a request, or why there is none.
@@ -72,35 +82,49 @@ class RoutingTable:
             version: 0 is the default version.
             or_default: Fall back to the default version if that one does not serve.
         """
-        if version and (found := self.available(model, version)):
+        routes = self._of(model)
+        if version and (found := routes.serving.get(version)):
             return found
-        default = self._defaults.get(model)
-        if default is None:
+        if routes.default is None:
             return Refused(Refusal.NOT_READY, 1.0, f"no version of {model} is loaded")
         if version and not or_default:
             return Refused(Refusal.NOT_FOUND, 0.0, f"{model} version {version} does not serve")
-        return default
+        return routes.serving[routes.default]
 
     def available(self, model: str, version: int) -> LoadedVersion | None:
         """Return a version if it serves."""
-        key = BatchKey(model, version)
-        return None if key in self._retiring else self._versions.get(key)
+        return self._of(model).serving.get(version)
 
     def of(self, key: BatchKey) -> LoadedVersion:
         """Return the version that computes a key's batches; it may be retiring."""
-        return self._versions[key._replace(background=False)]
+        routes = self.routes[key.model]
+        return routes.serving.get(key.version) or routes.retiring[key.version]
 
     def loaded(self, model: str, version: int) -> LoadedVersion | None:
         """Return a version in memory; it may be retiring."""
-        return self._versions.get(BatchKey(model, version))
+        return self._of(model).loaded(version)
 
     def drop_idle(self, idle: Callable[[BatchKey], bool]) -> list[BatchKey]:
         """Remove retiring versions without work; return their foreground and background keys."""
         gone = []
-        for key in list(self._retiring):
+        for key in self._retiring:
             keys = [key, key._replace(background=True)]
             if all(map(idle, keys)):
-                self._retiring.discard(key)
-                self._versions.pop(key, None)
+                before = self.routes[key.model]
+                retiring = _without(before.retiring, key.version)
+                self._set(key.model, replace(before, retiring=retiring))
                 gone += keys
         return gone
+
+    def _of(self, model: str) -> Routes:
+        return self.routes.get(model, NO_ROUTES)
+
+    def _set(self, model: str, routes: Routes) -> None:
+        self.routes[model] = routes
+        self._retiring = [
+            BatchKey(name, version) for name, r in self.routes.items() for version in r.retiring
+        ]
+
+
+def _without(versions: Mapping[int, LoadedVersion], version: int) -> Mapping[int, LoadedVersion]:
+    return {number: loaded for number, loaded in versions.items() if number != version}

@@ -14,9 +14,9 @@ from model_store import CorruptVersionError, InvalidDocumentError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.host.batching.loaded_version import LoadedVersion, RuntimePlan
     from app.host.lifecycle.crash_journal import HostJournal
-    from app.host.loading.loader import Loaded, Loader
-    from app.host.loading.runtime_selection import RuntimePlan
+    from app.host.loading.loader import Loader
     from app.host.loading.trial_process import Trial
     from app.host.loading.verdict import Passed
     from model_store import Store
@@ -96,7 +96,7 @@ class Intake:
         self._trial, self._directory = trial, directory
         return True
 
-    def conclude(self) -> Loaded | None:
+    def conclude(self) -> LoadedVersion | None:
         """Load the version that has passed its trial; return None while it is in progress.
 
         Raises:
@@ -112,7 +112,7 @@ class Intake:
             raise verdict.error()
         return self._load(directory, version, verdict)
 
-    def load_proven(self, version: int, digest: str) -> Loaded:
+    def load_proven(self, version: int, digest: str) -> LoadedVersion:
         """Load a version that has served before, without a trial.
 
         Raises:
@@ -134,7 +134,7 @@ class Intake:
         self._trial = self._directory = None
         self._trials.end(self._model)
 
-    def _load(self, directory: Path, version: int, passed: Passed) -> Loaded:
+    def _load(self, directory: Path, version: int, passed: Passed) -> LoadedVersion:
         """Load a version that passed its trial, unless its files have changed since."""
         digest = passed.digest
         ended = self._journal.interruptions(digest)
@@ -144,7 +144,7 @@ class Intake:
             raise UnfitError(reason, digest=digest, lasting=False, transient=True)
         with self._journal.loading(digest):
             found = self._loader.load(directory, self._model, version, passed.runtime_plan)
-        if found.known.digest != digest:
+        if found.description.digest != digest:
             raise UnfitError("its files changed while it was tried", lasting=False)
         return found
 

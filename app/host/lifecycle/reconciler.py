@@ -12,12 +12,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from app.host.batching.routing import NO_ROUTES, Routes
 from app.host.lifecycle.desired_state import Plan, plan
 from app.host.lifecycle.quarantine import QuarantinedVersions, Records
-from app.host.lifecycle.version_states import VersionStates
 from app.host.loading.runtime_selection import first_line
 from app.host.loading.verdict import UnfitError
-from app.ipc.status import CanaryStatus, ModelStatus
+from app.ipc.status import CanaryStatus, ModelStatus, VersionStatus
 from model_store import (
     Control,
     StoreError,
@@ -25,17 +25,14 @@ from model_store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from app.config.share import Share
     from app.host.batching.cost_model import BatchCostModel
-    from app.host.batching.routing import LoadedVersion
+    from app.host.batching.loaded_version import LoadedVersion, RuntimePlan
     from app.host.lifecycle.auto_rollback import MonitoredSwap, RollbackMonitor
     from app.host.lifecycle.crash_journal import HostJournal
     from app.host.lifecycle.intake import Intake
-    from app.host.loading.loader import Loaded
-    from app.host.loading.runtime_selection import RuntimePlan
-    from app.ipc.status import VersionStatus
     from model_store import Canary, Shadow, Store
 
 log = logging.getLogger(__name__)
@@ -58,11 +55,14 @@ class VersionObserver(Protocol):
 class Engine(Protocol):
     """Serves loaded versions."""
 
-    def serve(
-        self, version: LoadedVersion, announce: Callable[[], None], *, default: bool = True
-    ) -> None: ...
+    @property
+    def routes(self) -> Mapping[str, Routes]:
+        """The versions in memory, by model; on a change `publish_status` is called."""
+        ...
 
-    def make_default(self, model: str, version: int, announce: Callable[[], None]) -> None: ...
+    def serve(self, version: LoadedVersion, *, default: bool = True) -> None: ...
+
+    def make_default(self, model: str, version: int) -> None: ...
 
     def retire(self, model: str, version: int) -> None: ...
 
@@ -135,7 +135,8 @@ class ModelVersions:
         """A version whose trial is in progress."""
         self.awaited: frozenset[int] = frozenset()
         """Versions that are to serve and do not yet."""
-        self._states = VersionStates()
+        self._loading: int | None = None
+        """The version that is being tried or loaded."""
         self._control = Control()
         self._present: set[int] = set()
         self._runtime_plan: RuntimePlan | None = None
@@ -176,19 +177,12 @@ class ModelVersions:
 
     def close(self) -> None:
         """End the trial in progress."""
-        if self._attempt is not None:
-            self._states.abandoned(self._attempt.version)
-        self._attempt = None
+        self._attempt = self._loading = None
         self._intake.cancel()
 
     def retry(self) -> None:
         """Retry the versions that failed through this machine."""
         self._quarantine.retry_transient()
-
-    def retired(self, version: int) -> None:
-        """Record that the engine has dropped a version."""
-        if self._states.retired(version):
-            self._publish_status()
 
     @property
     def due(self) -> bool:
@@ -197,8 +191,10 @@ class ModelVersions:
 
     def status(self) -> ModelStatus:
         """Return the status: which versions serve, and if none does, why."""
-        versions, default = self._states.versions(), self._states.default
-        control, serving = self._control, self._states.serving()
+        loading, refused, control = self._loading, self._refused, self._control
+        routes = self._routes  # read last: a version that serves is not loading any more
+        versions = _describe(routes, loading, refused)
+        default, serving = routes.default, routes.serving
         starting = not self._synced or any(v.state == "loading" for v in versions)
         starting |= bool(self.awaited)
         ready = default is not None
@@ -218,9 +214,21 @@ class ModelVersions:
             shadow=self._share(control.shadow or self._shadow, serving),
         )
 
+    def publish_status(self) -> None:
+        """Count the versions, and notify of the status; any thread may."""
+        published = self.status()
+        states = [version.state for version in published.versions]
+        self._observer.counted(  # first: the notified thread may read the metrics
+            self.name,
+            loaded=states.count("serving") + states.count("retiring"),
+            refused=states.count("refused"),
+        )
+        self._published = published
+        self._notify()
+
     def _read(self) -> None:
         present = set(self._store.versions(self.name))
-        serving = self._states.serving()
+        serving = self._routes.serving
         if serving and not present:
             away = f"{self._store.location} shows no version of {self.name} any more"
             raise StoreError(f"{away}; what is loaded serves on")
@@ -239,7 +247,7 @@ class ModelVersions:
                 continue
             log.error("%s version %d is given up: %s", self.name, version, reason)
             self._control = self._quarantine.give_up(version, digest, reason, self._control)
-            self._refused[version] = reason
+            self._refused = {**self._refused, version: reason}  # other threads may be reading it
             self._journal.forget(digest)
             self._observer.rolled_back(self.name)
 
@@ -249,8 +257,7 @@ class ModelVersions:
         if self._has_strikes:  # of previous hosts: none are added while this one runs
             self._has_strikes = False
             self._quarantine_crashing_versions()
-        self._states.refuse(self._refused)
-        default = self._states.default
+        default = self._routes.default
         kept = set() if default is None else {default}
         return plan(self._present | kept, self._control, self.policy, self._refused)
 
@@ -277,9 +284,9 @@ class ModelVersions:
         While none serves, one that has passed before goes first, even if a newer one is wanted: no
         version is tried before one serves.
         """
-        serving = self._states.serving()
+        serving = self._routes.serving
         missing = [n for n in planned.wanted if n not in serving]
-        if missing and self._states.default is None:
+        if missing and self._routes.default is None:
             proven = [n for n in missing if self._is_proven(n)] or [
                 n for n in sorted(self._present, reverse=True) if self._may_stand_in(n, planned)
             ]
@@ -288,7 +295,7 @@ class ModelVersions:
 
     def _may_stand_in(self, version: int, planned: Plan) -> bool:
         """Return True if an unwanted version may serve until a wanted one has passed."""
-        if version in self._states.serving() or version in planned.wanted:
+        if version in self._routes.serving or version in planned.wanted:
             return False
         return version not in self._refused and self._is_proven(version)
 
@@ -315,9 +322,9 @@ class ModelVersions:
         except VersionNotFoundError:  # removed in the meantime
             self._attempt = None
             self._present.discard(version)
-            self._states.abandoned(version)
+            self._loading = None
         except StoreError:
-            self._states.abandoned(version)
+            self._loading = None
             raise
         else:
             if found is None:
@@ -326,12 +333,12 @@ class ModelVersions:
             self._serve(found, attempt)
         return True
 
-    def _load(self, attempt: _Attempt) -> Loaded | None:
+    def _load(self, attempt: _Attempt) -> LoadedVersion | None:
         """Load a version: without a trial if it has served before and none serves now."""
         version = attempt.version
         if self._attempt is None:
             digest = self._quarantine.digest(version)
-            if self._states.default is None and digest and self._is_proven(version):
+            if self._routes.default is None and digest and self._is_proven(version):
                 self._note_loading(version)
                 return self._intake.load_proven(version, digest)
             if not self._intake.begin(version, digest, self._runtime_plan):
@@ -339,14 +346,14 @@ class ModelVersions:
             self._attempt = attempt
             self._note_loading(version)
         found = self._intake.conclude()
-        if found is not None and self._states.default is not None and (why := self._excess()):
+        if found is not None and self._routes.default is not None and (why := self._excess()):
             reason = f"there is no room for it beside what serves: {why}"
             raise UnfitError(reason, lasting=False, transient=True)
         return found
 
     def _note_loading(self, version: int) -> None:
-        self._states.loading(version)
-        self._publish_status()
+        self._loading = version
+        self.publish_status()
 
     def _end_obsolete_trial(self, planned: Plan) -> None:
         """End a trial whose version is not to be loaded any more, whatever its verdict.
@@ -366,34 +373,29 @@ class ModelVersions:
         ):
             self.close()
 
-    def _serve(self, found: Loaded, attempt: _Attempt) -> None:
+    def _serve(self, found: LoadedVersion, attempt: _Attempt) -> None:
         planned = attempt.planned
-        loaded, before = found.version, self._states.default
-        number = loaded.version
+        number, before = found.version, self._routes.default
         is_stand_in = before is None and number not in planned.wanted
-        default = is_stand_in or planned.default({*self._states.serving(), number}) == number
-
-        def announce() -> None:
-            self._states.serve(number, found.known, default=default)
-            self._publish_status()
-
-        self._engine.serve(loaded, announce, default=default)
+        default = is_stand_in or planned.default({*self._routes.serving, number}) == number
+        self._engine.serve(found, default=default)
+        self._loading = None
         self._runtime_plan = found.runtime_plan
+        digest, costs = found.description.digest, found.runtime_plan.costs
         self._quarantine.passed(number)
-        self._journal.loaded(found.known.digest)
-        self._observer.loaded(self.name, number, self._clock() - attempt.started, loaded.costs)
+        self._journal.loaded(digest)
+        self._observer.loaded(self.name, number, self._clock() - attempt.started, costs)
         _log(found)
         if default:
             self._defaulted(number, before)
-        digest = found.known.digest
         if self._control.passed.get(number) != digest or number in self._control.quarantined:
             self._control = self._records.passed(number, digest) or self._control
 
     def _choose_default(self, planned: Plan) -> None:
         """Make the best loaded version the default."""
-        before, best = self._states.default, planned.default(self._states.serving())
+        before, best = self._routes.default, planned.default(self._routes.serving)
         if best is not None and best != before:
-            self._make_default(best)
+            self._engine.make_default(self.name, best)
             self._defaulted(best, before)
 
     def _retire_unwanted(self, planned: Plan) -> None:
@@ -401,18 +403,11 @@ class ModelVersions:
         if self._control.unloaded:
             self._retire_all()
             return
-        kept = {*planned.wanted, self._states.default}
+        kept = {*planned.wanted, self._routes.default}
         if self._swap is not None:
             kept.add(self._swap.before)
-        for version in sorted(self._states.serving() - kept):
-            self._retire(version)
-
-    def _make_default(self, version: int) -> None:
-        def announce() -> None:
-            self._states.make_default(version)
-            self._publish_status()
-
-        self._engine.make_default(self.name, version, announce)
+        for version in sorted(self._routes.serving.keys() - kept):
+            self._engine.retire(self.name, version)
 
     def _defaulted(self, version: int, before: int | None) -> None:
         self._observer.defaulted(self.name, version, swap=before is not None)
@@ -427,7 +422,7 @@ class ModelVersions:
         swap = self._swap
         if swap is None:
             return
-        if self._states.default != swap.version or swap.over:
+        if self._routes.default != swap.version or swap.over:
             self._swap = None
             return
         reason = swap.check()
@@ -438,45 +433,32 @@ class ModelVersions:
         version, before = swap.version, swap.before
         log.error("rolling back %s from version %d to %d: %s", self.name, version, before, reason)
         self._swap = None
-        self._make_default(before)
+        bad = self._routes.loaded(version)
+        self._engine.make_default(self.name, before)
         self._observer.defaulted(self.name, before, swap=True)
         self._observer.rolled_back(self.name)
-        digest = self._states.digest(version)
+        digest = bad.description.digest if bad is not None else None
         self._control = self._quarantine.mark_bad(version, before, digest, reason, self._control)
 
     def _retire_all(self) -> None:
-        for version in sorted(self._states.serving()):
-            self._retire(version)
+        for version in sorted(self._routes.serving):
+            self._engine.retire(self.name, version)
         self._observer.defaulted(self.name, None, swap=False)
-
-    def _retire(self, version: int) -> None:
-        self._states.retire(version)
-        self._publish_status()
-        self._engine.retire(self.name, version)
 
     def _refuse(self, attempt: _Attempt, unfit: UnfitError) -> None:
         version = attempt.version
         log.error("%s version %d is refused: %s", self.name, version, unfit)
         self._control = self._quarantine.add(version, attempt.fingerprint, unfit, self._control)
-        self._states.abandoned(version)
+        self._loading = None
         self._observer.refused(self.name)
-
-    def _count(self) -> None:
-        versions = self._states.versions()
-        self._observer.counted(
-            self.name,
-            loaded=sum(v.state in ("serving", "retiring") for v in versions),
-            refused=sum(v.state == "refused" for v in versions),
-        )
-
-    def _publish_status(self) -> None:
-        self._count()  # first: the notified thread may read the metrics
-        self._published = self.status()
-        self._notify()
 
     def _notify_if_changed(self) -> None:
         if self.status() != self._published:
-            self._publish_status()
+            self.publish_status()
+
+    @property
+    def _routes(self) -> Routes:
+        return self._engine.routes.get(self.name, NO_ROUTES)
 
     def _reason_not_ready(self, versions: tuple[VersionStatus, ...], *, starting: bool) -> str:
         if starting:
@@ -495,7 +477,7 @@ class ModelVersions:
         return f"{where} holds no version of {self.name}; publish one with glyph train"
 
     def _share(
-        self, share: Canary | Shadow | Share | None, serving: set[int]
+        self, share: Canary | Shadow | Share | None, serving: Collection[int]
     ) -> CanaryStatus | None:
         version = self._control.labels.get(share.label) if share else None
         if share is None or version not in serving:
@@ -508,8 +490,24 @@ class ModelVersions:
         )
 
 
-def _log(found: Loaded) -> None:
-    loaded, costs = found.version, found.version.costs
+def _describe(
+    routes: Routes, loading: int | None, refused: Mapping[int, str]
+) -> tuple[VersionStatus, ...]:
+    """Return the status of all versions, newest first."""
+    states = {
+        n: VersionStatus(version=n, state="refused", reason=reason) for n, reason in refused.items()
+    }
+    for n, version in routes.retiring.items():
+        states[n] = VersionStatus(version=n, state="retiring", loaded=version.description)
+    if loading is not None:
+        states[loading] = VersionStatus(version=loading, state="loading")
+    for n, version in routes.serving.items():
+        states[n] = VersionStatus(version=n, state="serving", loaded=version.description)
+    return tuple(states[n] for n in sorted(states, reverse=True))
+
+
+def _log(loaded: LoadedVersion) -> None:
+    costs, measured = loaded.runtime_plan.costs, loaded.runtime_plan.version
     log.info(
         "serving %s version %d with %s (%s) in %s; %s per batch: %s",
         loaded.name,
@@ -517,8 +515,6 @@ def _log(found: Loaded) -> None:
         loaded.model.runtime,
         loaded.model.precision,
         f"batches of up to {costs.limit}" if costs.limit > 1 else "no batches: they do not pay",
-        "measured"
-        if found.runtime_plan.version == loaded.version
-        else f"as version {found.runtime_plan.version}",
+        "measured" if measured == loaded.version else f"as version {measured}",
         costs,
     )

@@ -198,9 +198,9 @@ class StoreWatcher:
         self._answer_settled()
         self._observer.polled()
 
-    def retired(self, model: str, version: int) -> None:
-        """Record that the engine has dropped a version."""
-        self._models[model].retired(version)
+    def routed(self, model: str) -> None:
+        """Publish a model's status, as the engine has changed its routes; any thread may."""
+        self._models[model].publish_status()
 
     def status(self) -> HostStatus:
         """Return the status of all models."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.host.batching.routing import LoadedVersion
+from app.host.batching.loaded_version import LoadedVersion
 from app.host.loading.golden_check import TrialFailedError
 from app.host.loading.runtime_selection import Selection, first_line
 from app.host.loading.verdict import UnfitError
@@ -32,22 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from app.host.loading.runtime_selection import RuntimePlan, Selected
+    from app.host.batching.loaded_version import RuntimePlan
+    from app.host.runtimes.base import Model
     from app.host.runtimes.candidates import Candidate
 
 log = logging.getLogger(__name__)
 
 _BATCH_BYTES = 32 * 2**20
 """Bytes of pixels per batch: a graph creates several arrays of four bytes per pixel."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A loaded version, with its status and its runtime plan."""
-
-    version: LoadedVersion
-    known: LoadedModel
-    runtime_plan: RuntimePlan
 
 
 class Loader:
@@ -70,7 +61,7 @@ class Loader:
 
     def examine(
         self, directory: Path, model: str, version: int, like: RuntimePlan | None = None
-    ) -> Loaded:
+    ) -> LoadedVersion:
         """Load an unknown version: check it, measure it and select its runtime.
 
         Args:
@@ -84,7 +75,9 @@ class Loader:
         """
         return self._load(directory, model, version, lambda s: s.select(self._candidates(), like))
 
-    def load(self, directory: Path, model: str, version: int, runtime_plan: RuntimePlan) -> Loaded:
+    def load(
+        self, directory: Path, model: str, version: int, runtime_plan: RuntimePlan
+    ) -> LoadedVersion:
         """Load a version by the runtime plan of its trial.
 
         Raises:
@@ -99,8 +92,8 @@ class Loader:
         directory: Path,
         model: str,
         version: int,
-        choose: Callable[[Selection], Selected],
-    ) -> Loaded:
+        choose: Callable[[Selection], tuple[Model, RuntimePlan]],
+    ) -> LoadedVersion:
         try:
             manifest = Manifest.read(directory)
             manifest.verify(directory)
@@ -138,8 +131,8 @@ class Loader:
         manifest: Manifest,
         model: str,
         version: int,
-        choose: Callable[[Selection], Selected],
-    ) -> Loaded:
+        choose: Callable[[Selection], tuple[Model, RuntimePlan]],
+    ) -> LoadedVersion:
         metadata = read_document(directory / METADATA, Metadata)
         golden = Golden.read(directory)
         _check(metadata, golden, model, version)
@@ -148,18 +141,15 @@ class Loader:
         fitting = max(1, _BATCH_BYTES // math.prod(metadata.input.shape))
         max_batch = min(self._max_batch, fitting)
         selection = Selection(directory, golden, metadata, max_batch=max_batch, clock=self._clock)
-        found = choose(selection)
-        loaded = LoadedVersion(
+        runnable, runtime_plan = choose(selection)
+        return LoadedVersion(
             name=model,
             version=version,
-            model=found.model,
-            costs=found.runtime_plan.costs,
-            classes=metadata.classes,
-            input_shape=metadata.input.shape,
-            digest=manifest.digest,
+            model=runnable,
+            runtime_plan=runtime_plan,
+            description=_describe(manifest, metadata, runnable, runtime_plan),
             example=golden.images[0].tobytes(),
         )
-        return Loaded(loaded, _describe(manifest, metadata, found), found.runtime_plan)
 
 
 def _is_unreadable(exc: Exception) -> bool:
@@ -177,17 +167,17 @@ def _check(metadata: Metadata, golden: Golden, model: str, version: int) -> None
         raise TrialFailedError(f"its golden images have shape {shapes}")
 
 
-def _describe(manifest: Manifest, metadata: Metadata, found: Selected) -> LoadedModel:
-    costs = found.runtime_plan.costs
+def _describe(
+    manifest: Manifest, metadata: Metadata, model: Model, runtime_plan: RuntimePlan
+) -> LoadedModel:
+    costs, measured = runtime_plan.costs, runtime_plan.version
     return LoadedModel(
-        runtime=found.model.runtime,
-        precision=found.model.precision,
-        passed_over=found.runtime_plan.passed_over,
+        runtime=model.runtime,
+        precision=model.precision,
+        passed_over=runtime_plan.passed_over,
         batch_limit=costs.limit,
         batch_seconds={str(size): s for size, s in costs.seconds.items()},
-        measured_with=found.runtime_plan.version
-        if found.runtime_plan.version != metadata.version
-        else None,
+        measured_with=measured if measured != metadata.version else None,
         digest=manifest.digest,
         accuracy=metadata.metrics.accuracy,
         classes=metadata.classes,

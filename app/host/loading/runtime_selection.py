@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import PlainSerializer, PlainValidator
 
 from app.host.batching.cost_model import MIN_SPEEDUP, BatchCostModel, batch_sizes, measure
+from app.host.batching.loaded_version import RuntimePlan
 from app.host.loading.golden_check import TrialFailedError, check_golden
 from app.host.runtimes.base import RuntimeMissingError
 
@@ -28,47 +27,10 @@ log = logging.getLogger(__name__)
 
 _OF_THIS_MACHINE = (MemoryError, OSError, ImportError)
 """Failures of this machine: the version may be good elsewhere, whatever else failed."""
-_CostsAsSeconds = Annotated[
-    BatchCostModel,
-    PlainValidator(lambda seconds: BatchCostModel({int(size): s for size, s in seconds.items()})),
-    PlainSerializer(lambda costs: costs.seconds),
-]
 
 
 class NotFasterError(Exception):
     """Raised when an alternative is not fast enough to justify its lower precision."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimePlan:
-    """The runtime of a version and its batch costs; holds no reference to the model."""
-
-    version: int
-    """The version whose batches were measured."""
-    candidate: str
-    costs: _CostsAsSeconds
-    passed_over: tuple[str, ...]
-    """Why other candidates are not used: a message for each that was tried."""
-    parameter_count: int
-    input_shape: tuple[int, int, int]
-    may_differ: bool
-    """A rejected candidate gave wrong answers; with another version it may be right."""
-
-    def fits(self, metadata: Metadata) -> bool:
-        """Return True if a version is so similar that its measurement would find the same plan."""
-        return (
-            not self.may_differ
-            and self.parameter_count == metadata.parameter_count
-            and self.input_shape == metadata.input.shape
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """A model that passed the golden check, prepared for its batch sizes."""
-
-    model: Model
-    runtime_plan: RuntimePlan
 
 
 class Selection:
@@ -90,7 +52,9 @@ class Selection:
         self._clock = clock
         self._passed_over: list[tuple[str, type[Exception]]] = []
 
-    def select(self, candidates: Iterable[Candidate], like: RuntimePlan | None = None) -> Selected:
+    def select(
+        self, candidates: Iterable[Candidate], like: RuntimePlan | None = None
+    ) -> tuple[Model, RuntimePlan]:
         """Select the first candidate that passes, or its alternative.
 
         Args:
@@ -105,7 +69,7 @@ class Selection:
         if like is not None and like.fits(self._metadata):
             model = self._follow(like, runtimes)
             if model is not None:
-                return Selected(model, like)
+                return model, like
         if self._passed_over:
             log.info(
                 "measuring version %d again: %s", self._metadata.version, self._sentences()[-1]
@@ -118,7 +82,9 @@ class Selection:
         reason = "; ".join(self._sentences()) or "no runtime is installed"
         raise self._failure(reason, lasting=self._is_lasting())
 
-    def follow(self, runtime_plan: RuntimePlan, candidates: Iterable[Candidate]) -> Selected:
+    def follow(
+        self, runtime_plan: RuntimePlan, candidates: Iterable[Candidate]
+    ) -> tuple[Model, RuntimePlan]:
         """Load by the plan of a trial, and check the golden images once more.
 
         Args:
@@ -134,7 +100,7 @@ class Selection:
                 "; ".join(self._sentences()) or f"{runtime_plan.candidate} is not available here"
             )
             raise self._failure(reason, lasting=False)
-        return Selected(model, runtime_plan)
+        return model, runtime_plan
 
     def _follow(self, runtime_plan: RuntimePlan, candidates: Iterable[Candidate]) -> Model | None:
         """Load by a plan; return None if the version does not pass."""
@@ -149,7 +115,9 @@ class Selection:
                 return model
         return None
 
-    def _choose(self, candidate: Candidate, best: tuple[Model, BatchCostModel]) -> Selected:
+    def _choose(
+        self, candidate: Candidate, best: tuple[Model, BatchCostModel]
+    ) -> tuple[Model, RuntimePlan]:
         alternative = candidate.alternative and self._attempt(candidate.alternative, best)
         model, costs = alternative or best
         chosen = candidate.alternative if alternative and candidate.alternative else candidate
@@ -162,7 +130,7 @@ class Selection:
             input_shape=self._metadata.input.shape,
             may_differ=any(issubclass(e, TrialFailedError) for _, e in self._passed_over),
         )
-        return Selected(model, runtime_plan)
+        return model, runtime_plan
 
     def _attempt(
         self, candidate: Candidate, best: tuple[Model, BatchCostModel] | None = None

@@ -28,7 +28,7 @@ from app.host.machine.run_queue import waited_for_core_s
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from app.host.loading.runtime_selection import RuntimePlan
+    from app.host.batching.loaded_version import RuntimePlan
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict
 
 from app.config.cpu import usable_cores
 from app.config.settings import PREFIX, Settings
+from app.host.batching.loaded_version import RuntimePlan  # noqa: TC001 - pydantic needs it at run time
 from app.host.loading.loader import Loader
-from app.host.loading.runtime_selection import RuntimePlan  # noqa: TC001 - pydantic needs it at run time
 from app.host.loading.signature_check import signature_check
 from app.host.loading.verdict import Failed, Message, Passed, UnfitError, Verdict
 from app.host.machine.memory import available_bytes
@@ -104,8 +104,8 @@ def examine(
     except UnfitError as exc:
         return _blame(Failed.of(exc), request.memory_mib, is_roomy=is_roomy)
     if has_children():
-        return Failed(reason=FORKED, digest=found.known.digest, lasting=True)
-    return Passed(digest=found.known.digest, runtime_plan=found.runtime_plan)
+        return Failed(reason=FORKED, digest=found.description.digest, lasting=True)
+    return Passed(digest=found.description.digest, runtime_plan=found.runtime_plan)
 
 
 def _blame(failed: Failed, memory_mib: int, *, is_roomy: bool) -> Failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from app.host.loading.runtime_selection import RuntimePlan  # noqa: TC001 - pydantic needs it at run time
+from app.host.batching.loaded_version import RuntimePlan  # noqa: TC001 - pydantic needs it at run time
 
 
 class UnfitError(Exception):

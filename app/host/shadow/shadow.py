@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.host.batching.batch_queue import Job
-    from app.host.batching.routing import LoadedVersion
+    from app.host.batching.loaded_version import LoadedVersion
     from app.ipc.frames import Refused
 
 log = logging.getLogger(__name__)
@@ -150,10 +150,11 @@ class Shadowing:
         if primary is None or shadow is None:  # it has just been dropped
             self._observer.skipped(model, len(images))
             return
-        if shadow.input_shape != primary.input_shape:
+        facts, shadow_facts = primary.description, shadow.description
+        if shadow_facts.input_shape != facts.input_shape:
             self._observer.failed(model, len(images))
             return
-        sample = Sample(self, model, version, answer, primary.classes, shadow.classes)
+        sample = Sample(self, model, version, answer, facts.classes, shadow_facts.classes)
         if self._reserve(len(images)):
             if self._submit(model, version, images, sample):
                 return

@@ -16,6 +16,7 @@ from app.web.http.errors import BadInputError, DeadlineError, OverloadedError
 from app.web.http.pending_call import PENDING_CALL, PendingCall
 from model_store.control.document import Shadow
 from tests.integration.app.asking_worker import AskingWorker
+from tests.starter_store import MODEL
 
 SAFETY_S = 30
 """How long anything may take before a test gives up; nothing takes that long."""
@@ -308,7 +309,7 @@ def test_a_host_that_must_end_answers_the_batch_in_progress(
     """Before it closes the connections."""
     service, channel = start(runtime_streams=streams)
     predict(channel, golden.images[:1])
-    (loaded,) = service._engine._routing._versions.values()
+    (loaded,) = service._engine.routes[MODEL].serving.values()
     begun, go_on = threading.Event(), threading.Event()
     compute = type(loaded.model).predict
 

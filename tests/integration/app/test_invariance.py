@@ -11,10 +11,10 @@ from prometheus_client import CollectorRegistry
 from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
-from app.host.batching.routing import LoadedVersion
 from app.host.metrics import HostMetrics
 from app.host.runtimes.candidates import candidates
 from app.ipc.frames import Answer
+from tests.loaded_versions import loaded_version
 
 MIXES = 200
 NEVER = 1e9
@@ -56,8 +56,8 @@ class Mixes:
         metrics = HostMetrics(CollectorRegistry(), waiting=lambda: queue.waiting)
         self.engine = Engine(queue, self._deliver, metrics)
         classes = tuple("0123456789")
-        version = LoadedVersion("mnist", 1, model, COSTS, classes, SHAPE)
-        self.engine.serve(version, announce=lambda: None)
+        version = loaded_version("mnist", 1, model, COSTS, classes, SHAPE)
+        self.engine.serve(version)
 
     def ask_at_once(self, requests: dict[int, np.ndarray]) -> None:
         """Submit from a thread per request, computing all the while, until all are answered."""

@@ -11,6 +11,7 @@ import pytest
 from app.web.http.errors import NotFoundError
 from model_store import Golden
 from model_store.version.manifest import MANIFEST, Manifest
+from tests.starter_store import MODEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,7 +188,7 @@ def test_a_version_that_turns_bad_after_the_swap_gives_way(start, store, golden,
     host.until(v1="serving")
     store.publish()
     host.until(v2="serving", v1="serving")
-    (loaded,) = (v for v in host.service._engine._routing._versions.values() if v.version == 2)
+    loaded = host.service._engine.routes[MODEL].serving[2]
     compute = type(loaded.model).predict
 
     def turn_bad(model, parts):

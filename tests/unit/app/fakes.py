@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.host.batching.routing import RoutingTable
 from app.host.lifecycle.crash_journal import HostJournal
 from app.host.lifecycle.intake import Intake
 from app.host.loading.verdict import Failed, Passed, UnfitError
@@ -44,31 +45,53 @@ class FakeObserver:
 
 
 class FakeEngine:
-    """Keeps what it is given until told that its last answer has gone."""
+    """Routes as the real one does, and keeps what retires until told that its last answer is gone.
+
+    Whoever makes the versions sets `on_routed`, which is called at every change.
+    """
 
     def __init__(self, story: list[str]) -> None:
         self.story = story
-        self.versions: dict[tuple[str, int], object] = {}
-        self.defaults: dict[str, int] = {}
-        self.retiring: list[tuple[str, int]] = []
+        self._table = RoutingTable()
+        self.routes = self._table.routes
+        self.on_routed = lambda _model: None
 
-    def serve(self, version, announce, *, default=True):
-        announce()
-        self.versions[version.name, version.version] = version
+    @property
+    def versions(self) -> dict[tuple[str, int], object]:
+        return {
+            (model, number): version
+            for model, routes in self.routes.items()
+            for number, version in [*routes.retiring.items(), *routes.serving.items()]
+        }
+
+    @property
+    def defaults(self) -> dict[str, int]:
+        return {m: r.default for m, r in self.routes.items() if r.default is not None}
+
+    @property
+    def retiring(self) -> list[tuple[str, int]]:
+        return [(model, number) for model, r in self.routes.items() for number in r.retiring]
+
+    def serve(self, version, *, default=True):
+        self._table.add(version, default=default)
+        self.on_routed(version.name)
         if default:
-            self.defaults[version.name] = version.version
             self.story.append(f"jobs to {version.version}")
 
-    def make_default(self, model, version, announce):
-        announce()
-        assert (model, version) in self.versions
-        self.defaults[model] = version
+    def make_default(self, model, version):
+        self._table.make_default(model, version)
+        self.on_routed(model)
         self.story.append(f"jobs to {version}")
 
     def retire(self, model, version):
-        self.retiring.append((model, version))
-        if self.defaults.get(model) == version:
-            del self.defaults[model]
+        self._table.retire(model, version)
+        self.on_routed(model)
+
+    def drop_idle(self) -> None:
+        """Drop what retires."""
+        for model, _, background in self._table.drop_idle(lambda _key: True):
+            if not background:
+                self.on_routed(model)
 
 
 class FlakyStore(ModelStore):
@@ -162,4 +185,4 @@ class FakeTrials:
         except UnfitError as exc:
             return Failed.of(exc)
         self._found[model, version] = found
-        return Passed(digest=found.known.digest, runtime_plan=found.runtime_plan)
+        return Passed(digest=found.description.digest, runtime_plan=found.runtime_plan)

@@ -8,11 +8,11 @@ import pytest
 from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
-from app.host.batching.routing import LoadedVersion
 from app.host.batching.statistics import Statistics
 from app.ipc.frame_limits import FrameBounds
 from app.ipc.frames import Answer, Refusal, Refused
 from app.ipc.statistics import STATISTICS, Duration, VersionStatistics
+from tests.loaded_versions import loaded_version
 
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)
@@ -81,8 +81,8 @@ class Bench:
     def serve(self, number: int = 1):
         """Let a new version serve in the place of the one before; gives its model."""
         model = self.make_model()
-        version = LoadedVersion("shapes", number, model, COSTS, CLASSES, SHAPE)
-        self.engine.serve(version, announce=lambda: None)
+        version = loaded_version("shapes", number, model, COSTS, CLASSES, SHAPE)
+        self.engine.serve(version)
         if number > 1:
             self.engine.retire("shapes", number - 1)
         return model
@@ -90,8 +90,8 @@ class Bench:
     def serve_beside(self, number: int):
         """Let a version serve whoever asks for it; gives its model."""
         model = self.make_model()
-        version = LoadedVersion("shapes", number, model, COSTS, CLASSES, SHAPE)
-        self.engine.serve(version, announce=lambda: None, default=False)
+        version = loaded_version("shapes", number, model, COSTS, CLASSES, SHAPE)
+        self.engine.serve(version, default=False)
         return model
 
     def ask(
@@ -406,16 +406,17 @@ def test_versions_may_come_faster_than_they_go(bench):
     assert [1, 2] == bench.retired
 
 
-def test_a_swap_is_announced_before_it_happens(bench):
-    """While it is announced the new version has no job, so nobody gets an answer of a stranger."""
+def test_a_swap_is_announced_before_it_has_jobs(bench):
+    """While it is announced nothing is admitted, so nobody gets an answer of a stranger."""
     bench.serve(1)
-    versions = []
-    version = LoadedVersion("shapes", 2, bench.make_model(), COSTS, CLASSES, SHAPE)
-    bench.engine.serve(
-        version, announce=lambda: versions.append(bench.engine._routing._defaults["shapes"].version)
+    announced = []
+    bench.engine.on_routed = lambda model: announced.append(
+        (bench.engine.routes[model].default, bench.engine._lock.locked())
     )
+    version = loaded_version("shapes", 2, bench.make_model(), COSTS, CLASSES, SHAPE)
+    bench.engine.serve(version)
 
-    assert [1] == versions
+    assert [(2, True)] == announced
 
 
 def test_without_a_version_nothing_is_admitted(bench):
@@ -599,8 +600,8 @@ def test_a_version_that_gains_nothing_by_batches_gets_none(bench):
     """Its measured limit goes before the largest batch, and no window is kept open for company."""
     bench.engine = bench.make_engine(wait_s=3600)
     model = bench.make_model()
-    slow = LoadedVersion("shapes", 1, model, BatchCostModel({1: 1.0, 4: 4.0}), CLASSES, SHAPE)
-    bench.engine.serve(slow, announce=lambda: None)
+    slow = loaded_version("shapes", 1, model, BatchCostModel({1: 1.0, 4: 4.0}), CLASSES, SHAPE)
+    bench.engine.serve(slow)
     bench.ask("a", 1)
     bench.ask("b", 2)
     bench.steps(2)
@@ -637,7 +638,7 @@ def test_another_version_is_made_the_default(bench):
     bench.serve(1)
     bench.serve_beside(2)
     bench.ask("before", 1)
-    bench.engine.make_default("shapes", 2, announce=lambda: None)
+    bench.engine.make_default("shapes", 2)
     bench.ask("after", 2)
     bench.steps(2)
 
@@ -687,8 +688,8 @@ def test_a_version_that_retired_may_come_back(bench):
 def test_models_do_not_meet(bench):
     """Each has its versions, its default and its shape of an image."""
     bench.serve(1)
-    other = LoadedVersion("dots", 1, bench.make_model(), COSTS, CLASSES, (1, 1, 1))
-    bench.engine.serve(other, announce=lambda: None)
+    other = loaded_version("dots", 1, bench.make_model(), COSTS, CLASSES, (1, 1, 1))
+    bench.engine.serve(other)
     assert bench.engine.submit(1, bytes([9]), NEVER, "dot", model="dots") is None
     assert bench.ask("shape", 5) is None
     bench.steps(2)
@@ -788,8 +789,8 @@ def test_an_answer_that_would_be_too_large_is_not_computed(bench, make_model):
     """The caller is told how many images may be sent; fewer are answered."""
     classes = ("",) * 2**20
     model = make_model(classes=len(classes))
-    version = LoadedVersion("wide", 1, model, COSTS, classes, (1, 1, 1))
-    bench.engine.serve(version, announce=lambda: None)
+    version = loaded_version("wide", 1, model, COSTS, classes, (1, 1, 1))
+    bench.engine.serve(version)
     refused = bench.engine.submit(9, bytes(9), NEVER, "a", model="wide")
 
     assert Refusal.TOO_LARGE == refused.reason

@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry
 from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
-from app.host.batching.routing import LoadedVersion
 from app.host.metrics import HostMetrics
 from app.ipc.frames import Answer, Refusal
+from tests.loaded_versions import loaded_version
 
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)
@@ -59,8 +59,8 @@ class Bench:
     def serve(self, number: int = 1):
         """Let a new version serve in the place of the one before; gives its model."""
         model = self.make_model()
-        version = LoadedVersion("shapes", number, model, COSTS, CLASSES, SHAPE)
-        self.engine.serve(version, announce=lambda: None)
+        version = loaded_version("shapes", number, model, COSTS, CLASSES, SHAPE)
+        self.engine.serve(version)
         if number > 1:
             self.engine.retire("shapes", number - 1)
         return model

@@ -52,6 +52,7 @@ class Swap:
             rollback_monitor=rollback_monitor,
             clock=clock,
         )
+        self.engine.on_routed = lambda _model: self.versions.publish_status()
         self.sync = self.versions.sync
         for _ in range(2):
             publisher.publish()
@@ -132,7 +133,7 @@ def test_a_rollback_holds_though_a_newer_version_comes(swap):
     swap.sync()
     swap.publisher.publish()
     swap.sync()
-    swap.versions.retired(2)
+    swap.engine.drop_idle()
 
     states = {v.version: v.state for v in swap.versions.status().versions}
     assert ({3: "serving", 2: "refused", 1: "serving"}, 1) == (states, swap.default)

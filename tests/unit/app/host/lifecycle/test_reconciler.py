@@ -77,6 +77,7 @@ class Watch:
         self.watcher = StoreWatcher(
             store, SHAPES, names, make=make, announce=self.announce, observer=self.observer
         )
+        self.engine.on_routed = self.watcher.routed
         self.poll = self.watcher.poll
 
     def announce(self, status):
@@ -86,10 +87,7 @@ class Watch:
 
     def drop_idle(self) -> None:
         """Let every version go that retires."""
-        while self.engine.retiring:
-            key = self.engine.retiring.pop()
-            del self.engine.versions[key]
-            self.watcher.retired(*key)
+        self.engine.drop_idle()
 
     @property
     def status(self) -> HostStatus:
@@ -240,8 +238,8 @@ def test_a_version_is_handed_over_with_what_it_takes(watch, publisher):
 
     served = watch.served(1)
     assert ("shapes", 1) == (served.name, served.version)
-    assert ("circle", "square", "star") == served.classes
-    assert ((2, 2, 1), 4) == (served.input_shape, served.costs.limit)
+    assert ("circle", "square", "star") == served.description.classes
+    assert ((2, 2, 1), 4) == (served.description.input_shape, served.runtime_plan.costs.limit)
 
 
 def test_the_status_describes_what_serves(watch, publisher):
@@ -295,12 +293,12 @@ def test_a_retiring_version_keeps_its_classes(watch, publisher):
     assert ("circle", "square", "star") == watch.shapes.version(1).loaded.classes
 
 
-@pytest.mark.parametrize("version", [1, 9], ids=["serving", "unknown"])
-def test_only_a_retiring_version_can_go(watch, publisher, version):
-    """A word from the engine about any other is no reason to forget it."""
+def test_only_a_retiring_version_can_go(watch, publisher):
+    """A word from the engine that versions went is no reason to forget one that serves."""
     publisher.publish()
     watch.poll()
-    watch.watcher.retired(SHAPES, version)
+    watch.drop_idle()
+    watch.watcher.routed(SHAPES)
 
     assert {1: "serving"} == watch.states
 
@@ -834,14 +832,14 @@ def test_an_unloaded_model_has_nothing_in_memory(watch, publisher):
 
 
 def test_a_version_that_is_wanted_again_before_it_has_gone_is_loaded_again(watch, publisher):
-    """The engine has the new one; its word about the old one, if it still comes, is not heard."""
+    """The engine has the new one; that the old one goes, if it still does, changes nothing."""
     publisher.publish()
     watch.poll()
     watch.change(unloaded=True)
     watch.poll()
     watch.change(unloaded=False)
     watch.poll()
-    watch.watcher.retired(SHAPES, 1)
+    watch.drop_idle()
 
     assert {1: "serving"} == watch.states
 
@@ -890,7 +888,7 @@ def test_a_version_like_the_one_before_is_not_measured(watch, publisher, caplog)
     watch.poll()
     first, second = watch.served(1), watch.served(2)
 
-    assert first.costs is second.costs
+    assert first.runtime_plan.costs is second.runtime_plan.costs
     assert (None, 1) == tuple(watch.shapes.version(n).loaded.measured_with for n in (1, 2))
     assert any("as version 1 per batch" in line for line in caplog.messages)
 
@@ -902,7 +900,7 @@ def test_a_larger_version_is_measured(watch, publisher):
     publisher.publish(parameters=2)
     watch.poll()
 
-    assert watch.served(1).costs is not watch.served(2).costs
+    assert watch.served(1).runtime_plan.costs is not watch.served(2).runtime_plan.costs
     assert watch.status.serving.loaded.measured_with is None
 
 

@@ -57,7 +57,8 @@ class Bench:
         return Candidate(name, load, alternative)
 
     def select(self, *candidates: Candidate, like=None):
-        return self.selection.select(candidates, like)
+        model, runtime_plan = self.selection.select(candidates, like)
+        return SimpleNamespace(model=model, runtime_plan=runtime_plan)
 
 
 @pytest.fixture

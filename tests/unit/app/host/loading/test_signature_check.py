@@ -52,7 +52,7 @@ def load(publisher, runtime, public):
 
 def test_a_signed_version_is_loaded(load):
     """Its key is one of those that are trusted."""
-    assert 1 == load(KEY).version.version
+    assert 1 == load(KEY).version
 
 
 @pytest.mark.parametrize("signer", [None, PrivateKey.make()], ids=["unsigned", "a stranger's"])
@@ -68,7 +68,7 @@ def test_what_no_trusted_key_signed_is_not_loaded(load, publisher, runtime, sign
 
 def test_without_keys_any_version_is_loaded(load):
     """Nobody asked for signatures."""
-    assert 1 == load(None, ()).version.version
+    assert 1 == load(None, ()).version
 
 
 def test_a_key_that_cannot_be_used_is_not_passed_over(tmp_path):

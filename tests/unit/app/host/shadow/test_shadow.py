@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from app.host.batching.batch_queue import Job
-from app.host.batching.routing import BatchKey, LoadedVersion
+from app.host.batching.batch_queue import BatchKey, Job
 from app.host.shadow.metrics import ShadowMetrics
 from app.host.shadow.shadow import Shadowing
 from app.ipc.frames import Answer, Refusal, Refused
+from tests.loaded_versions import loaded_version
 
 if TYPE_CHECKING:
     from app.host.batching.background import BackgroundTask
+    from app.host.batching.loaded_version import LoadedVersion
 
 SHAPE = (2, 2, 1)
 CLASSES = ("circle", "square", "star")
@@ -73,8 +74,8 @@ class Host:
 
 def loaded(version: int, **changes) -> LoadedVersion:
     """Make a version in memory that nobody computes with."""
-    facts = {"costs": None, "classes": CLASSES, "input_shape": SHAPE} | changes
-    return LoadedVersion("shapes", version, None, **facts)
+    facts = {"classes": CLASSES, "input_shape": SHAPE} | changes
+    return loaded_version("shapes", version, None, None, facts["classes"], facts["input_shape"])
 
 
 @pytest.fixture

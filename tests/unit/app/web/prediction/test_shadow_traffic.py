@@ -12,10 +12,10 @@ from app.host.batching.background import route_results
 from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
-from app.host.batching.routing import LoadedVersion
 from app.host.shadow.metrics import ShadowMetrics
 from app.host.shadow.shadow import Shadowing
 from app.ipc.frames import Answer
+from tests.loaded_versions import loaded_version
 
 CLASSES = ("circle", "square", "star")
 SHAPE = (2, 2, 1)
@@ -88,8 +88,8 @@ class Service:
             return probabilities
 
         model.predict = predict
-        loaded = LoadedVersion("shapes", number, model, COSTS, CLASSES, SHAPE)
-        self.engine.serve(loaded, announce=lambda: None, default=default)
+        loaded = loaded_version("shapes", number, model, COSTS, CLASSES, SHAPE)
+        self.engine.serve(loaded, default=default)
         return model
 
     def ask(self, origin: object, *marks: int, deadline: float = NEVER):
