@@ -20,7 +20,6 @@ from prometheus_client import CollectorRegistry
 from app.config.cpu import usable_cores
 from app.config.run_dir import HOST_SOCKET, HOST_STARTS
 from app.config.share import parse_shadow
-from app.host.batching.background import route_results
 from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.engine import Engine
 from app.host.batching.statistics import Statistics
@@ -52,7 +51,8 @@ if TYPE_CHECKING:
 
     from app.config.settings import Settings
     from app.host.batching.batch_queue import Batch
-    from app.host.socket_server import Connection, Origin
+    from app.host.batching.reply import Reply
+    from app.host.socket_server import Connection
     from app.ipc.frames import Predict
     from app.ipc.status import HostStatus
     from model_store import Metadata, Store
@@ -88,7 +88,6 @@ class HostService:
         self._statistics = Statistics()
         self._engine = Engine(
             queue,
-            route_results(self._server.deliver),
             self._metrics,
             statistics=self._statistics,
             wait_s=settings.batch_wait_ms / 1000,
@@ -193,7 +192,7 @@ class HostService:
         self._server.close()
         self._threads[0].join(timeout=_LAST_BATCH_S)
 
-    def predict(self, request: Predict, reply_to: Origin) -> Refused | None:
+    def predict(self, request: Predict, reply_to: Reply) -> Refused | None:
         """Admit a request, or return why not."""
         if not self._knows(request.model):
             return Refused(Refusal.NOT_FOUND, 0.0, f"there is no model number {request.model}")
@@ -207,14 +206,14 @@ class HostService:
             or_default=request.or_default,
         )
 
-    def cancel(self, reply_to: Origin) -> None:
+    def cancel(self, reply_to: Reply) -> None:
         """End a request that no caller waits for any more."""
         self._engine.cancel([reply_to])
 
     def gone(self, connection: Connection) -> None:
         """End the requests of a web worker that has disconnected."""
-        asked = (o for o in self._engine.pending_replies() if isinstance(o, tuple))
-        self._engine.cancel([o for o in asked if o[0] is connection])
+        pending = self._engine.pending_replies()
+        self._engine.cancel(reply for reply in pending if reply.receiver is connection)
 
     def work(self) -> float | None:
         """Compute a batch, if one is due; return the seconds until the next call, or None."""
@@ -306,11 +305,11 @@ class HostService:
         for thread in self._streams:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
-    def administer(self, request: bytes, reply_to: Origin) -> None:
+    def administer(self, request: bytes, connection: Connection, request_id: int) -> None:
         """Pass an operator's command to the watcher."""
 
         def reply(outcome: dict[str, Any]) -> None:
-            self._server.reply(reply_to, json.dumps(outcome).encode())
+            self._server.reply(connection, request_id, json.dumps(outcome).encode())
 
         try:
             self._watcher.submit(json.loads(request), reply)

@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from app.config.run_dir import FRESH_SOCKET
+from app.host.batching.reply import Reply
 from app.ipc.frames import (
     FrameError,
     FrameReader,
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from app.host.batching.engine import Delivery
-    from app.ipc.frames import Frame
+    from app.ipc.frames import Answer, Frame
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +59,15 @@ slice, some milliseconds: then another process needs the core, and the loop slee
 class Handler(Protocol):
     """Handles the frames of web workers."""
 
-    def predict(self, request: Predict, reply_to: Origin) -> Refused | None: ...
+    def predict(self, request: Predict, reply_to: Reply) -> Refused | None: ...
 
-    def cancel(self, reply_to: Origin) -> None: ...
+    def cancel(self, reply_to: Reply) -> None: ...
 
     def gone(self, connection: Connection) -> None:
         """Drop the requests of a web worker that has disconnected."""
         ...
 
-    def administer(self, request: bytes, reply_to: Origin) -> None:
+    def administer(self, request: bytes, connection: Connection, request_id: int) -> None:
         """Queue an operator's command (JSON), and `reply` with its result later."""
         ...
 
@@ -83,13 +83,23 @@ class Handler(Protocol):
 
 
 class Connection:
-    """One web worker."""
+    """One web worker; takes the outcomes of its requests."""
 
-    def __init__(self, sock: socket.socket, largest_frame: int) -> None:
+    def __init__(
+        self, sock: socket.socket, largest_frame: int, on_kept: Callable[[], None]
+    ) -> None:
+        """Create for a connected socket.
+
+        Args:
+            sock: The socket.
+            largest_frame: Bytes of a frame that is accepted.
+            on_kept: Called when bytes were kept, which `flush` is to write.
+        """
         sock.setblocking(False)  # noqa: FBT003
         self.sock = sock
         self.reader = FrameReader(largest_frame)
         self.unsent = bytearray()
+        self._on_kept = on_kept
         self._lock = threading.Lock()
 
     @property
@@ -97,14 +107,24 @@ class Connection:
         """Whether more bytes are unsent than may be kept for a reader."""
         return len(self.unsent) > _UNSENT_LIMIT
 
-    def send(self, data: bytes) -> bool:
-        """Write what the socket takes now and keep the rest; return True if something was kept.
+    def receive(self, outcomes: Sequence[tuple[int, Answer | Refused]]) -> None:
+        """Send answers and refusals in one write; any thread may."""
+        behind = self.behind
+        self.send(b"".join([encode_outcome(n, _BEHIND if behind else o) for n, o in outcomes]))
+
+    def send(self, data: bytes) -> None:
+        """Write what the socket takes now and keep the rest; any thread may.
 
         The connection of a reader that is too far behind is shut down.
-
-        Raises:
-            OSError: If the connection is gone.
         """
+        try:
+            kept = self._write(data)
+        except OSError:
+            return  # the reading side sees the same and drops the connection
+        if kept:
+            self._on_kept()
+
+    def _write(self, data: bytes) -> bool:
         with self._lock:
             if not self.unsent:
                 with contextlib.suppress(BlockingIOError):
@@ -126,10 +146,6 @@ class Connection:
         """Close the socket while no thread is sending: its file descriptor may be reused."""
         with self._lock:
             self.sock.close()
-
-
-Origin = tuple[Connection, int]
-"""A web worker's connection, and its number for the request."""
 
 
 class HostServer:
@@ -225,20 +241,11 @@ class HostServer:
         with self._lock:  # held while sending, so that no connection sees an older one last
             self._status = status
             for connection in self._connections:
-                self._send(connection, encode(Kind.STATUS, 0, status))
+                connection.send(encode(Kind.STATUS, 0, status))
 
-    def deliver(self, deliveries: Sequence[Delivery]) -> None:
-        """Send answers and refusals, in one write per connection; any thread may."""
-        outgoing: dict[Connection, list[bytes]] = {}
-        for (connection, request_id), outcome in deliveries:
-            fitting = _BEHIND if connection.behind else outcome
-            outgoing.setdefault(connection, []).append(encode_outcome(request_id, fitting))
-        for connection, frames in outgoing.items():
-            self._send(connection, b"".join(frames))
-
-    def reply(self, reply_to: Origin, answer: bytes) -> None:
+    def reply(self, connection: Connection, request_id: int, answer: bytes) -> None:
         """Send the result of an operator's command (JSON); any thread may."""
-        self._reply(*reply_to, Kind.ADMIN, answer)
+        self._reply(connection, request_id, Kind.ADMIN, answer)
 
     def _reply(self, connection: Connection, request_id: int, kind: Kind, body: bytes) -> None:
         """Send a response other than a prediction; refuse one that does not fit into a frame."""
@@ -249,7 +256,7 @@ class HostServer:
             frame = encode_refusal(request_id, Refused(Refusal.FAILED, 0.0, message))
         elif connection.behind:
             frame = encode_refusal(request_id, _BEHIND)
-        self._send(connection, frame)
+        connection.send(frame)
 
     def _bind(self) -> socket.socket:
         """Listen under the path, which is taken over from an earlier socket without a gap."""
@@ -299,7 +306,7 @@ class HostServer:
         with self._lock:
             for connection in self._connections:
                 if not connection.unsent:  # unsent bytes show that the host lives
-                    self._send(connection, encode(Kind.HEARTBEAT, 0))
+                    connection.send(encode(Kind.HEARTBEAT, 0))
 
     def _work(self) -> float | None:
         try:
@@ -311,11 +318,11 @@ class HostServer:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # gone again, or no file descriptor is free
             sock, _ = self._listener.accept()
-            connection = Connection(sock, self._largest_frame)
+            connection = Connection(sock, self._largest_frame, self.wake)
             self._selector.register(sock, selectors.EVENT_READ, connection)
             with self._lock:
                 self._connections.add(connection)
-                self._send(connection, encode(Kind.STATUS, 0, self._status))
+                connection.send(encode(Kind.STATUS, 0, self._status))
 
     def _serve(self, connection: Connection, events: int) -> None:
         try:
@@ -338,14 +345,14 @@ class HostServer:
 
     def _handle(self, connection: Connection, frame: Frame) -> None:
         if frame.kind == Kind.PREDICT:
-            reply_to = (connection, frame.request_id)
+            reply_to = Reply(connection, frame.request_id)
             refused = self._handler.predict(Predict.decode(frame.body), reply_to)
             if refused is not None:
-                self._send(connection, encode_refusal(frame.request_id, refused))
+                connection.send(encode_refusal(frame.request_id, refused))
         elif frame.kind == Kind.CANCEL:
-            self._handler.cancel((connection, frame.request_id))
+            self._handler.cancel(Reply(connection, frame.request_id))
         elif frame.kind == Kind.ADMIN:
-            self._handler.administer(frame.body, (connection, frame.request_id))
+            self._handler.administer(frame.body, connection, frame.request_id)
         elif frame.kind == Kind.METRICS:
             self._reply(connection, frame.request_id, Kind.METRICS, self._handler.metrics())
         elif frame.kind == Kind.STATISTICS:
@@ -360,17 +367,9 @@ class HostServer:
         pixels = self._handler.example(*decode_example(frame.body))
         if pixels is None:
             gone = Refused(Refusal.NOT_FOUND, 0.0, "the version is not loaded any more")
-            self._send(connection, encode_refusal(frame.request_id, gone))
+            connection.send(encode_refusal(frame.request_id, gone))
         else:
             self._reply(connection, frame.request_id, Kind.EXAMPLE, pixels)
-
-    def _send(self, connection: Connection, data: bytes) -> None:
-        try:
-            kept = connection.send(data)
-        except OSError:
-            return  # the reading side sees the same and drops the connection
-        if kept:
-            self.wake()
 
     def wake(self) -> None:
         """Wake `run`, from any thread."""

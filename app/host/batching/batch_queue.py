@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.host.batching.cost_model import BatchCostModel
+    from app.host.batching.reply import Reply
 
 _RATE_MEMORY = 0.95
 """Weight of the past in the measured service rate: about the last twenty batches count."""
@@ -49,6 +50,10 @@ class BatchKey(NamedTuple):
     version: int
     background: bool = False
 
+    def in_background(self) -> BatchKey:
+        """Return the key for background jobs of the same version."""
+        return self._replace(background=True)
+
 
 @dataclass(slots=True, eq=False)
 class Job:
@@ -60,8 +65,8 @@ class Job:
     """Jobs with the same key share batches: those of one version, foreground or background."""
     arrived: float
     deadline: float
-    reply_to: Any
-    """Where the outcome goes; opaque here."""
+    reply_to: Reply
+    """Where the outcome goes."""
     started: float | None = None
     taken: int = 0
     answered: int = 0
@@ -145,7 +150,7 @@ class BatchQueue:
         self.max_batch = max_batch
         self._core_sparing_streams = core_sparing_streams
         self.waiting = 0
-        self._jobs: dict[Any, Job] = {}
+        self._jobs: dict[Reply, Job] = {}
         """The unfinished jobs, by where their outcome goes."""
         self._bulk: dict[Job, None] = {}
         """Those that were larger than their share of a batch on arrival, in that order."""
@@ -241,7 +246,7 @@ class BatchQueue:
         self._bulk.pop(job, None)
         job.dropped = True
 
-    def cancel(self, reply_to: Any) -> Job | None:
+    def cancel(self, reply_to: Reply) -> Job | None:
         """End a job that no caller waits for any more; return it, or None if it is not known."""
         job = self._jobs.get(reply_to)
         if job is not None:
@@ -249,7 +254,7 @@ class BatchQueue:
             self.finish(job)
         return job
 
-    def pending_replies(self) -> list[Any]:
+    def pending_replies(self) -> list[Reply]:
         """Return where the outcomes of the unfinished jobs go."""
         return list(self._jobs)
 

@@ -12,27 +12,27 @@ import math
 import threading
 import time
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from app.host.batching.batch_queue import BatchKey, BatchQueue, Job, OverloadedError, Piece
+from app.host.batching.reply import deliver
 from app.host.batching.routing import RoutingTable
 from app.host.batching.statistics import Statistics
 from app.ipc.frames import Answer, Refusal, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from app.host.batching.batch_queue import Batch
     from app.host.batching.loaded_version import LoadedVersion
+    from app.host.batching.reply import Reply
 
 log = logging.getLogger(__name__)
 
-Delivery = tuple[Any, Answer | Refused]
-"""Where an outcome goes, and the outcome."""
 _EXPIRED = "the deadline passed"
 _OUT_OF_MEMORY = "this machine has too little memory for the request at the moment"
 
@@ -59,7 +59,6 @@ class Engine:
     def __init__(
         self,
         queue: BatchQueue,
-        deliver: Callable[[list[Delivery]], None],
         observer: EngineObserver,
         *,
         statistics: Statistics | None = None,
@@ -68,7 +67,6 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue = queue
-        self._deliver = deliver
         self._observer = observer
         self._statistics = statistics or Statistics()
         self._wait_s = wait_s
@@ -104,8 +102,8 @@ class Engine:
         """
         costs = version.runtime_plan.costs
         with self._lock:
-            self._queue.plan(version.batch_key(), costs)
-            self._queue.plan(version.batch_key(background=True), costs.short_batches())
+            self._queue.plan(version.key, costs)
+            self._queue.plan(version.key.in_background(), costs.short_batches())
             self._routing.add(version, default=default)
             self.on_routed(version.name)
 
@@ -127,7 +125,7 @@ class Engine:
         rows: int,
         pixels: bytes | memoryview,
         deadline: float,
-        reply_to: object,
+        reply_to: Reply,
         *,
         model: str,
         version: int = 0,
@@ -139,7 +137,7 @@ class Engine:
             rows: Number of images.
             pixels: uint8, row-major, image after image.
             deadline: Clock reading after which the answer is not wanted.
-            reply_to: Passed on with the outcome.
+            reply_to: Where the outcome goes.
             model: Name of the model.
             version: Number of its version; 0 is the default version.
             or_default: Fall back to the default version if that one does not serve.
@@ -151,13 +149,13 @@ class Engine:
             else:
                 refused = self._admit(found, rows, pixels, deadline, reply_to)
                 if refused is not None:
-                    self._statistics.refused(found.batch_key())
+                    self._statistics.refused(found.key)
         if refused is not None:
             self._notify(self._observer.dropped, refused.reason.name.lower())
         return refused
 
     def submit_to_background(
-        self, model: str, version: int, images: NDArray[np.uint8], reply_to: object
+        self, model: str, version: int, images: NDArray[np.uint8], reply_to: Reply
     ) -> bool:
         """Queue images as background work; return False when the background queue is full.
 
@@ -165,13 +163,13 @@ class Engine:
             model: Name of the model.
             version: Number of a version whose input has the shape of these images.
             images: Shape (n, rows, columns, channels).
-            reply_to: Passed on with the outcome.
+            reply_to: Where the outcome goes.
         """
         with self._lock:
             found = self._routing.available(model, version)
             if found is None:
                 return False
-            key = found.batch_key(background=True)
+            key = found.key.in_background()
             job = Job(images, key, self._clock(), math.inf, reply_to, background=True)
             return self._queue.admit_to_background(job)
 
@@ -183,14 +181,14 @@ class Engine:
         """Return the version that computes a batch; None if it is over and the version dropped."""
         return self._routing.loaded(batch.batch_key.model, batch.batch_key.version)
 
-    def pending_replies(self) -> list[Any]:
+    def pending_replies(self) -> list[Reply]:
         """Return where the outcomes of the unfinished jobs go."""
         with self._lock:
             return self._queue.pending_replies()
 
-    def cancel(self, pending_replies: Sequence[object]) -> None:
+    def cancel(self, replies: Iterable[Reply]) -> None:
         """End jobs that no caller waits for any more, without computing the rest of them."""
-        for reply_to in pending_replies:
+        for reply_to in replies:
             with self._lock:
                 job = self._queue.cancel(reply_to)
                 now = self._clock()
@@ -225,7 +223,7 @@ class Engine:
             if batch is not None:
                 ended += self._execute(batch)
             if ended:
-                self._deliver([(job.reply_to, outcome) for job, outcome in ended])
+                deliver((job.reply_to, outcome) for job, outcome in ended)
                 self._statistics.ended(ended, self._clock())
                 self._notify_answered(ended)
         finally:
@@ -282,7 +280,7 @@ class Engine:
         rows: int,
         pixels: bytes | memoryview,
         deadline: float,
-        reply_to: object,
+        reply_to: Reply,
     ) -> Refused | None:
         takes = serving.description
         shape = (rows, *takes.input_shape)
@@ -298,7 +296,7 @@ class Engine:
         if not self._queue.waiting:
             self._waiting_since = now
         try:
-            self._queue.admit(Job(images, serving.batch_key(), now, deadline, reply_to), now)
+            self._queue.admit(Job(images, serving.key, now, deadline, reply_to), now)
         except OverloadedError as exc:
             return Refused(Refusal.OVERLOADED, exc.retry_after_s, str(exc))
         return None
@@ -404,7 +402,7 @@ class Engine:
         with self._lock:
             if batch is not None:
                 self._computing.remove(batch)
-            gone = self._routing.drop_idle(self._idle)
+            gone = self._routing.drop_idle(self._idle) if self._routing.retiring else ()
             for key in gone:
                 self._queue.forget(key)
                 self._statistics.forget(key)

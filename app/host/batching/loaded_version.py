@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import PlainSerializer, PlainValidator
@@ -59,6 +59,9 @@ class LoadedVersion:
     example: bytes = b""
     """One golden image: uint8, row-major."""
 
-    def batch_key(self, *, background: bool = False) -> BatchKey:
-        """Return the batch key of its jobs."""
-        return BatchKey(self.name, self.version, background)
+    key: BatchKey = field(init=False)
+    """The batch key of its jobs."""
+
+    def __post_init__(self) -> None:
+        """Make the key once: every request needs it."""
+        object.__setattr__(self, "key", BatchKey(self.name, self.version))

@@ -42,8 +42,8 @@ class RoutingTable:
     def __init__(self) -> None:
         self.routes: dict[str, Routes] = {}
         """By model."""
-        self._retiring: list[BatchKey] = []
-        """Those of all models: `drop_idle` is called after every batch."""
+        self.retiring: list[BatchKey] = []
+        """Those of all models, as after every batch it is asked whether there are any."""
 
     def add(self, version: LoadedVersion, *, default: bool) -> None:
         """Add a version that serves."""
@@ -107,8 +107,8 @@ class RoutingTable:
     def drop_idle(self, idle: Callable[[BatchKey], bool]) -> list[BatchKey]:
         """Remove retiring versions without work; return their foreground and background keys."""
         gone = []
-        for key in self._retiring:
-            keys = [key, key._replace(background=True)]
+        for key in self.retiring:
+            keys = [key, key.in_background()]
             if all(map(idle, keys)):
                 before = self.routes[key.model]
                 retiring = _without(before.retiring, key.version)
@@ -121,7 +121,7 @@ class RoutingTable:
 
     def _set(self, model: str, routes: Routes) -> None:
         self.routes[model] = routes
-        self._retiring = [
+        self.retiring = [
             BatchKey(name, version) for name, r in self.routes.items() for version in r.retiring
         ]
 

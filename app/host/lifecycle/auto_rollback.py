@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.host.batching.background import BackgroundTask
+from app.host.batching.reply import BackgroundTask, Reply
 from app.host.loading.golden_check import TrialFailedError, compare
 from app.ipc.frames import Answer, Refusal
 from model_store import Golden, Metadata, StoreError
@@ -127,7 +127,7 @@ class RollbackMonitor:
     def __init__(
         self,
         store: Store,
-        submit: Callable[[str, int, NDArray[np.uint8], object], bool],
+        submit: Callable[[str, int, NDArray[np.uint8], Reply], bool],
         failures: Callable[[str, int], int],
         *,
         window_s: float,
@@ -137,8 +137,8 @@ class RollbackMonitor:
 
         Args:
             store: Where golden images come from.
-            submit: Queues images of a model for a version as background work, with the receiver of
-                the outcome; returns False if the queue is full.
+            submit: Queues images of a model for a version as background work, with where
+                the outcome goes; returns False if the queue is full.
             failures: Returns the number of requests that a version of a model failed on.
             window_s: How long a version is monitored.
             clock: Monotonic seconds.
@@ -157,7 +157,8 @@ class RollbackMonitor:
             if golden is None:
                 return None
             begun = Replay(*golden)
-            return begun if self._submit(model, version, golden[0].images, begun) else None
+            images = golden[0].images
+            return begun if self._submit(model, version, images, Reply(begun)) else None
 
         def failures() -> int:
             return self._failures(model, version)

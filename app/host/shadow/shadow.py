@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from app.host.batching.background import BackgroundTask
+from app.host.batching.reply import BackgroundTask, Reply
 from app.ipc.frames import Answer
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Shadowing:
 
     def __init__(
         self,
-        submit: Callable[[str, int, NDArray[np.uint8], object], bool],
+        submit: Callable[[str, int, NDArray[np.uint8], Reply], bool],
         loaded: Callable[[str, int], LoadedVersion | None],
         observer: ShadowObserver,
         *,
@@ -82,8 +82,8 @@ class Shadowing:
         """Create from its parts.
 
         Args:
-            submit: Queues images of a model for a version as background work, with the receiver of
-                the outcome; returns False if the queue is full.
+            submit: Queues images of a model for a version as background work, with where
+                the outcome goes; returns False if the queue is full.
             loaded: Returns a model's version; None if it is not in memory.
             observer: Counts the results.
             chance: Returns a number from 0 to below 1.
@@ -156,7 +156,7 @@ class Shadowing:
             return
         sample = Sample(self, model, version, answer, facts.classes, shadow_facts.classes)
         if self._reserve(len(images)):
-            if self._submit(model, version, images, sample):
+            if self._submit(model, version, images, Reply(sample)):
                 return
             self._release(len(images))
         self._observer.skipped(model, len(images))

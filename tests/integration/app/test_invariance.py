@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
+from app.host.batching.reply import Reply
 from app.host.metrics import HostMetrics
 from app.host.runtimes.candidates import candidates
 from app.ipc.frames import Answer
@@ -54,7 +55,7 @@ class Mixes:
         self.answers: dict[int, np.ndarray] = {}
         queue = BatchQueue(10_000, SIZES[-1])
         metrics = HostMetrics(CollectorRegistry(), waiting=lambda: queue.waiting)
-        self.engine = Engine(queue, self._deliver, metrics)
+        self.engine = Engine(queue, metrics)
         classes = tuple("0123456789")
         version = loaded_version("mnist", 1, model, COSTS, classes, SHAPE)
         self.engine.serve(version)
@@ -79,12 +80,14 @@ class Mixes:
             self.engine.step()
 
     def _submit(self, number: int, images: np.ndarray) -> None:
+        reply_to = Reply(self, number)
         assert (
-            self.engine.submit(len(images), images.tobytes(), NEVER, number, model="mnist") is None
+            self.engine.submit(len(images), images.tobytes(), NEVER, reply_to, model="mnist")
+            is None
         )
 
-    def _deliver(self, deliveries) -> None:
-        for number, outcome in deliveries:
+    def receive(self, outcomes) -> None:
+        for number, outcome in outcomes:
             assert isinstance(outcome, Answer)
             assert number not in self.answers
             self.answers[number] = outcome.probabilities

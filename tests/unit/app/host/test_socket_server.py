@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 
+from app.host.batching.reply import deliver
 from app.host.socket_server import Connection, HostServer
 from app.ipc.frames import (
     Answer,
@@ -248,26 +249,26 @@ def test_a_bug_in_the_work_does_not_end_the_server(connect, handler, caplog):
     assert "work step failed" in caplog.messages
 
 
-def test_answers_go_to_whoever_asked(server, connect, handler):
+def test_answers_go_to_whoever_asked(connect, handler):
     """Two web workers use the same request id without mixing."""
     pending_replies = []
     clients = [connect(), connect()]
     for client in clients:
         client.predict(request_id=7)
         pending_replies.append(handler.asked.get(timeout=SAFETY_S)[1])
-    server.deliver([(pending_replies[1], answer(0.25)), (pending_replies[0], answer(0.75))])
+    deliver([(pending_replies[1], answer(0.25)), (pending_replies[0], answer(0.75))])
 
     frames = [client.receive() for client in clients]
     assert [(7, 0.75), (7, 0.25)] == [(frame.request_id, mark(frame)) for frame in frames]
 
 
-def test_answers_come_in_any_order(server, connect, handler):
+def test_answers_come_in_any_order(connect, handler):
     """Each names its request."""
     client = connect()
     for request_id in (1, 2):
         client.predict(request_id)
     first, second = (handler.asked.get(timeout=SAFETY_S)[1] for _ in range(2))
-    server.deliver([(second, answer(0.5)), (first, Refused(Refusal.EXPIRED, 0, "late"))])
+    deliver([(second, answer(0.5)), (first, Refused(Refusal.EXPIRED, 0, "late"))])
 
     frames = [client.receive(), client.receive()]
     assert [(2, Kind.ANSWER), (1, Kind.REFUSAL)] == [(f.request_id, f.kind) for f in frames]
@@ -381,7 +382,7 @@ def test_a_web_worker_that_goes_is_forgotten(server, connect, handler):
     _, reply_to = handler.asked.get(timeout=SAFETY_S)
     gone.sock.close()
     settle(other)
-    server.deliver([(reply_to, answer(0.5))])
+    deliver([(reply_to, answer(0.5))])
     server.announce(b"on")
 
     assert status(b"on") == other.receive()
@@ -407,7 +408,7 @@ def test_a_connection_is_not_closed_under_a_thread_that_sends():
             events.append("sent")
             return len(data)
 
-    connection = Connection(Socket(), LARGEST)
+    connection = Connection(Socket(), LARGEST, lambda: None)
     closing = threading.Thread(target=connection.close)
     connection.send(b"answer")
     closing.join(SAFETY_S)
@@ -421,36 +422,34 @@ def test_a_slow_reader_gets_all_its_bytes(server, connect, handler):
     client.predict()
     _, reply_to = handler.asked.get(timeout=SAFETY_S)
     for number in range(20):
-        server.deliver([(reply_to, answer(number, size=100_000))])
+        deliver([(reply_to, answer(number, size=100_000))])
     server.announce(b"last")
 
     assert list(range(20)) == [mark(client.receive()) for _ in range(20)]
     assert status(b"last") == client.receive()
 
 
-def test_a_slow_reader_holds_nobody_up(server, connect, handler):
+def test_a_slow_reader_holds_nobody_up(connect, handler):
     """While its bytes are kept, others are answered."""
     slow, other = connect(), connect()
     pending_replies = []
     for client in (slow, other):
         client.predict()
         pending_replies.append(handler.asked.get(timeout=SAFETY_S)[1])
-    server.deliver(
-        [(pending_replies[0], answer(0.25, size=2_000_000)), (pending_replies[1], answer(0.5))]
-    )
+    deliver([(pending_replies[0], answer(0.25, size=2_000_000)), (pending_replies[1], answer(0.5))])
 
     assert 0.5 == mark(other.receive())
     assert 0.25 == mark(slow.receive())
 
 
-def test_a_reader_that_is_behind_gets_refusals(server, connect, handler, monkeypatch):
+def test_a_reader_that_is_behind_gets_refusals(connect, handler, monkeypatch):
     """They take little, so that the connection and all that waits on it are kept."""
     monkeypatch.setattr("app.host.socket_server._UNSENT_LIMIT", 2**20)
     slow = connect()
     for request_id in range(1, 11):
         slow.predict(request_id)
         _, reply_to = handler.asked.get(timeout=SAFETY_S)
-        server.deliver([(reply_to, answer(0.5, size=100_000))])
+        deliver([(reply_to, answer(0.5, size=100_000))])
     slow.send(encode(Kind.METRICS, 11))
 
     frames = [
@@ -496,7 +495,7 @@ def test_a_reader_that_never_reads_is_given_up(server, connect, handler, monkeyp
     stuck.predict()
     _, reply_to = handler.asked.get(timeout=SAFETY_S)
     for _ in range(10):
-        server.deliver([(reply_to, answer(0.5, size=100_000))])
+        deliver([(reply_to, answer(0.5, size=100_000))])
     settle(other)
 
     assert 1 == server.connected

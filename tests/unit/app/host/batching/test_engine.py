@@ -8,6 +8,7 @@ import pytest
 from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
+from app.host.batching.reply import Reply
 from app.host.batching.statistics import Statistics
 from app.ipc.frame_limits import FrameBounds
 from app.ipc.frames import Answer, Refusal, Refused
@@ -68,7 +69,6 @@ class Bench:
         queue = BatchQueue(capacity, max_batch=4)
         engine = Engine(
             queue,
-            self.delivered.extend,
             self.observer,
             statistics=self._statistics,
             wait_s=wait_s,
@@ -77,6 +77,16 @@ class Bench:
         )
         engine.on_retired = lambda _model, version: self.retired.append(version)
         return engine
+
+    def receive(self, outcomes) -> None:
+        self.delivered.extend(outcomes)
+
+    def cancel(self, *names: str) -> None:
+        self.engine.cancel([Reply(self, name) for name in names])
+
+    def aside(self, version: int, images, name: str = "aside") -> bool:
+        """Submit images as background work."""
+        return self.engine.submit_to_background("shapes", version, images, Reply(self, name))
 
     def serve(self, number: int = 1):
         """Let a new version serve in the place of the one before; gives its model."""
@@ -95,12 +105,13 @@ class Bench:
         return model
 
     def ask(
-        self, reply_to: str, *marks: int, deadline: float = NEVER, **which: object
+        self, name: str, *marks: int, deadline: float = NEVER, **which: object
     ) -> Refused | None:
         """Submit images that are told apart by their first pixel."""
         images = np.zeros((len(marks), *SHAPE), np.uint8)
         images[:, 0, 0, 0] = marks
         pixels = images.tobytes()
+        reply_to = Reply(self, name)
         return self.engine.submit(len(marks), pixels, deadline, reply_to, model="shapes", **which)
 
     def steps(self, number: int) -> None:
@@ -205,7 +216,7 @@ def test_a_request_without_memory_is_no_failure_of_the_version(bench):
 
     model.before = run_out
     bench.ask("a", 1)
-    bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
+    bench.aside(1, np.zeros((1, *SHAPE), np.uint8))
     bench.steps(2)
 
     assert {"a": Refusal.OVERLOADED, "aside": Refusal.OVERLOADED} == bench.outcomes
@@ -274,7 +285,7 @@ def test_a_cancelled_job_is_neither_run_nor_answered(bench):
     model = bench.serve()
     for mark in (1, 2, 3):
         bench.ask(f"job {mark}", mark)
-    bench.engine.cancel(["job 2", "job 2", "stranger"])
+    bench.cancel("job 2", "job 2", "stranger")
     bench.steps(1)
 
     assert {"job 1": [1], "job 3": [3]} == bench.outcomes
@@ -287,7 +298,7 @@ def test_the_rest_of_a_cancelled_request_is_not_run(bench):
     model = bench.serve()
     bench.ask("bulk", *range(1, 11))
     bench.steps(1)
-    bench.engine.cancel(["bulk"])
+    bench.cancel("bulk")
     bench.ask("next", 50)
     bench.steps(1)
 
@@ -300,7 +311,7 @@ def test_a_cancelled_job_whose_deadline_has_passed_has_expired(bench):
     bench.serve()
     bench.ask("late", 1, deadline=bench.clock.now + 1)
     bench.clock.tick(2)
-    bench.engine.cancel(["late"])
+    bench.cancel("late")
 
     assert [("dropped", "expired")] == bench.observer.events
 
@@ -310,7 +321,7 @@ def test_an_answered_job_cannot_be_cancelled(bench):
     bench.serve()
     bench.ask("a", 1)
     bench.steps(1)
-    bench.engine.cancel(["a"])
+    bench.cancel("a")
 
     assert {"a": [1]} == bench.outcomes
     assert ("dropped", "abandoned") not in bench.observer.events
@@ -323,7 +334,7 @@ def test_whoever_waits_is_known(bench):
     bench.ask("single", 6)
     bench.steps(1)
 
-    assert ["bulk"] == bench.engine.pending_replies()
+    assert [Reply(bench, "bulk")] == bench.engine.pending_replies()
 
 
 def test_a_cancelled_job_lets_the_old_version_go(bench):
@@ -331,7 +342,7 @@ def test_a_cancelled_job_lets_the_old_version_go(bench):
     bench.serve(1)
     bench.ask("early", 1)
     bench.serve(2)
-    bench.engine.cancel(["early"])
+    bench.cancel("early")
     bench.steps(1)
 
     assert [1] == bench.retired
@@ -435,7 +446,9 @@ def test_pixels_that_do_not_fit_are_not_admitted(bench, rows, size):
     bench.serve()
     expected = Refused(Refusal.MISFIT, 0.0, f"{size} bytes are not {rows} images of (2, 2, 1)")
 
-    assert expected == bench.engine.submit(rows, bytes(size), NEVER, "a", model="shapes")
+    assert expected == bench.engine.submit(
+        rows, bytes(size), NEVER, Reply(bench, "a"), model="shapes"
+    )
     assert [("dropped", "misfit")] == bench.observer.events
 
 
@@ -514,7 +527,7 @@ def test_statistics_tell_of_requests_without_an_answer(bench):
     bench.ask("poisonous", 1)
     bench.ask("refused", 4)
     bench.clock.tick(2)
-    bench.engine.cancel(["given up"])
+    bench.cancel("given up")
     bench.steps(1)
 
     assert Duration(4, 6.0) == bench.statistics[1].fail
@@ -526,7 +539,7 @@ def test_statistics_tell_nothing_of_the_background(bench):
     bench.serve(1)
     bench.serve_beside(2)
     images = np.ones((1, *SHAPE), np.uint8)
-    assert bench.engine.submit_to_background("shapes", 2, images, "shadow")
+    assert bench.aside(2, images, "shadow")
     bench.steps(1)
 
     assert (["shadow"], {}) == (list(bench.outcomes), bench.statistics)
@@ -690,13 +703,16 @@ def test_models_do_not_meet(bench):
     bench.serve(1)
     other = loaded_version("dots", 1, bench.make_model(), COSTS, CLASSES, (1, 1, 1))
     bench.engine.serve(other)
-    assert bench.engine.submit(1, bytes([9]), NEVER, "dot", model="dots") is None
+    assert bench.engine.submit(1, bytes([9]), NEVER, Reply(bench, "dot"), model="dots") is None
     assert bench.ask("shape", 5) is None
     bench.steps(2)
 
     assert {"dot": [9], "shape": [5]} == bench.outcomes
     bench.engine.retire("dots", 1)
-    assert Refusal.NOT_READY == bench.engine.submit(1, bytes(1), NEVER, "a", model="dots").reason
+    assert (
+        Refusal.NOT_READY
+        == bench.engine.submit(1, bytes(1), NEVER, Reply(bench, "a"), model="dots").reason
+    )
     assert bench.ask("again", 6) is None
 
 
@@ -705,7 +721,7 @@ def test_the_background_waits_for_a_lull(bench):
     bench.serve(1)
     aside = bench.serve_beside(2)
     images = np.full((2, *SHAPE), 8, np.uint8)
-    assert bench.engine.submit_to_background("shapes", 2, images, "aside")
+    assert bench.aside(2, images)
     bench.ask("a", 1)
     bench.steps(1)
     first = bench.outcomes
@@ -720,7 +736,7 @@ def test_the_background_waits_for_a_lull(bench):
 def test_a_step_comes_back_for_the_background(bench):
     """Though nobody waits."""
     bench.serve(1)
-    bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
+    bench.aside(1, np.zeros((1, *SHAPE), np.uint8))
     bench.ask("a", 1)
     bench.steps(1)
     assert 0.0 == bench.pause_s
@@ -731,7 +747,7 @@ def test_a_step_comes_back_for_the_background(bench):
 def test_a_failure_in_the_background_harms_nobody(bench):
     """Whoever asked is told; it is no request that got no answer."""
     bench.serve(1).poison = 0
-    bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
+    bench.aside(1, np.zeros((1, *SHAPE), np.uint8))
     bench.steps(1)
 
     assert {"aside": Refusal.FAILED} == bench.outcomes
@@ -745,14 +761,14 @@ def test_nothing_is_taken_to_the_background_for_a_version_that_is_not_there(benc
     bench.serve(2)
     images = np.zeros((1, *SHAPE), np.uint8)
 
-    taken = [bench.engine.submit_to_background("shapes", n, images, "b") for n in (1, 2, 3)]
+    taken = [bench.aside(n, images, "b") for n in (1, 2, 3)]
     assert [False, True, False] == taken
 
 
 def test_a_version_is_kept_for_its_work_in_the_background(bench):
     """It goes with the last of it."""
     bench.serve(1)
-    bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
+    bench.aside(1, np.zeros((1, *SHAPE), np.uint8))
     bench.serve(2)
     too_soon = list(bench.retired)
     bench.steps(1)
@@ -766,9 +782,9 @@ def test_answers_are_told_of_once_they_have_gone(bench):
     model = bench.serve(1)
     model.poison = 7
     bench.engine.on_answered = lambda job, answer: told.append(
-        (job.reply_to, answer.probabilities[:, 0].tolist(), len(bench.delivered))
+        (job.reply_to.request_id, answer.probabilities[:, 0].tolist(), len(bench.delivered))
     )
-    bench.engine.submit_to_background("shapes", 1, np.zeros((1, *SHAPE), np.uint8), "aside")
+    bench.aside(1, np.zeros((1, *SHAPE), np.uint8))
     bench.ask("a", 1)
     bench.ask("b", 7)
     bench.steps(2)
@@ -791,11 +807,11 @@ def test_an_answer_that_would_be_too_large_is_not_computed(bench, make_model):
     model = make_model(classes=len(classes))
     version = loaded_version("wide", 1, model, COSTS, classes, (1, 1, 1))
     bench.engine.serve(version)
-    refused = bench.engine.submit(9, bytes(9), NEVER, "a", model="wide")
+    refused = bench.engine.submit(9, bytes(9), NEVER, Reply(bench, "a"), model="wide")
 
     assert Refusal.TOO_LARGE == refused.reason
     assert refused.sentence.startswith("the probabilities of 9 images in 1048576 classes are ")
     assert refused.sentence.endswith(": send at most 8 images in one request")
-    assert bench.engine.submit(1, bytes(1), NEVER, "b", model="wide") is None
+    assert bench.engine.submit(1, bytes(1), NEVER, Reply(bench, "b"), model="wide") is None
     bench.steps(1)
     assert [1] == [len(batch) for batch in model.batches]

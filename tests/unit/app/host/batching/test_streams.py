@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
+from app.host.batching.reply import Reply
 from app.host.metrics import HostMetrics
 from app.ipc.frames import Answer, Refusal
 from tests.loaded_versions import loaded_version
@@ -46,15 +47,15 @@ class Bench:
         self.registry = CollectorRegistry()
         self.queue = BatchQueue(100, max_batch=4, core_sparing_streams=2)
         metrics = HostMetrics(self.registry, waiting=lambda: self.queue.waiting)
-        engine = Engine(self.queue, self.deliver, metrics, clock=self.clock)
+        engine = Engine(self.queue, metrics, clock=self.clock)
         engine.on_retired = lambda _model, version: self.retired.append(version)
         return engine
 
-    def deliver(self, deliveries) -> None:
-        for reply_to, outcome in deliveries:
+    def receive(self, outcomes) -> None:
+        for name, outcome in outcomes:
             answered = isinstance(outcome, Answer)
             told = outcome.probabilities[:, 0].tolist() if answered else outcome.reason
-            self.outcomes.put((reply_to, told))
+            self.outcomes.put((name, told))
 
     def serve(self, number: int = 1):
         """Let a new version serve in the place of the one before; gives its model."""
@@ -65,10 +66,11 @@ class Bench:
             self.engine.retire("shapes", number - 1)
         return model
 
-    def ask(self, reply_to: str, *marks: int, deadline: float = NEVER) -> None:
+    def ask(self, name: str, *marks: int, deadline: float = NEVER) -> None:
         """Submit images that are told apart by their first pixel."""
         images = np.zeros((len(marks), *SHAPE), np.uint8)
         images[:, 0, 0, 0] = marks
+        reply_to = Reply(self, name)
         assert (
             self.engine.submit(len(marks), images.tobytes(), deadline, reply_to, model="shapes")
             is None
@@ -215,7 +217,7 @@ def test_a_request_is_cancelled_while_it_is_computed(bench, size, classes):
     model.classes = classes
     bench.ask("bulk", *range(1, 1 + size))
     with bench.held_batch(model):
-        bench.engine.cancel(["bulk"])
+        bench.engine.cancel([Reply(bench, "bulk")])
     bench.engine.step()
 
     assert [] == bench.told()
@@ -232,7 +234,7 @@ def test_a_version_is_kept_while_a_thread_computes_with_it(bench, cancelled):
     with bench.held_batch(model):
         bench.serve(2)
         if cancelled:
-            bench.engine.cancel(["early"])
+            bench.engine.cancel([Reply(bench, "early")])
         bench.ask("after", 2)
         bench.engine.step()
         assert [("after", [2])] == bench.told()
@@ -246,16 +248,16 @@ def test_a_version_is_kept_until_its_last_answer_is_delivered(bench):
     """A web worker must still know the classes of the version that an answer names."""
     bench.serve(1)
     bench.ask("early", 1)
-    deliver = bench.engine._deliver
+    receive = bench.receive
 
-    def meanwhile(deliveries):
-        bench.engine._deliver = deliver
+    def meanwhile(outcomes):
+        bench.receive = receive
         bench.serve(2)
         bench.engine.step()
         assert [] == bench.retired
-        deliver(deliveries)
+        receive(outcomes)
 
-    bench.engine._deliver = meanwhile
+    bench.receive = meanwhile
     bench.engine.step()
 
     assert [("early", [1])] == bench.told()
@@ -281,7 +283,7 @@ def test_the_oldest_batch_is_known(bench):
     bench.ask("held", 1, 2, 3, 4)
     with bench.held_batch(model):
         oldest = bench.engine.oldest()
-        assert ["held"] == [piece.job.reply_to for piece in oldest.pieces]
+        assert ["held"] == [piece.job.reply_to.request_id for piece in oldest.pieces]
         bench.ask("beside", 5)
         bench.engine.step()
         assert oldest is bench.engine.oldest()
@@ -304,13 +306,13 @@ def test_a_stream_leaves_less_than_a_full_batch_alone(bench):
 def test_a_bug_does_not_end_a_stream(bench, caplog):
     """It costs a line in the log, and the next request is answered."""
     bench.serve()
-    deliver = bench.engine._deliver
+    receive = bench.receive
 
-    def fail(_deliveries):
-        bench.engine._deliver = deliver
+    def fail(_outcomes):
+        bench.receive = receive
         raise ZeroDivisionError
 
-    bench.engine._deliver = fail
+    bench.receive = fail
     for mark in range(1, 9):
         bench.ask(f"job {mark}", mark)
     with bench.running(1):

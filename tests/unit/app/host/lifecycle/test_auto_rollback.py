@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.host.batching.background import route_results
+from app.host.batching.reply import deliver
 from app.host.lifecycle.auto_rollback import RollbackMonitor
 from app.host.lifecycle.reconciler import ModelVersions
 from app.host.loading.loader import Loader
@@ -67,7 +67,7 @@ class Swap:
         """Answer the golden images that were run last."""
         model, version, images, reply_to = self.replays[-1]
         found = self.engine.versions[model, version].model.predict([images]) + error
-        route_results(None)([(reply_to, Answer(version, 0.0, 0.0, found))])
+        deliver([(reply_to, Answer(version, 0.0, 0.0, found))])
 
     @property
     def serving(self) -> set[int]:
@@ -152,7 +152,7 @@ def test_a_model_that_fails_on_golden_images_is_bad(swap):
     """Whatever the reason, they were answered at its trial."""
     swap.sync()
     reply_to = swap.replays[-1][-1]
-    reply_to.answered(Refused(Refusal.FAILED, 0.0, "the model failed on these images"))
+    reply_to.receiver.answered(Refused(Refusal.FAILED, 0.0, "the model failed on these images"))
     swap.sync()
 
     assert 1 == swap.default
@@ -163,7 +163,7 @@ def test_a_model_that_fails_on_golden_images_is_bad(swap):
 def test_golden_images_without_memory_say_nothing_about_the_version(swap):
     """They are run again later; other hosts have more memory."""
     swap.sync()
-    swap.replays[-1][-1].answered(Refused(Refusal.OVERLOADED, 1.0, "too little memory"))
+    swap.replays[-1][-1].receiver.answered(Refused(Refusal.OVERLOADED, 1.0, "too little memory"))
     swap.sync()
 
     assert (2, {}) == (swap.default, swap.store.control(SHAPES).quarantined)

@@ -15,8 +15,8 @@ from app.ipc.frames import Answer, Refusal, Refused
 from tests.loaded_versions import loaded_version
 
 if TYPE_CHECKING:
-    from app.host.batching.background import BackgroundTask
     from app.host.batching.loaded_version import LoadedVersion
+    from app.host.batching.reply import BackgroundTask
 
 SHAPE = (2, 2, 1)
 CLASSES = ("circle", "square", "star")
@@ -65,7 +65,7 @@ class Host:
         if len(images) > self.room:
             return False
         self.submitted.append((model, version, len(images)))
-        self.errands.append(reply_to)
+        self.errands.append(reply_to.receiver)
         return True
 
     def _roll(self) -> float:

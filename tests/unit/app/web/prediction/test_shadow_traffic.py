@@ -8,10 +8,10 @@ import threading
 import numpy as np
 import pytest
 
-from app.host.batching.background import route_results
 from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.engine import Engine
+from app.host.batching.reply import Reply
 from app.host.shadow.metrics import ShadowMetrics
 from app.host.shadow.shadow import Shadowing
 from app.ipc.frames import Answer
@@ -62,8 +62,7 @@ class Service:
         self.computed: list[tuple[int, list[int]]] = []
         """Every batch: the version, and its images by their first pixel."""
         self.queue = BatchQueue(CAPACITY, max_batch=8)
-        deliver = route_results(self.delivered.extend)
-        self.engine = Engine(self.queue, deliver, self.observer, clock=clock)
+        self.engine = Engine(self.queue, self.observer, clock=clock)
         self.chance = random.Random(3).random  # noqa: S311 - nothing is secret
         self.shadowing = Shadowing(
             self.engine.submit_to_background,
@@ -73,6 +72,9 @@ class Service:
         )
         self.engine.on_answered = self.shadowing.answered
         self.primary, self.shadow = self.serve(PRIMARY), self.serve(SHADOW, default=False)
+
+    def receive(self, outcomes) -> None:
+        self.delivered.extend(outcomes)
 
     def serve(self, number: int, *, default: bool = True):
         model = self.make_model()
@@ -96,7 +98,9 @@ class Service:
         """Submit images that are told apart by their first pixel."""
         images = np.zeros((len(marks), *SHAPE), np.uint8)
         images[:, 0, 0, 0] = marks
-        return self.engine.submit(len(marks), images.tobytes(), deadline, origin, model="shapes")
+        return self.engine.submit(
+            len(marks), images.tobytes(), deadline, Reply(self, origin), model="shapes"
+        )
 
     def run(self) -> None:
         """Compute until nothing waits, not even in the background."""
