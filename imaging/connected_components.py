@@ -22,7 +22,7 @@ class Shapes(NamedTuple):
 
 
 def find_shapes(mask: NDArray[np.bool_]) -> Shapes:
-    """Tell apart what does not touch, not even at a corner.
+    """Label the components that do not touch each other, not even at a corner.
 
     It takes a few passes over the runs of ink in the rows: some milliseconds for 256 x 256.
 
@@ -54,7 +54,7 @@ def find_shapes(mask: NDArray[np.bool_]) -> Shapes:
 def _join(
     rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp], stride: int
 ) -> NDArray[np.intp]:
-    """Give every run of ink the lowest number of those that it hangs together with."""
+    """Return for every run of ink the lowest number among the runs connected to it."""
     first = np.searchsorted(rows * stride + ends, (rows + 1) * stride + starts)
     beyond = np.searchsorted(rows * stride + starts, (rows + 1) * stride + ends, side="right")
     touching = np.maximum(beyond - first, 0)

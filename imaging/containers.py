@@ -98,7 +98,7 @@ def contents_of_png(body: bytes) -> Contents:
 
 
 def orientation(exif: bytes) -> int:
-    """Give how the camera was held, from 1 to 8; 1, upright, where nothing is said."""
+    """Return the orientation of the camera, from 1 to 8; by default 1, upright."""
     tiff = exif.removeprefix(_EXIF)
     order = _BYTE_ORDERS.get(tiff[:4])
     if order is None:

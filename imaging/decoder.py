@@ -123,7 +123,7 @@ def fit_array(pixels: NDArray[np.uint8], enough: int = ENOUGH) -> NDArray[np.uin
 
 
 def _plugin(body: bytes) -> type[ImageFile]:
-    """Tell what decodes a file, and how large a WebP is: its decoder takes memory when made."""
+    """Return the decoder of a file; check a WebP's size first, as its decoder takes memory."""
     plugin = next((p for magic, p in _PLUGINS.items() if body.startswith(magic)), None)
     if plugin is WebPImageFile:
         if body[_WEBP] != b"WEBP":

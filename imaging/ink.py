@@ -1,4 +1,4 @@
-"""Tells ink from paper: which is which, how it is lit, and how much ink is where.
+"""Separates ink from paper: which is which, how it is lit, and how much ink is where.
 
 Paper is what most of the picture is, its colour changing slowly from place to place. Ink is what
 differs from it, all in one direction of colour. That holds for black on white, white on black and
@@ -97,7 +97,7 @@ def find_ink(pixels: NDArray[np.float32], *, framed: bool = False, opposite: boo
 
 
 def edges_of(values: NDArray[_Number]) -> NDArray[_Number]:
-    """Give what is at the edges of (..., h, w), each corner once; shape (..., n)."""
+    """Return the values at the edges of (..., h, w), each corner once; shape (..., n)."""
     sides = [values[..., 0, :], values[..., -1, :], values[..., 1:-1, 0], values[..., 1:-1, -1]]
     return np.concatenate(sides, axis=-1)
 
@@ -146,13 +146,13 @@ def _narrow(amount: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _unrest(read: _Reading) -> float:
-    """Say how much is left on the paper, ink or not."""
+    """Return the amount left on the paper, ink or not."""
     off = read.amount - np.median(read.amount)
     return float(np.minimum(np.abs(off), _RESTLESS).mean())
 
 
 def _level(amount: NDArray[np.float32], *, framed: bool) -> tuple[float, float]:
-    """Say how much full ink is, 0 where there is none, and how much paper varies."""
+    """Return the amount of full ink, 0 where there is none, and the variation of the paper."""
     paper = edges_of(amount) if framed else amount
     noise = _SIGMA_OF_MEDIAN * float(np.median(np.abs(paper)))
     floor = max(_LEAST_CONTRAST, _SIGMAS * noise)

@@ -74,6 +74,6 @@ def check_cost(image: ImageFile, scans: int, stated: tuple[int, int]) -> None:
 
 
 def _coefficients_bytes(image: JpegImageFile, stated: tuple[int, int]) -> int:
-    """Say what the coefficients take that are kept until the last scan, whatever the scale."""
+    """Return the bytes of the coefficients kept until the last scan, whatever the scale."""
     sampling = [across * down for _, across, down, _ in image.layer]
     return math.prod(stated) * _COEFFICIENT_BYTES * sum(sampling) // max(1, *sampling)

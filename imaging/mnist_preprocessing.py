@@ -144,13 +144,13 @@ def _centred(ink: NDArray[np.float32], shape: Shape) -> bytes:
 
 
 def _scale(ink: NDArray[np.float32], shape: Shape) -> float:
-    """Give how much larger ink is to be so that it just fits in its box."""
+    """Return the factor by which ink is scaled to just fit into its box."""
     rows, columns = ink.shape
     return float(_INK_BOX * min(shape[0] / rows, shape[1] / columns))
 
 
 def _offset(mass: NDArray[np.float32], side: int) -> int:
-    """Say where ink begins whose centre of mass is to be at pixel `side // 2`, as MNIST's is."""
+    """Return the offset of ink whose centre of mass belongs at pixel `side // 2`, as MNIST's is."""
     centre = float(mass @ np.arange(len(mass))) / float(mass.sum())
     return min(max(0, round(side // 2 - centre)), side - len(mass))
 

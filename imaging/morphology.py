@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def dilate(values: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
-    """Give the largest value in the square that reaches so many pixels to every side.
+    """Return the largest value in the square that reaches so many pixels to every side.
 
     The time grows with the logarithm of the reach.
 
@@ -34,7 +34,7 @@ def dilate(values: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
 
 
 def erode(values: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
-    """Give the smallest in the same way."""
+    """Return the smallest in the same way."""
     return -dilate(-values, reach)
 
 
@@ -44,7 +44,7 @@ def without_peaks(values: NDArray[np.float32], reach: int) -> NDArray[np.float32
 
 
 def average(values: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
-    """Give the mean of the square; beyond the edges is what is at them."""
+    """Return the mean of the square; values at the edges extend beyond them."""
     for axis in (0, 1):
         around = [(0, 0), (0, 0)]
         around[axis] = (reach, reach)

@@ -83,7 +83,7 @@ def _drawn(ink: Ink) -> Drawing | None:
 
 
 def _choose(shapes: Shapes) -> NDArray[np.bool_]:
-    """Say which of the shapes are the drawing; that numbered 0 is the paper."""
+    """Return which shapes belong to the drawing; shape 0 is the paper."""
     labels, areas = shapes.labels, shapes.areas
     edges = edges_of(labels)
     along = np.bincount(edges, minlength=len(areas)) / len(edges)

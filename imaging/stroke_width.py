@@ -30,7 +30,7 @@ def thickened(ink: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
 
 
 def stroke_width(mask: NDArray[np.bool_]) -> float:
-    """Give the width in pixels that strokes have on average: their area over half their outline."""
+    """Return the mean width of strokes in pixels: their area over half their outline."""
     padded = np.pad(mask, 1)
     beside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     outline = int((mask & ~beside).sum())

@@ -106,7 +106,7 @@ def _write(
 
 
 def _split(recipe: Recipe, train: Split, seed: int) -> tuple[Split, Split]:
-    """Give the images to fit with and those to watch the fit with."""
+    """Return the images to fit with and those to validate the fit with."""
     if recipe.train_first is not None:
         indices = np.arange(min(recipe.train_first, len(train)))
         return train.pick(indices), train.pick(indices[:0])

@@ -70,7 +70,7 @@ class Recipe(_Part):
         return self
 
     def lasting(self, *, steps: int | None, epochs: int | None) -> Recipe:
-        """Give the same recipe with another length, where one is given."""
+        """Return the same recipe with another length, where one is given."""
         if steps is None and epochs is None:
             return self
         return self.model_copy(update={"steps": steps, "epochs": epochs})

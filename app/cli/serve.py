@@ -20,7 +20,7 @@ _NUMBERS = (int, float)
 
 
 def _take_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for every setting; the settings themselves check the values."""
+    """Add an option for every setting to a command; the settings themselves check the values."""
     for name, field in reversed(Settings.model_fields.items()):
         default = "" if field.default is None else f"  [default: {field.default}]"
         option = click.option(

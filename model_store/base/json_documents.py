@@ -111,7 +111,7 @@ def dump(document: BaseModel) -> str:
 
 
 def flatten(value: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Give the fields of a JSON value one by one, inner ones named with their path."""
+    """Yield the fields of a JSON value one by one, inner ones named with their path."""
     if not isinstance(value, dict):
         yield prefix, value
         return

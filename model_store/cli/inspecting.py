@@ -174,7 +174,7 @@ NUMERIC = {1, 4, 5}
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    """Give the texts of a row; the last says how it stands or what is wrong."""
+    """Return the texts of a row; the last is the state or the problem."""
     if row["problem"]:
         return (row["model"], str(row["version"]), *5 * ("-",), row["problem"])
     marks = [mark for mark in ("default", "pinned") if row[mark]]

@@ -72,7 +72,7 @@ service_policy_option = click.option(
 
 
 def changing(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that every change takes."""
+    """Add the options of every change to a command."""
     for option in (json_option, model_option, store_option, reason_option):
         command = option(command)
     return command

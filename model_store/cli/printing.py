@@ -35,7 +35,7 @@ def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> N
 def print_change(
     store: Store, model: str, change: Change, *, as_json: bool, policy: str | None = None
 ) -> None:
-    """Say what was done, and which version is the default one now."""
+    """Print the change, and which version is the default one now."""
     if as_json:
         print_json(change.model_dump(mode="json"))
         return
@@ -52,7 +52,7 @@ def print_change(
 
 
 def describe(change: Change) -> str:
-    """Say what was done in a few words."""
+    """Return a summary of the change."""
     words = [change.action]
     if change.action in {"canary", "shadow"}:
         share = change.control.canary if change.action == "canary" else change.control.shadow

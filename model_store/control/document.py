@@ -77,12 +77,12 @@ class Control(Document):
     """No version is loaded."""
 
     def is_quarantined(self, version: int, digest: str | None) -> bool:
-        """Say whether a version with this digest (None: no readable manifest) stays out."""
+        """Return whether a version with this digest (None: no readable manifest) stays out."""
         found = self.quarantined.get(version)
         return found is not None and found.digest in (None, digest)
 
     def holds(self, version: int) -> str | None:
-        """Say why a version must not be removed, or None."""
+        """Return why a version must not be removed, or None."""
         if self.pinned == version:
             return "pinned"
         return next((f"labelled {name}" for name, n in self.labels.items() if n == version), None)

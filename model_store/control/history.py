@@ -29,7 +29,7 @@ class History(ABC):
         self._now = now
 
     def control(self) -> Control:
-        """Give the newest control document."""
+        """Return the newest control document."""
         last = self.newest()
         return last.control if last else self._base()
 

@@ -189,7 +189,7 @@ class PointLabel(AdminCommand):
 
 
 class Split(AdminCommand):
-    """Give a label's version a share; 0 percent ends it."""
+    """Route a share of the requests to a label's version; 0 percent ends it."""
 
     percent: Percent
     version: Version | None = None

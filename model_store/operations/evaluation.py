@@ -67,7 +67,7 @@ class Evaluation:
         return max(choices, default=None)
 
     def needed(self) -> dict[int, list[str]]:
-        """Say which versions must stay in the store, each with the reasons."""
+        """Return the versions that must stay in the store, each with the reasons."""
         reasons: dict[int, list[str]] = {}
         for version, reason in self._needs():
             reasons.setdefault(version, []).append(reason)

@@ -111,7 +111,7 @@ def shadow(
 def _point_or_require_label(
     store: Store, model: str, label: str, version: int | None, *, force: bool
 ) -> Callable[[Control], Control]:
-    """Give an edit that makes a label point at a version, or checks that it does at some."""
+    """Return an edit that points a label at a version, or checks that it points at one."""
     if version is not None:
         return _point_label(store, model, label, version, force=force)
 

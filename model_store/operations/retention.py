@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def plan(
     store: Store, model: str, keep: int, policy: str | None = None
 ) -> tuple[dict[int, list[str]], list[int]]:
-    """Tell the versions that must stay, each with the reasons, from those that may go.
+    """Divide versions into those that must stay, each with the reasons, and those that may go.
 
     Args:
         store: Where the model is.

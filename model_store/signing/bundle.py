@@ -192,7 +192,7 @@ class Statement(_SignedPart):
 
 
 def signed_bytes(payload: bytes) -> bytes:
-    """Give what an envelope's signature is over: the payload with its type and both lengths."""
+    """Return the bytes that an envelope's signature covers: payload, type and both lengths."""
     return b"DSSEv1 %d %s %d %s" % (
         len(PAYLOAD_TYPE),
         PAYLOAD_TYPE.encode(),

@@ -43,7 +43,7 @@ _EXPECTED = "a key of an elliptic curve is expected: P-256, P-384 or P-521"
 
 
 class PublicKey:
-    """Says whether a signature is that of its private key."""
+    """Verifies signatures of its private key."""
 
     def __init__(self, key: ec.EllipticCurvePublicKey) -> None:
         self._key = key
@@ -72,11 +72,11 @@ class PublicKey:
         return f"{self.id[:12]}…"
 
     def pem(self) -> bytes:
-        """Give the key as a PEM file holds it."""
+        """Return the key in PEM."""
         return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Say whether a message was signed with the private key."""
+        """Return whether a message was signed with the private key."""
         try:
             self._key.verify(signature, message, ec.ECDSA(_HASHES[self._key.curve.name]))
         except InvalidSignature:
@@ -115,11 +115,11 @@ class PrivateKey:
         return cls(ec.generate_private_key(ec.SECP256R1()))
 
     def pem(self) -> bytes:
-        """Give the key as a PEM file holds it, not encrypted."""
+        """Return the key in PEM, not encrypted."""
         return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     def sign(self, message: bytes) -> bytes:
-        """Give a signature, DER-encoded."""
+        """Return a signature, DER-encoded."""
         return self._key.sign(message, ec.ECDSA(_HASHES[self._key.curve.name]))
 
 

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 def sign_with(key: PrivateKey) -> SignHook:
-    """Give what signs a draft when it is finished."""
+    """Return the hook that signs a draft when it is finished."""
     return partial(_write_signature, key)
 
 
 def sign(directory: Path, key: PrivateKey) -> bytes:
-    """Give the signature of a version whose files are those of its manifest.
+    """Return the signature of a version whose files are those of its manifest.
 
     Raises:
         InvalidDocumentError, CorruptVersionError: If the manifest or the metadata is broken.
@@ -113,7 +113,7 @@ def _compare(directory: Path, resources: Sequence[Resource]) -> None:
 
 
 def _digests(directory: Path) -> dict[str, str]:
-    """Give path -> SHA-256 of every file: those of the manifest, and the manifest itself."""
+    """Return path -> SHA-256 of every file: those of the manifest, and the manifest itself."""
     digests = {entry.path: entry.sha256 for entry in Manifest.read(directory).files}
     return digests | {MANIFEST: hashlib.sha256(read_bytes(directory / MANIFEST)).hexdigest()}
 

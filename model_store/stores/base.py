@@ -25,7 +25,7 @@ class StoreBase(ABC):
 
     @abstractmethod
     def control(self, model: str) -> Control:
-        """Give what is decided about a model; one nobody has touched has the defaults."""
+        """Return the control document of a model; one that was never changed has the defaults."""
 
     @abstractmethod
     def _names(self, key: str) -> list[str]:
@@ -48,7 +48,7 @@ class StoreBase(ABC):
         return None
 
     def latest(self, model: str) -> int | None:
-        """Give the greatest version, or None where there is none."""
+        """Return the greatest version, or None where there is none."""
         return max(self.versions(model), default=None)
 
     def _refuse_held(self, model: str, version: int) -> None:
@@ -58,6 +58,6 @@ class StoreBase(ABC):
             raise StoreError(f"{model} version {version} is {held}; it stays")
 
     def _unknown(self, model: str, version: int) -> VersionNotFoundError:
-        """Say which versions there are in place of one that there is not."""
+        """Return an error that lists the versions there are in place of an unknown one."""
         have = ", ".join(map(str, self.versions(model))) or "none"
         return VersionNotFoundError(f"{model} has no version {version} (it has: {have})")

@@ -122,11 +122,11 @@ class ObjectStore(StoreBase):
             return transfer.download(self._objects, _key(model, version), manifest, draft)
 
     def fingerprint(self, model: str, version: int) -> str:
-        """Give a text that changes whenever a file of a version does; no file is read for it."""
+        """Return a text that changes whenever a file of a version does; no file is read for it."""
         return repr(sorted(map(str, self._objects.find(_key(model, version)).items())))
 
     def fetch(self, model: str, version: int) -> Path:
-        """Give a directory of the cache that holds the whole version, every digest checked.
+        """Return a directory of the cache that holds the whole version, every digest checked.
 
         Raises:
             VersionNotFoundError: If there is no such version.
@@ -148,11 +148,11 @@ class ObjectStore(StoreBase):
         raise StoreError(f"{self._cache.root / place} does not stay what it is, fetched {_TRIES}x")
 
     def control(self, model: str) -> Control:
-        """Give what is decided about a model; one nobody has touched has the defaults."""
+        """Return the control document of a model; one that was never changed has the defaults."""
         return self._history(model).control()
 
     def history(self, model: str) -> list[Change]:
-        """Give every change of the control document, oldest first."""
+        """Return every change of the control document, oldest first."""
         return self._history(model).all()
 
     def change(

@@ -56,7 +56,7 @@ class Cache:
 
     @explained("read the cache")
     def find(self, key: str, manifest: bytes) -> Path | None:
-        """Give the entry that holds a version; None where there is none, or it was damaged.
+        """Return the entry that holds a version; None where there is none, or it was damaged.
 
         It stays until two others have been given out, or this process has ended.
 
@@ -172,7 +172,7 @@ class Cache:
 
 
 def _check(entry: Path) -> bytes | None:
-    """Give an entry's manifest; None if its files are not those it lists."""
+    """Return an entry's manifest; None if its files are not those it lists."""
     try:
         Manifest.read(entry).verify(entry)
         return read_bytes(entry / MANIFEST)

@@ -52,7 +52,7 @@ class ModelStore(StoreBase):
 
     @property
     def location(self) -> str:
-        """Say where the store is."""
+        """Return the store's path."""
         return printable(str(self.root))
 
     @explained("list the models")
@@ -74,12 +74,12 @@ class ModelStore(StoreBase):
         return [n for n in self._numbers(model) if not self._is_whole(model, n)]
 
     def path(self, model: str, version: int) -> Path:
-        """Say where a version is or would be."""
+        """Return the path of a version, existing or not."""
         require_model_name(model)
         return self.root / model / str(version)
 
     def fetch(self, model: str, version: int) -> Path:
-        """Give the directory that holds the whole version.
+        """Return the directory that holds the whole version.
 
         Raises:
             VersionNotFoundError: If there is no such version.
@@ -96,7 +96,7 @@ class ModelStore(StoreBase):
         return Manifest.read(self._existing(model, version))
 
     def fingerprint(self, model: str, version: int) -> str:
-        """Give a text that changes whenever a file of a version does; no file is read for it."""
+        """Return a text that changes whenever a file of a version does; no file is read for it."""
         directory = self.path(model, version)
         try:
             stats = {str(path): path.stat() for path in directory.rglob("*") if path.is_file()}
@@ -129,7 +129,7 @@ class ModelStore(StoreBase):
 
     @explained("read the control document")
     def control(self, model: str) -> Control:
-        """Give what is decided about a model; one nobody has touched has the defaults.
+        """Return the control document of a model; one that was never changed has the defaults.
 
         Raises:
             InvalidDocumentError: If the newest generation, or labels.json where there is none, is
@@ -139,7 +139,7 @@ class ModelStore(StoreBase):
 
     @explained("read the history")
     def history(self, model: str) -> list[Change]:
-        """Give every change of the control document, oldest first."""
+        """Return every change of the control document, oldest first."""
         return self._history(model).all()
 
     @explained("change the control document")

@@ -88,7 +88,7 @@ class Objects:
 
     def listing(self, key: str = "") -> dict[str, Stored | None]:
         """Name what lies right below a key; folders have None. One request per thousand names."""
-        with self._told("list", key):
+        with self._explained("list", key):
             try:
                 found = self._fs.ls(self._path(key), detail=True, **self._limit)
             except FileNotFoundError as exc:
@@ -105,7 +105,7 @@ class Objects:
     def find(self, key: str) -> dict[str, Stored]:
         """Name every object below a key, by its path relative to it."""
         start = len(self._path(key)) + 1
-        with self._told("list", key), contextlib.suppress(FileNotFoundError):
+        with self._explained("list", key), contextlib.suppress(FileNotFoundError):
             found = self._fs.find(self._path(key), detail=True, **self._limit)
             return {
                 name[start:]: _stored(info)
@@ -115,7 +115,7 @@ class Objects:
         return {}
 
     def read(self, key: str) -> bytes | None:
-        """Give a document's bytes, one byte too many if it is too large; None if there is none."""
+        """Return a document's bytes, or one more than are allowed; None if there is none."""
         return self.read_all([key])[0]
 
     def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -123,7 +123,7 @@ class Objects:
         found: list[bytes | None] = []
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
-            with self._told("read", some[0]):
+            with self._explained("read", some[0]):
                 answers = self._fs.cat_ranges(
                     [self._path(key) for key in some],
                     0,
@@ -151,38 +151,38 @@ class Objects:
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object, whole or not at all; one that is there goes."""
-        with self._told("write", key):
+        with self._explained("write", key):
             self._fs.pipe_file(self._path(key), data, **self._limit)
 
     def upload(self, files: Mapping[str, Path]) -> None:
         """Write files, several at the same time, each under a key."""
         if files:
-            with self._told("write", next(iter(files))):
+            with self._explained("write", next(iter(files))):
                 self._fs.put([str(path) for path in files.values()], self._paths(files))
 
     def download(self, files: Mapping[str, Path]) -> None:
         """Read objects into files, several at the same time; missing directories are made."""
         if files:
-            with self._told("read", next(iter(files))):
+            with self._explained("read", next(iter(files))):
                 self._fs.get(self._paths(files), [str(path) for path in files.values()])
 
     def remove(self, key: str) -> None:
         """Delete an object; one that is gone is no error."""
-        with self._told("remove", key), contextlib.suppress(FileNotFoundError):
+        with self._explained("remove", key), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(key))
 
     def modified(self, key: str) -> datetime:
-        """Say when an object was written, by the server's clock."""
-        with self._told("read", key):
+        """Return when an object was written, by the server's clock."""
+        with self._explained("read", key):
             written: datetime = self._fs.modified(self._path(key))
         return written
 
     def at(self, key: str) -> str:
-        """Give the URL of a key, for messages."""
+        """Return the URL of a key, for messages."""
         return f"{self.url}/{key}" if key else self.url
 
     def _create(self, key: str, data: bytes) -> bool:
-        with self._told("write", key):
+        with self._explained("write", key):
             try:
                 self._fs.pipe_file(self._path(key), data, mode="create", **self._limit)
             except Exception as exc:
@@ -198,8 +198,8 @@ class Objects:
         return [self._path(key) for key in keys]
 
     @contextlib.contextmanager
-    def _told(self, action: str, key: str) -> Iterator[None]:
-        """Say what could not be done; each kind of server has errors of its own."""
+    def _explained(self, action: str, key: str) -> Iterator[None]:
+        """Name the failed step in the error; each kind of server has errors of its own."""
         try:
             yield
         except StoreError:
@@ -226,7 +226,7 @@ def _content(answer: bytes | Exception) -> bytes | None:
 
 
 def _response(exc: Exception) -> Mapping[str, Any]:
-    """Give what S3 answered, which s3fs keeps as the cause of its own error."""
+    """Return S3's own error, which s3fs keeps as the cause of its error."""
     found: Mapping[str, Any] = getattr(exc.__cause__, "response", {})
     return found
 

@@ -39,7 +39,7 @@ class Store(Protocol):
         """Number what looks like a version but has no manifest."""
 
     def latest(self, model: str) -> int | None:
-        """Give the greatest version, or None where there is none."""
+        """Return the greatest version, or None where there is none."""
 
     def metadata(self, model: str, version: int) -> Metadata:
         """Read what a version says about itself."""
@@ -51,16 +51,16 @@ class Store(Protocol):
         """Recompute every digest of a version."""
 
     def fingerprint(self, model: str, version: int) -> str:
-        """Give a text that changes whenever a file of a version does; no file is read for it."""
+        """Return a text that changes whenever a file of a version does; no file is read for it."""
 
     def fetch(self, model: str, version: int) -> Path:
-        """Give a local directory that holds the whole version."""
+        """Return a local directory that holds the whole version."""
 
     def control(self, model: str) -> Control:
-        """Give what is decided about a model; one nobody has touched has the defaults."""
+        """Return the control document of a model; one that was never changed has the defaults."""
 
     def history(self, model: str) -> list[Change]:
-        """Give every change of the control document, oldest first."""
+        """Return every change of the control document, oldest first."""
 
     def change(
         self, model: str, action: str, edit: Callable[[Control], Control], **audit: Unpack[Audit]

@@ -37,7 +37,7 @@ class Split:
         return len(self.images)
 
     def pick(self, indices: NDArray[np.int64]) -> Split:
-        """Give the images at these indices."""
+        """Return the images at these indices."""
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
 
@@ -51,7 +51,7 @@ class ImageData:
     test: Split
 
     def digests(self) -> dict[str, str]:
-        """Give the SHA-256 of every array's bytes."""
+        """Return the SHA-256 of every array's bytes."""
         parts = {
             "train-images": self.train.images,
             "train-labels": self.train.labels.astype(np.uint8),

@@ -126,7 +126,7 @@ def _check(path: Path, expected: str | None) -> None:
 
 
 def _reason(exc: BaseException) -> str:
-    """Give the first cause: "Connection refused" says more than the layers above it."""
+    """Return the first cause: "Connection refused" says more than the layers above it."""
     while exc.__context__ is not None:
         exc = exc.__context__
     text = getattr(exc, "strerror", None) or str(exc)

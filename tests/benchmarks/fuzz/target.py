@@ -20,7 +20,7 @@ class Target:
     decode: Callable[[bytes], object]
     """Raises ServiceError or PictureError on bad input; any other exception is a finding."""
     seeds: Callable[[], list[bytes]]
-    """Gives inputs that are accepted."""
+    """Generates inputs that are accepted."""
     mutators: tuple[Mutator, ...] = ()
     """Those that keep more of an input right than to change any byte does."""
     words: tuple[bytes, ...] = ()
