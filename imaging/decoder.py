@@ -131,7 +131,7 @@ def _plugin(body: bytes) -> type[ImageFile]:
         elif size := _webp_size(body):
             check_size(*size)
     if plugin is None:
-        raise _stranger(body)
+        raise _unrecognized(body)
     return plugin
 
 
@@ -143,7 +143,7 @@ def _damaged(kind: str | None) -> Iterator[None]:
         raise MalformedPictureError(f"the {kind} picture is damaged or cut off") from exc
 
 
-def _stranger(body: bytes) -> MalformedPictureError | UnsupportedFormatError:
+def _unrecognized(body: bytes) -> MalformedPictureError | UnsupportedFormatError:
     if not body:
         return MalformedPictureError(f"the picture is empty; {_KINDS} is expected")
     name = next((name for magic, name in _STRANGERS.items() if body.startswith(magic)), None)

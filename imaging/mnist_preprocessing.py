@@ -36,7 +36,7 @@ NOTES = {
 }
 """Every note that a picture may get, and what it says: what was done, then what is doubtful."""
 
-_LOOKED_AT = 256
+_SEARCHED_SIDE = 256
 """Pixels on the longer side of what the ink is looked for in."""
 _INK_BOX = 20 / 28
 """Share of the model's sides that the ink fills."""
@@ -68,7 +68,7 @@ def prepare(picture: NDArray[np.uint8], shape: Shape) -> Prepared:
     """
     if shape[2] != 1:
         return _scaled(picture, shape)
-    drawing, notes = _look(picture)
+    drawing, notes = _find_closely(picture)
     if drawing is None:
         pixels, found = bytes(shape[0] * shape[1]), {"blank"}
     else:
@@ -94,7 +94,7 @@ def as_is(picture: NDArray[np.uint8], shape: Shape) -> Prepared | None:
     return Prepared(_with_channels(Image.fromarray(picture), shape[2]), ())
 
 
-def _look(picture: NDArray[np.uint8]) -> tuple[Drawing | None, set[str]]:
+def _find_closely(picture: NDArray[np.uint8]) -> tuple[Drawing | None, set[str]]:
     """Find the drawing on the whole picture, and where it is small, once more near it."""
     height, width, _ = picture.shape
     small, factor = _reduced(picture)
@@ -121,7 +121,7 @@ def _look(picture: NDArray[np.uint8]) -> tuple[Drawing | None, set[str]]:
 
 
 def _reduced(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    factor = -(-max(picture.shape[:2]) // _LOOKED_AT)
+    factor = -(-max(picture.shape[:2]) // _SEARCHED_SIDE)
     if factor == 1:
         return picture, 1
     return np.asarray(Image.fromarray(picture).reduce(factor)), factor

@@ -162,13 +162,13 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _replace(path: Path, content: KeyFile) -> None:
     path = path.resolve()  # a link stays one
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        write_new(aside, content)
-        _make_alike(aside, path)
-        aside.replace(path)
+        write_new(temporary, content)
+        _make_alike(temporary, path)
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     sync(path.parent)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOOK_EVERY_S = 1.0
+_CHECK_EVERY_S = 1.0
 
 
 class Caller(NamedTuple):
@@ -56,14 +56,14 @@ class KeyRing:
         self.readable = False
         """There are keys to go by: those in the file, or those that were there last."""
         self._known = self._identity()
-        self._next_look = clock() + _LOOK_EVERY_S
+        self._next_check = clock() + _CHECK_EVERY_S
         self._read()
 
     def find(self, key: str) -> Caller | None:
         """Return the caller that a key belongs to; None if it is unknown."""
         now = self._clock()
-        if now >= self._next_look:
-            self._next_look = now + _LOOK_EVERY_S
+        if now >= self._next_check:
+            self._next_check = now + _CHECK_EVERY_S
             found = self._identity()
             if found != self._known:
                 self._known = found
@@ -115,5 +115,7 @@ class KeyRing:
         except OSError as exc:
             fresh.unlink(missing_ok=True)
             log.warning(
-                "a web worker that starts when %s is broken admits nobody: %s", self._path, exc
+                "%s cannot be read: web workers that start now reject every key: %s",
+                self._path,
+                exc,
             )

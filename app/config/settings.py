@@ -42,7 +42,7 @@ _SMALLEST_HOST_MIB = 128
 """A host without a version is larger."""
 _MOST_WEB_WORKERS = 4
 _MOST_STREAMS = 4
-_LOOK_S, _LOOK_AT_URL_S = 0.2, 5.0
+_POLL_S, _POLL_URL_S = 0.2, 5.0
 _DIRECTORIES = ("cache_dir", "run_dir")
 
 
@@ -333,9 +333,9 @@ class Settings(BaseSettings):
         return self.web_workers or max(1, min(_MOST_WEB_WORKERS, left))
 
     @property
-    def look_every_s(self) -> float:
+    def poll_every_s(self) -> float:
         """The poll interval of the store: a poll of an object store costs requests, and money."""
-        return self.poll_interval_s or (_LOOK_AT_URL_S if "://" in self.store else _LOOK_S)
+        return self.poll_interval_s or (_POLL_URL_S if "://" in self.store else _POLL_S)
 
     def count_streams(self, cores: int) -> int:
         """Return the number of batches to compute at the same time on so many cores."""

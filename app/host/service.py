@@ -329,7 +329,7 @@ class HostService:
 
 def _seed_and_watch(store: Store, settings: Settings, watcher: StoreWatcher) -> None:
     _seed(store, settings.model)
-    watcher.run(settings.look_every_s)
+    watcher.run(settings.poll_every_s)
 
 
 def _seed(store: Store, model: str) -> None:

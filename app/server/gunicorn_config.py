@@ -87,7 +87,7 @@ def on_starting(server: Any) -> None:
     _masters.append(server)
     _supervision.of_master(server)
     for name, meant in misspelt(os.environ).items():
-        server.log.warning("%s is no setting, and is ignored; %s is one", name, meant)
+        server.log.warning("unknown setting %s is ignored; did you mean %s?", name, meant)
     if warning := warning_of_open_door(_settings):
         server.log.warning("%s", warning)
 
@@ -102,7 +102,7 @@ def on_reload(server: Any) -> None:
     try:
         _held.take(_settings.tls_cert, _settings.tls_key)
     except (TlsFileError, OSError) as exc:
-        server.log.error("the certificate is not renewed: %s; %s", exc, kept)  # noqa: TRY400 - no bug
+        server.log.error("certificate not reloaded: %s; %s", exc, kept)  # noqa: TRY400 - no bug
 
 
 def pre_fork(_server: Any, worker: Any) -> None:

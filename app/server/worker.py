@@ -24,10 +24,10 @@ from app.server.supervision import END_SIGNALS
 if TYPE_CHECKING:
     import socket
 
-_BEAT_S = 1.0
+_HEARTBEAT_S = 1.0
 _UNREADY_S = 0.5
 """Clients are taken in for so long after the worker was told to end, so that /readyz tells it."""
-_LOOK_EVERY_S = 0.5
+_CHECK_EVERY_S = 0.5
 _DRAINED_EVERY_S = 0.02
 
 
@@ -67,7 +67,7 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self._parts.start()
         gc.collect()
         gc.freeze()  # what is here stays: to look through it again and again takes milliseconds
-        self._look()
+        self._close_overdue()
         for listener in self.sockets:
             self.loop.add_reader(listener.sock, self._accept, listener.sock)
         while self.alive:
@@ -76,7 +76,7 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
                 self.log.info("Parent changed, shutting down: %s", self)
                 self.alive = False
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), _BEAT_S)
+                await asyncio.wait_for(self._ending.wait(), _HEARTBEAT_S)
         ending = self.loop.time()
         while (self.sockets or self.connections.open) and not self._quick_shutdown:
             if self.loop.time() > ending + _UNREADY_S:
@@ -124,6 +124,6 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
                 pass
             listener.close()
 
-    def _look(self) -> None:
-        self.loop.call_later(_LOOK_EVERY_S, self._look)
-        self.connections.look(self.loop.time(), draining=not self.alive)
+    def _close_overdue(self) -> None:
+        self.loop.call_later(_CHECK_EVERY_S, self._close_overdue)
+        self.connections.close_overdue(self.loop.time(), draining=not self.alive)

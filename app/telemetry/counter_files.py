@@ -95,7 +95,7 @@ class LastingCounts:
         now = time.monotonic()
         if now - cls._logged >= _LOG_EVERY_S:
             LastingCounts._logged = now
-            log.error("counts are missing from /metrics while they cannot be written: %s", problem)
+            log.error("counters cannot be written, /metrics is incomplete: %s", problem)
 
 
 def count_in_lasting_files() -> None:

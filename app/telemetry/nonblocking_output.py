@@ -50,7 +50,7 @@ class Outlet(io.TextIOBase):
         self._clock = clock
         self._send = _sender(descriptor)
         self._patience_s = _PATIENCE_S
-        self._looked = clock()
+        self._checked_at = clock()
         self._rest = b""
         """Of a line that was begun."""
         self.left_out = 0
@@ -119,9 +119,9 @@ class Outlet(io.TextIOBase):
         """Wait for room; returns whether there may be some."""
         now = self._clock()
         self._patience_s = min(
-            _PATIENCE_S, self._patience_s + _PATIENCE_S * max(0.0, now - self._looked)
+            _PATIENCE_S, self._patience_s + _PATIENCE_S * max(0.0, now - self._checked_at)
         )
-        self._looked = now
+        self._checked_at = now
         if self._patience_s < _PATIENCE_S / 10:
             return False
         ready = _has_room(self._descriptor, self._patience_s)

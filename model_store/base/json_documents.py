@@ -72,12 +72,12 @@ def parse_document(where: Path | str, data: bytes, kind: type[D]) -> D:
 
 def write_document(path: Path, document: BaseModel) -> None:
     """Replace a document atomically: a reader sees the old or the new one, whole."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        write_new(aside, document)
-        aside.replace(path)
+        write_new(temporary, document)
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     sync(path.parent)
 
 

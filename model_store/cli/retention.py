@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Newest versions to keep.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
-@click.option("--verbose", is_flag=True, help="Say why each other version is kept.")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
+@click.option("--verbose", is_flag=True, help="Print why each other version is kept.")
 @service_policy_option
 @store_option
 @model_option

@@ -87,7 +87,7 @@ class History(ABC):
                     return
                 change = newest
         except (OSError, StoreError) as exc:
-            log.warning("%s does not show the newest labels: %s", self.mirror, exc)
+            log.warning("%s could not be updated with the newest labels: %s", self.mirror, exc)
 
 
 def require_generation(where: Path | str, change: Change, number: int) -> Change:

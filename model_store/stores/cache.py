@@ -90,7 +90,7 @@ class Cache:
         return None
 
     def draft(self) -> AbstractContextManager[Path]:
-        """Make a directory aside; it is removed at the end unless it has been kept.
+        """Create a temporary directory; it is removed at the end unless it has been kept.
 
         What killed processes left is removed by the next one.
         """
@@ -120,9 +120,9 @@ class Cache:
         if signature is None:
             target.unlink(missing_ok=True)
         elif not _holds(target, signature):
-            with self.draft() as aside:
-                (aside / SIGNATURE).write_bytes(signature)
-                (aside / SIGNATURE).replace(target)
+            with self.draft() as temporary:
+                (temporary / SIGNATURE).write_bytes(signature)
+                (temporary / SIGNATURE).replace(target)
 
     def _hold(self, descriptor: int) -> None:
         self._held.append(descriptor)
@@ -131,7 +131,7 @@ class Cache:
 
     def _discard(self, entry: Path, descriptor: int) -> None:
         """Remove a damaged entry, unless another process has done so and put a new one there."""
-        log.warning("%s is not what its manifest says; it is fetched again", entry)
+        log.warning("%s does not match its manifest, fetching it again", entry)
         with self._locked(), contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), entry.stat()):
                 self._remove(entry)
@@ -163,9 +163,9 @@ class Cache:
         return True
 
     def _remove(self, entry: Path) -> None:
-        aside = drafts.create(self.root)
-        entry.rename(aside / entry.name)
-        shutil.rmtree(aside)
+        temporary = drafts.create(self.root)
+        entry.rename(temporary / entry.name)
+        shutil.rmtree(temporary)
 
     def _locked(self) -> AbstractContextManager[None]:
         return drafts.lock_within(self.root, _LOCK)

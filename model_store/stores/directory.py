@@ -164,7 +164,7 @@ class ModelStore(StoreBase):
 
     @contextlib.contextmanager
     def draft(self, model: str) -> Iterator[Draft]:
-        """Open a draft: a directory aside that `commit` turns into the next version.
+        """Open a draft: a directory of its own that `commit` turns into the next version.
 
         Leaving the block without a commit removes the draft. A draft whose publisher was killed is
         removed by the next one.
@@ -197,13 +197,13 @@ class ModelStore(StoreBase):
         """Put a signature beside a version's manifest, atomically; one that is there goes."""
         with self._locked(model):
             target = self._existing(model, version) / SIGNATURE
-            aside = drafts.create(target.parent.parent)  # in the version it would be a stranger
+            temporary = drafts.create(target.parent.parent)  # not listed, so not in the version
             try:
-                (aside / SIGNATURE).write_bytes(signature)
-                sync(aside / SIGNATURE)
-                (aside / SIGNATURE).replace(target)
+                (temporary / SIGNATURE).write_bytes(signature)
+                sync(temporary / SIGNATURE)
+                (temporary / SIGNATURE).replace(target)
             finally:
-                shutil.rmtree(aside)
+                shutil.rmtree(temporary)
             sync(target.parent)
 
     @explained("remove the version")
@@ -216,15 +216,15 @@ class ModelStore(StoreBase):
         with self._locked(model):
             doomed = self._existing(model, version)
             self._refuse_held(model, version)
-            aside = drafts.create(doomed.parent)
-            moved = doomed.rename(aside / doomed.name)
+            temporary = drafts.create(doomed.parent)
+            moved = doomed.rename(temporary / doomed.name)
             try:
                 self._refuse_held(model, version)  # by a change in the meantime
             except StoreError:
                 moved.rename(doomed)
                 raise
             finally:
-                shutil.rmtree(aside)
+                shutil.rmtree(temporary)
 
     @explained("clean up")
     def clean(self, model: str) -> int:

@@ -44,21 +44,21 @@ class DirectoryHistory(History):
         return [self._read(number) for number in self._numbers()]
 
     def create(self, change: Change) -> bool:
-        """Write a change durably; False where its generation is there already.
+        """Write a change durably; return False where its generation is there already.
 
-        It is written aside and linked to its name, which fails where the name is taken. What killed
-        processes left aside is removed by whoever makes that generation or a later one.
+        A temporary file is linked to its name, which fails where the name is taken. Temporary files
+        of killed processes are removed by the next process that creates a generation.
         """
         if not self._directory.is_dir():
             self._directory.mkdir(exist_ok=True)
             sync(self._directory.parent)
         target = self._path(change.generation)
-        aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
-            write_new(aside, change)
-            created = _link(aside, target)
+            write_new(temporary, change)
+            created = _link(temporary, target)
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         if created:
             sync(self._directory)
             for leftover in self._directory.glob(".*"):
@@ -89,9 +89,9 @@ class DirectoryHistory(History):
         return self._directory / f"{number:0{DIGITS}d}.json"
 
 
-def _link(aside: Path, target: Path) -> bool:
+def _link(temporary: Path, target: Path) -> bool:
     try:
-        target.hardlink_to(aside)
-    except (FileExistsError, FileNotFoundError):  # the winner may have removed what lay aside
+        target.hardlink_to(temporary)
+    except (FileExistsError, FileNotFoundError):  # the winner may have removed the temporary file
         return False
     return True

@@ -59,7 +59,7 @@ class BadRequests:
         left_out = self._lines.take(status, self._clock())
         if left_out is not None:
             extra = {"request_id": request_id, "client": client}
-            log.info("no request, %d: %s%s", status, message, also(left_out), extra=extra)
+            log.info("unreadable request, %d: %s%s", status, message, also(left_out), extra=extra)
         details = {"request_id": request_id} if status is HTTPStatus.INTERNAL_SERVER_ERROR else {}
         code = _CODES.get(status, ErrorCode.REQUEST_UNREADABLE)
         body = error_document(message, code, **details)

@@ -125,7 +125,7 @@ class ConnectionTable:
         for doing in (self.open, self._waiting, self._receiving, self._lingering, self._stalled):
             doing.pop(connection, None)
 
-    def look(self, now: float, *, draining: bool) -> None:
+    def close_overdue(self, now: float, *, draining: bool) -> None:
         """Close the connections that have taken too long.
 
         Connections without a request beyond half of what a worker serves at once are not kept for

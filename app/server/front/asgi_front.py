@@ -22,7 +22,7 @@ from app.web.http.error_handlers import error_response, unexpected
 from app.web.http.errors import BadInputError, OverloadedError, ServiceError
 from app.web.http.request_body import FailedBody
 from app.web.middleware.gate import GatedApplication
-from app.web.middleware.public_paths import is_change, is_free, is_looking
+from app.web.middleware.public_paths import is_change, is_free, is_read_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +127,7 @@ class AsgiFront:
 def _is_spared(environ: Environ) -> bool:
     """Return whether a request is for operators, who are admitted under overload."""
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-    return is_free(path) or is_change(method, path) or is_looking(method, path)
+    return is_free(path) or is_change(method, path) or is_read_only(method, path)
 
 
 def _final(response: BufferedResponse, environ: Environ) -> HttpResponse:

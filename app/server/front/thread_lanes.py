@@ -18,7 +18,7 @@ from app.web.http.errors import BadInputError, DeadlineError, OverloadedError
 from app.web.http.held_bodies import held_bodies
 from app.web.http.pending_call import PENDING_CALL, PendingCall
 from app.web.http.request_body import request_timeout_s
-from app.web.middleware.public_paths import is_change, is_free, is_looking
+from app.web.middleware.public_paths import is_change, is_free, is_read_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,5 +173,5 @@ class Lanes:
             return self._changes
         if is_free(path):
             return self._pages
-        predicts = method == "POST" and not is_looking(method, path)
+        predicts = method == "POST" and not is_read_only(method, path)
         return self._predictions if predicts else self._others

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.config.run_dir import FRESH_SOCKET
 from app.config.wrong_settings import WrongSettingError
-from app.server.startup_checks.isolated_call import AsideError, aside
+from app.server.startup_checks.isolated_call import IsolatedCallError, call_isolated
 from app.server.startup_checks.sockets import check_socket_path
 from model_store import StoreError, open_store
 
@@ -34,8 +34,8 @@ def check_store(location: str) -> None:
         raise WrongSettingError("store", location, f"is neither a directory nor a URL; {expected}")
     look = _problem_of_url if "://" in location else _problem_of_path
     try:
-        problem = aside(lambda: look(location), _PATIENCE_S)
-    except AsideError:  # the store hangs, which may pass
+        problem = call_isolated(lambda: look(location), _PATIENCE_S)
+    except IsolatedCallError:  # the store hangs, which may pass
         return
     if problem is not None:
         raise WrongSettingError("store", location, problem)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from app.server.startup_checks.isolated_call import aside
+from app.server.startup_checks.isolated_call import call_isolated
 from app.server.startup_checks.tls_files import TlsFileError, check_certificate
 
 
@@ -46,7 +46,7 @@ class HeldCertificate:
             files = [_in_memory(content) for content in contents]
             for file in files:
                 copies.callback(os.close, file)
-            if found := aside(partial(_problem, *map(_path, files))):
+            if found := call_isolated(partial(_problem, *map(_path, files))):
                 names = dict(zip(map(str, map(_path, files)), real, strict=True))
                 raise _about(found, names)
             for file, held in zip(files, self._files, strict=True):

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _PATIENCE_S = 30.0
 
 
-class AsideError(OSError):
+class IsolatedCallError(OSError):
     """Raised when the function did not finish."""
 
 
-def aside(work: Callable[[], Any], patience_s: float = _PATIENCE_S) -> Any:
+def call_isolated(work: Callable[[], Any], patience_s: float = _PATIENCE_S) -> Any:
     """Call a function in a process of its own, which ends with it.
 
     Args:
@@ -32,7 +32,8 @@ def aside(work: Callable[[], Any], patience_s: float = _PATIENCE_S) -> Any:
         patience_s: Timeout. A file system that hangs may hold the process for longer.
 
     Raises:
-        AsideError: If it raised, ended otherwise, or took too long; its traceback is on stderr.
+        IsolatedCallError: If it raised, ended otherwise, or took too long; its traceback is on
+            stderr.
     """
     reader, writer = os.pipe()
     pid = os.fork()
@@ -41,7 +42,7 @@ def aside(work: Callable[[], Any], patience_s: float = _PATIENCE_S) -> Any:
     os.close(writer)
     try:
         answer = _read(reader, time.monotonic() + patience_s)
-    except AsideError:
+    except IsolatedCallError:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, os.WNOHANG)
         raise
@@ -50,7 +51,7 @@ def aside(work: Callable[[], Any], patience_s: float = _PATIENCE_S) -> Any:
     _, status = os.waitpid(pid, 0)
     if status != 0:
         code = os.waitstatus_to_exitcode(status)
-        raise AsideError(f"a check in a process of its own ended with {code}")
+        raise IsolatedCallError(f"a check in a process of its own ended with {code}")
     return json.loads(answer)
 
 
@@ -62,7 +63,7 @@ def _read(reader: int, end: float) -> bytes:
         if not data:
             return answer
         answer += data
-    raise AsideError("a check in a process of its own took too long")
+    raise IsolatedCallError("a check in a process of its own took too long")
 
 
 def _work(work: Callable[[], Any], writer: int) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from app.config.wrong_settings import WrongSettingError, exit_on_wrong_value
-from app.server.startup_checks.isolated_call import aside
+from app.server.startup_checks.isolated_call import call_isolated
 from model_store import KeyFileError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def check_public_keys(settings: Settings) -> None:
     """End the process with one line and exit code 2 if a key cannot be used."""
     paths = settings.public_key_paths
-    if paths and (problem := aside(partial(_problem, paths))):
+    if paths and (problem := call_isolated(partial(_problem, paths))):
         with exit_on_wrong_value():
             raise WrongSettingError("public_keys", settings.public_keys, problem)
 

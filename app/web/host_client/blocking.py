@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
-_LOOK_S = 1.0
+_CHECK_S = 1.0
 """How often a thread that waits looks whether the event loop still runs."""
 _SHUTTING_DOWN = "the service is shutting down"
 
@@ -91,7 +91,7 @@ class BlockingHost:
         """Return the result of a coroutine; a loop that has stopped never sets one."""
         while True:
             try:
-                return future.result(_LOOK_S)
+                return future.result(_CHECK_S)
             except TimeoutError:
                 if future.done():
                     return future.result()

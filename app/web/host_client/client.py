@@ -188,8 +188,8 @@ class HostChannel:
         Raises:
             ServiceError: If the host is away or does not answer before the deadline.
         """
-        told = await self._ask_host(Kind.ADMIN, deadline, orjson.dumps(request))
-        answer: dict[str, Any] = orjson.loads(told)
+        reply = await self._ask_host(Kind.ADMIN, deadline, orjson.dumps(request))
+        answer: dict[str, Any] = orjson.loads(reply)
         return answer
 
     async def metrics(self, deadline: float) -> bytes:

@@ -176,7 +176,9 @@ class HostLink:
 
     def _lose(self) -> None:
         """Note that the host is away; what it had once is kept for the next one."""
-        log.warning("the model host went away; %d requests wait for it", self._caller.waiting)
+        log.warning(
+            "connection to the model host lost; %d requests wait for it", self._caller.waiting
+        )
         self.silent = False
         reason = "the model host is restarting"
         self._reported = HostStatus.away(self.status.model, reason, starting=True)

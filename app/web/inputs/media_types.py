@@ -11,7 +11,7 @@ PICTURE = "image/png"
 """Stands for all pictures, which are told apart by their content."""
 
 _JSON_LIKE = re.compile(r"application/[^/\s]+\+json")
-_SAYS_NOTHING = frozenset(("", "*/*", "application/x-www-form-urlencoded"))
+_GENERIC = frozenset(("", "*/*", "application/x-www-form-urlencoded"))
 """What curl and its like send where nobody has said what it is."""
 _SPACE = b" \t\r\n"
 _BEGINS_JSON = (b"{", b"[")
@@ -26,9 +26,9 @@ def usual_name(kind: str) -> str:
     return JSON if _JSON_LIKE.fullmatch(kind) else kind
 
 
-def says_nothing(kind: str) -> bool:
+def is_generic(kind: str) -> bool:
     """Check whether a media type is generic, so that the content decides."""
-    return kind in _SAYS_NOTHING
+    return kind in _GENERIC
 
 
 def kind_of(body: bytes) -> str | None:

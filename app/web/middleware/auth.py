@@ -16,7 +16,7 @@ from app.web.http.errors import (
     UnauthenticatedError,
 )
 from app.web.middleware.clients import client_of
-from app.web.middleware.public_paths import is_change, is_free, is_looking
+from app.web.middleware.public_paths import is_change, is_free, is_read_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ class Guard:
         # counted against the key, whether a guess was right.
         key = None if changes or self._keys is None else environ.get("HTTP_X_API_KEY")
         by_admin = not key and self._is_admin(bearer, client)
-        if by_admin and (changes or is_looking(method, path)):
+        if by_admin and (changes or is_read_only(method, path)):
             return
         if self._keys is None or changes:
             if bearer and self._admin_token is not None and not by_admin:

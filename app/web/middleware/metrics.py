@@ -178,7 +178,7 @@ class WebMetrics:
             try:
                 return _join_workers(Path(os.environ[METRICS_DIR]))
             except OSError as exc:
-                log.warning("the web workers' counts cannot be added up: %s", exc)
+                log.warning("metrics of the web workers cannot be merged: %s", exc)
         return generate_latest(self._registry)
 
 

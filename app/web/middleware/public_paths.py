@@ -28,6 +28,6 @@ def is_change(method: str, path: str) -> bool:
     return method == "POST" and _CHANGES.fullmatch(path) is not None
 
 
-def is_looking(method: str, path: str) -> bool:
+def is_read_only(method: str, path: str) -> bool:
     """Return whether a request only reads, and gets no prediction."""
     return method in _READING or (method == "POST" and path == "/v2/repository/index")

@@ -112,7 +112,7 @@ def _open(path: Path | None) -> int:
         try:
             return _reserve(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as exc:
-            log.error("this web worker counts for rate limits alone: %s: %s", path, exc)  # noqa: TRY400 - no bug
+            log.error("rate limits are counted by this web worker alone: %s: %s", path, exc)  # noqa: TRY400 - no bug
     return _reserve(os.memfd_create("glyph-limits", os.MFD_CLOEXEC))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.web.middleware.public_paths import is_free, is_looking
+from app.web.middleware.public_paths import is_free, is_read_only
 from app.web.openapi.error_responses import REFUSALS
 
 if TYPE_CHECKING:
@@ -36,6 +36,6 @@ def with_access(operation: Operation, written: Json, bounds: Bounds) -> Json:
     written["responses"] = dict(sorted((added | written["responses"]).items()))
     if by_key:
         written["security"] = [{name: []} for name in SCHEMES]
-        if bounds.changes and is_looking(operation.method.upper(), operation.template):
+        if bounds.changes and is_read_only(operation.method.upper(), operation.template):
             written["security"].append({"adminToken": []})
     return written

@@ -99,7 +99,7 @@ print(open(config.certfile).read() == good, load_settings().read_admin_token())
     assert (
         f"GLYPH_ADMIN_TOKEN_FILE='{token}': 16 to 256 printable ASCII characters without a space "
         f"are expected; {kept}\n"
-        f"the certificate is not renewed: {cert}: holds no certificate in PEM; {kept}\n"
+        f"certificate not reloaded: {cert}: holds no certificate in PEM; {kept}\n"
         "True correct-horse-battery"
     ) == output_of(program, tmp_path)
 

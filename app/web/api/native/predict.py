@@ -15,7 +15,7 @@ from app.web.http.errors import UnsupportedMediaTypeError
 from app.web.http.request_body import media_type, read_body, request_timeout_s
 from app.web.inputs.images import Images, ReadPictures
 from app.web.inputs.json_instances import decode_instances
-from app.web.inputs.media_types import kind_of, says_nothing, usual_name
+from app.web.inputs.media_types import is_generic, kind_of, usual_name
 from app.web.inputs.multipart import decode_form
 from app.web.inputs.npy import decode_npy
 from app.web.inputs.raw import decode_raw_pixels
@@ -178,7 +178,7 @@ def _json(encoded: bytes, prediction: Prediction) -> BufferedResponse:
 
 def _decoder(kind: str) -> _Decoder | None:
     """Return the decoder of a media type; None if the content decides."""
-    if says_nothing(kind):
+    if is_generic(kind):
         return None
     decode = DECODERS.get(usual_name(kind))
     if decode is None:

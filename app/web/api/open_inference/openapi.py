@@ -55,14 +55,14 @@ def _about_models() -> list[Operation]:
     metadata, stats = component("InferenceModel"), component("InferenceStatistics")
     ready = record({"name": STRING, "ready": _YES})
     one, of_one = "/models/<name>", "/models/<name>/versions/<version>"
-    told = "One entry for each version that serves."
+    summary = "One entry for each version that serves."
     return [
         _get(one, "inferenceModel", "Of its default version.", metadata, 404, 503),
         _get(of_one, "inferenceVersion", "Of this version.", metadata, 404, 503),
         _get(f"{one}/ready", "modelReady", "It does.", ready, 404, 503),
         _get(f"{of_one}/ready", "versionReady", "It does.", ready, 404, 503),
-        _get("/models/stats", "statistics", told, stats, 503, 504),
-        _get(f"{one}/stats", "statisticsOfModel", told, stats, 404, 503, 504),
+        _get("/models/stats", "statistics", summary, stats, 503, 504),
+        _get(f"{one}/stats", "statisticsOfModel", summary, stats, 404, 503, 504),
         _get(f"{of_one}/stats", "statisticsOfVersion", "One entry.", stats, 404, 503, 504),
     ]
 

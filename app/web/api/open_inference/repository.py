@@ -31,8 +31,8 @@ STATES: dict[State, str] = {
     "retiring": "UNLOADING",
     "refused": "UNAVAILABLE",
 }
-_LOOK_EVERY_S = 0.05
-_LOOKS = 40
+_POLL_EVERY_S = 0.05
+_POLLS = 40
 """How often a model that is to be loaded may be found neither loaded nor loading."""
 
 
@@ -107,12 +107,12 @@ def repository_blueprint(
 
     def _wait_for(name: str, deadline: float) -> None:
         """Wait until a model that is being loaded serves, as clients of this protocol expect."""
-        for _ in range(_LOOKS):
+        for _ in range(_POLLS):
             model = find_model(channel.status, name)
             if model.ready or model.starting:
                 channel.serving(deadline, model=name)
                 return
-            pause(_LOOK_EVERY_S)
+            pause(_POLL_EVERY_S)
         raise NotReadyError(model.reason or f"no version of {name} serves")
 
     return blueprint

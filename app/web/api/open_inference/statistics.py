@@ -48,8 +48,8 @@ def statistics_blueprint(channel: BlockingHost) -> Blueprint:
         return answer([(name, found.version)])
 
     def answer(versions: Iterable[tuple[str, int]]) -> Response:
-        told = channel.statistics(request.environ[STARTED] + _TIMEOUT_S)
-        found = {(of.model, of.version): of for of in told}
+        counts = channel.statistics(request.environ[STARTED] + _TIMEOUT_S)
+        found = {(of.model, of.version): of for of in counts}
         return json_response(
             {"model_stats": [_describe(found.get(v) or VersionStatistics(*v)) for v in versions]}
         )

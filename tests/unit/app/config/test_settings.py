@@ -60,7 +60,7 @@ def test_variables_are_read_with_their_types(monkeypatch):
 )
 def test_an_object_store_is_looked_at_less_often(given, seconds):
     """Every look costs requests."""
-    assert seconds == Settings(**given).look_every_s
+    assert seconds == Settings(**given).poll_every_s
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch):

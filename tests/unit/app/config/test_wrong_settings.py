@@ -19,7 +19,7 @@ from app.config.wrong_settings import WrongSettingError
 from app.server.startup_checks import directories
 from app.server.startup_checks.checks import check_start
 from app.server.startup_checks.directories import check_cache_dir
-from app.server.startup_checks.isolated_call import aside
+from app.server.startup_checks.isolated_call import call_isolated
 from tests.certificates import make_certificate
 from tests.service import free_port
 
@@ -356,4 +356,4 @@ def as_another_user(call):
             os.setuid(65534)
         return call()
 
-    return aside(attempt, 20)
+    return call_isolated(attempt, 20)

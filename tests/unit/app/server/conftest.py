@@ -32,7 +32,7 @@ def way(request):
 @pytest.fixture
 def call(way, application, certificate, tmp_path, monkeypatch):
     """Connect a client to a worker; called again, another one."""
-    monkeypatch.setattr("app.server.worker._LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr("app.server.worker._CHECK_EVERY_S", 0.005)
     listener = listen(str(tmp_path / "socket") if way == "Unix" else ("127.0.0.1", 0))
     address, trusted = listener.getsockname(), certificate.cert if way == "TLS" else None
     with Worker(application, listener, certificate=trusted and certificate) as worker:

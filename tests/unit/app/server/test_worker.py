@@ -32,8 +32,8 @@ from tests.unit.app.worker_fakes import (
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch):
-    monkeypatch.setattr("app.server.worker._LOOK_EVERY_S", 0.005)
-    monkeypatch.setattr("app.server.worker._BEAT_S", 2 * PATIENCE_S)  # the end waits for none
+    monkeypatch.setattr("app.server.worker._CHECK_EVERY_S", 0.005)
+    monkeypatch.setattr("app.server.worker._HEARTBEAT_S", 2 * PATIENCE_S)  # the end waits for none
     monkeypatch.setattr("app.server.worker._UNREADY_S", 0.0)
 
 
@@ -108,7 +108,7 @@ def test_one_that_begins_to_ask_again_has_as_long_as_a_new_one(worker, address):
         def begin() -> None:
             worker.connections._waiting[connection] = -9999.0
             connection.data_received(b"POST")
-            worker.connections.look(worker.loop.time(), draining=False)
+            worker.connections.close_overdue(worker.loop.time(), draining=False)
 
         worker.on_loop(begin)
 

@@ -78,7 +78,7 @@ def test_counts_outlive_a_full_disk(path, room, counts, caplog):
 
     assert {"a": 2} == read(path)
     assert 1 == len(caplog.records)
-    assert "counts are missing from /metrics while they cannot be written" in caplog.text
+    assert "counters cannot be written, /metrics is incomplete" in caplog.text
     assert "No space left on device" in caplog.text
 
 

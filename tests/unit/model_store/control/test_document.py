@@ -304,7 +304,7 @@ def test_a_change_holds_though_labels_json_cannot_be_written(store, publish, mon
         label(store, MODEL, "a", 1, force=True)
 
     assert {"a": 1} == store.control(MODEL).labels
-    assert "labels.json does not show the newest labels: " in caplog.text
+    assert "labels.json could not be updated with the newest labels: " in caplog.text
 
 
 def test_a_pinned_version_is_not_removed(store, publish):

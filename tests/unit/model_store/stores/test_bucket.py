@@ -497,7 +497,7 @@ def test_a_mirror_that_cannot_be_written_fails_no_change(store, publish, monkeyp
     monkeypatch.setattr(store._objects, "put", refuse)
 
     assert 1 == store.change("mnist", "pin", lambda control: control, by="ada").generation
-    assert "does not show the newest labels: away" in caplog.text
+    assert "could not be updated with the newest labels: away" in caplog.text
 
 
 def test_a_model_unknown_cannot_be_changed(store):

@@ -62,20 +62,20 @@ def keep(table, connection, now=0.0):
 def test_a_head_has_five_seconds(table, connection, begun):
     """However long connections are kept between requests."""
     connection.begun = begun
-    table.look(5.0, draining=False)
+    table.close_overdue(5.0, draining=False)
     assert "" == connection.closed
 
-    table.look(5.1, draining=False)
+    table.close_overdue(5.1, draining=False)
     assert "ended" == connection.closed
 
 
 def test_a_connection_is_kept_between_requests(table, connection):
     """As long as is set."""
     keep(table, connection, 10.0)
-    table.look(10.0 + KEEPALIVE_S, draining=False)
+    table.close_overdue(10.0 + KEEPALIVE_S, draining=False)
     assert "" == connection.closed
 
-    table.look(10.1 + KEEPALIVE_S, draining=False)
+    table.close_overdue(10.1 + KEEPALIVE_S, draining=False)
     assert "ended" == connection.closed
 
 
@@ -84,17 +84,17 @@ def test_a_next_head_has_its_time_from_when_it_began(table, connection):
     keep(table, connection)
     connection.kept, connection.begun = False, True
     table.wait(connection, 70.0)
-    table.look(74.0, draining=False)
+    table.close_overdue(74.0, draining=False)
     assert "" == connection.closed
 
-    table.look(75.1, draining=False)
+    table.close_overdue(75.1, draining=False)
     assert "ended" == connection.closed
 
 
 def test_every_idle_connection_is_closed(table, admit):
     """Those after the first as well."""
     idle = [admit() for _ in range(4)]
-    table.look(9.0, draining=False)
+    table.close_overdue(9.0, draining=False)
 
     assert ["ended"] * 4 == [connection.closed for connection in idle]
 
@@ -104,7 +104,7 @@ def test_connections_that_are_kept_leave_room_for_others(table, admit):
     idle = [admit() for _ in range(3)]
     for now, connection in enumerate(idle):
         keep(table, connection, float(now))
-    table.look(9.0, draining=False)
+    table.close_overdue(9.0, draining=False)
 
     assert ["ended", "", ""] == [connection.closed for connection in idle]
 
@@ -115,7 +115,7 @@ def test_a_connection_with_a_head_is_not_idle(table, connection, do):
     table.receive(connection)
     if do == "answer":
         table.answer(connection)
-    table.look(9999.0, draining=True)
+    table.close_overdue(9999.0, draining=True)
 
     assert "" == connection.closed
 
@@ -125,10 +125,10 @@ def test_a_worker_that_ends_waits_for_no_idle_connection(table, admit):
     fresh, begun, kept = (admit() for _ in range(3))
     begun.begun = True
     keep(table, kept)
-    table.look(1.0, draining=True)
+    table.close_overdue(1.0, draining=True)
     assert ["", "", ""] == [fresh.closed, begun.closed, kept.closed]
 
-    table.look(1.1, draining=True)
+    table.close_overdue(1.1, draining=True)
     assert ["ended", "", "ended"] == [fresh.closed, begun.closed, kept.closed]
 
 
@@ -142,7 +142,7 @@ def test_a_refused_client_has_its_time_to_read(table, connection, heard_at, now,
     table.receive(connection)
     table.linger(connection, 100.0)
     connection.heard_at = heard_at
-    table.look(now, draining=False)
+    table.close_overdue(now, draining=False)
 
     assert closed == connection.closed
 
@@ -155,8 +155,8 @@ def test_it_has_it_though_it_was_slow_before(table, connection):
     connection.left = 0
     table.linger(connection, 1.0)
     connection.heard_at = 1.0
-    table.look(1.5, draining=False)
-    table.look(3.0, draining=False)
+    table.close_overdue(1.5, draining=False)
+    table.close_overdue(3.0, draining=False)
 
     assert "" == connection.closed
 
@@ -164,7 +164,7 @@ def test_it_has_it_though_it_was_slow_before(table, connection):
 def test_a_worker_that_ends_waits_for_it_no_longer_than_for_others(table, connection):
     """It has had the chance."""
     table.linger(connection, 0.0)
-    table.look(1.1, draining=True)
+    table.close_overdue(1.1, draining=True)
 
     assert "aborted" == connection.closed
 
@@ -173,13 +173,13 @@ def test_a_client_that_takes_nothing_of_its_answer_is_let_go(table, connection):
     """One that takes a little of it is not."""
     connection.left = 1000
     table.stall(connection, 0.0)
-    table.look(29.0, draining=False)
+    table.close_overdue(29.0, draining=False)
     connection.left = 999
-    table.look(31.0, draining=False)
-    table.look(61.0, draining=False)
+    table.close_overdue(31.0, draining=False)
+    table.close_overdue(61.0, draining=False)
     assert "" == connection.closed
 
-    table.look(61.1, draining=False)
+    table.close_overdue(61.1, draining=False)
     assert "aborted" == connection.closed
 
 
@@ -190,7 +190,7 @@ def test_one_that_has_taken_all_is_not_watched(table, connection):
     table.answer(connection)
     table.stall(connection, 0.0)
     table.go_on(connection)
-    table.look(9999.0, draining=False)
+    table.close_overdue(9999.0, draining=False)
 
     assert "" == connection.closed
 
@@ -198,10 +198,10 @@ def test_one_that_has_taken_all_is_not_watched(table, connection):
 def test_a_client_need_not_say_goodbye(table, connection):
     """Over TLS it is asked to, and is not waited for."""
     table.stall(connection, 0.0)
-    table.look(1.0, draining=False)
+    table.close_overdue(1.0, draining=False)
     assert "" == connection.closed
 
-    table.look(1.1, draining=False)
+    table.close_overdue(1.1, draining=False)
     assert "aborted" == connection.closed
 
 
@@ -288,7 +288,7 @@ def test_nothing_is_left_of_a_connection_that_is_gone(table, connection):
     table.linger(connection, 0.0)
     table.forget(connection)
     table.forget(connection)
-    table.look(9999.0, draining=True)
+    table.close_overdue(9999.0, draining=True)
 
     assert "" == connection.closed
     assert {} == table.open

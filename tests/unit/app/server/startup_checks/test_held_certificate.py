@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.server.startup_checks.held_certificate import HeldCertificate
-from app.server.startup_checks.isolated_call import aside
+from app.server.startup_checks.isolated_call import call_isolated
 from app.server.startup_checks.tls_files import TlsFileError
 from tests.certificates import make_certificate
 
@@ -35,7 +35,7 @@ def loads(held):
         context.load_cert_chain(held.certificate, held.key)
         return held.certificate.read_text()
 
-    return aside(load)
+    return call_isolated(load)
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("broken")])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.startup_checks.isolated_call import AsideError, aside
+from app.server.startup_checks.isolated_call import IsolatedCallError, call_isolated
 
 
 def test_the_answer_comes_back_and_nothing_else():
@@ -21,7 +21,7 @@ def test_the_answer_comes_back_and_nothing_else():
         here.append(1)
         return [os.getpid(), "ü", None]
 
-    pid, *rest = aside(work)
+    pid, *rest = call_isolated(work)
 
     assert os.getpid() != pid
     assert (["ü", None], []) == (rest, here)
@@ -35,13 +35,13 @@ def test_what_it_imports_is_not_here():
 
         return "this" in sys.modules
 
-    assert aside(work)
+    assert call_isolated(work)
     assert "this" not in sys.modules
 
 
 def test_a_long_answer_comes_back_whole():
     """However little a pipe holds."""
-    assert "x" * 200_000 == aside(lambda: "x" * 200_000)
+    assert "x" * 200_000 == call_isolated(lambda: "x" * 200_000)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_a_long_answer_comes_back_whole():
 )
 def test_work_that_fails_is_an_error(work, code, capfd):
     """And never goes on as if it were this process."""
-    with pytest.raises(AsideError, match=f"ended with {code}$"):
-        aside(work)
+    with pytest.raises(IsolatedCallError, match=f"ended with {code}$"):
+        call_isolated(work)
     assert code == -9 or "Traceback" in capfd.readouterr().err
 
 
@@ -66,8 +66,8 @@ def test_work_that_hangs_is_given_up(tmp_path):
         (tmp_path / "pid").write_text(str(os.getpid()))
         time.sleep(600)
 
-    with pytest.raises(AsideError, match="took too long"):
-        aside(work, 1.0)
+    with pytest.raises(IsolatedCallError, match="took too long"):
+        call_isolated(work, 1.0)
     while not _is_gone(int((tmp_path / "pid").read_text())):
         time.sleep(0.01)
 

@@ -670,7 +670,7 @@ def test_a_request_is_sent_again_when_the_host_dies(host, start_host, ask, caplo
 
     assert first == second
     assert 9 == mark(request)
-    assert ["the model host went away; 1 requests wait for it"] == caplog.messages
+    assert ["connection to the model host lost; 1 requests wait for it"] == caplog.messages
 
 
 def test_a_request_that_lost_two_hosts_is_not_sent_again(host, start_host, ask):

@@ -132,7 +132,7 @@ def test_without_room_for_the_file_a_worker_counts_alone(path, clock, monkeypatc
     counts = SharedCounts(path, clock)
 
     assert [1, 2] == [counts.add("anna", 60)[0], counts.add("anna", 60)[0]]
-    assert "counts for rate limits alone" in caplog.text
+    assert "rate limits are counted by this web worker alone" in caplog.text
     counts.close()
 
 
