@@ -115,7 +115,7 @@ class KeyRing:
         except OSError as exc:
             fresh.unlink(missing_ok=True)
             log.warning(
-                "%s cannot be read: web workers that start now reject every key: %s",
+                "no copy of %s: a worker that starts while it is broken rejects every key: %s",
                 self._path,
                 exc,
             )

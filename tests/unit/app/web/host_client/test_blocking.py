@@ -297,7 +297,7 @@ def test_a_closed_channel_ends_waits(host, channel, loop, threads, blocking):
 
 def test_a_stopped_loop_ends_waits(host, loop, ask, monkeypatch):
     """Nobody would ever tell the threads."""
-    monkeypatch.setattr("app.web.host_client.blocking._LOOK_S", 0.01)
+    monkeypatch.setattr("app.web.host_client.blocking._CHECK_S", 0.01)
     before = ask()
     host.greet(READY)
     host.receive()
@@ -320,7 +320,7 @@ def test_a_closed_loop_refuses(loop, channel, blocking):
 
 def test_a_long_wait_outlasts_the_looks(host, ask, monkeypatch):
     """A loop that runs is waited for, however often it was looked at."""
-    monkeypatch.setattr("app.web.host_client.blocking._LOOK_S", 0.0)
+    monkeypatch.setattr("app.web.host_client.blocking._CHECK_S", 0.0)
     asked = ask(mark=5)
     host.greet(READY)
     host.send(answer_to(host.receive()))
@@ -330,7 +330,7 @@ def test_a_long_wait_outlasts_the_looks(host, ask, monkeypatch):
 
 def test_a_coroutines_own_timeout_is_no_look(blocking, monkeypatch):
     """It is an outcome as any other."""
-    monkeypatch.setattr("app.web.host_client.blocking._LOOK_S", 0.0)
+    monkeypatch.setattr("app.web.host_client.blocking._CHECK_S", 0.0)
 
     async def time_out():
         raise TimeoutError("its own")
