@@ -38,11 +38,11 @@ def check_size(width: int, height: int) -> None:
     if width < 1 or height < 1:
         raise MalformedPictureError(f"{found}; at least 1 x 1 is expected")
     if max(width, height) > MOST_SIDE:
-        sentence = f"{found}; at most {MOST_SIDE} to a side are read"
-        raise PictureTooLargeError(sentence, found=max(width, height), limit=MOST_SIDE)
+        message = f"{found}; at most {MOST_SIDE} to a side are read"
+        raise PictureTooLargeError(message, found=max(width, height), limit=MOST_SIDE)
     if width * height > MOST_PIXELS:
-        sentence = f"{found}; at most {MOST_PIXELS} in all are read"
-        raise PictureTooLargeError(sentence, found=width * height, limit=MOST_PIXELS)
+        message = f"{found}; at most {MOST_PIXELS} in all are read"
+        raise PictureTooLargeError(message, found=width * height, limit=MOST_PIXELS)
 
 
 def check_cost(image: ImageFile, scans: int, stated: tuple[int, int]) -> None:
@@ -61,16 +61,16 @@ def check_cost(image: ImageFile, scans: int, stated: tuple[int, int]) -> None:
         needed = math.prod(image.size) * _WEBP_BYTES
     elif isinstance(image, JpegImageFile):
         if scans > MOST_SCANS:
-            sentence = f"the JPEG picture has {scans} scans; at most {MOST_SCANS} are read"
-            raise PictureTooLargeError(sentence, found=scans, limit=MOST_SCANS)
+            message = f"the JPEG picture has {scans} scans; at most {MOST_SCANS} are read"
+            raise PictureTooLargeError(message, found=scans, limit=MOST_SCANS)
         if scans > 1:
             needed += _coefficients_bytes(image, stated)
     if needed > MOST_BYTES:
-        sentence = (
+        message = (
             f"a {image.format} picture of {stated[0]} x {stated[1]} pixels takes {needed} bytes "
             f"to decode; at most {MOST_BYTES} are given: send it smaller, or as a plain JPEG"
         )
-        raise PictureTooLargeError(sentence, found=needed, limit=MOST_BYTES)
+        raise PictureTooLargeError(message, found=needed, limit=MOST_BYTES)
 
 
 def _coefficients_bytes(image: JpegImageFile, stated: tuple[int, int]) -> int:

@@ -40,9 +40,9 @@ class _Terminated(BaseException):
     """Raised where the process was when SIGTERM came."""
 
 
-def _ended(sentence: str, code: int) -> click.ClickException:
+def _ended(message: str, code: int) -> click.ClickException:
     """Return the error of a training that ended without a version, with its exit code."""
-    error = click.ClickException(sentence)
+    error = click.ClickException(message)
     error.exit_code = code  # type: ignore[misc] # click reads it of the instance
     return error
 

@@ -60,6 +60,6 @@ def main() -> None:
         _leave("interrupted", INTERRUPTED)
 
 
-def _leave(sentence: str, code: int) -> None:
-    click.echo(f"{NAME}: {sentence}", err=True)
+def _leave(message: str, code: int) -> None:
+    click.echo(f"{NAME}: {message}", err=True)
     sys.exit(code)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 _MOST_BYTES = 2000
 
 
-def note_host_trouble(run_dir: Path, sentence: str) -> None:
+def note_host_trouble(run_dir: Path, message: str) -> None:
     """Store why a host could not start; without a directory nothing is stored."""
     with suppress(OSError):
-        (run_dir / HOST_TROUBLE).write_text(sentence[:_MOST_BYTES])
+        (run_dir / HOST_TROUBLE).write_text(message[:_MOST_BYTES])
 
 
 def end_host_trouble(run_dir: Path) -> None:

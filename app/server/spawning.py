@@ -61,7 +61,7 @@ class Spawning:
         kind: str,
         *,
         prepare: Callable[[], None],
-        tell: Callable[[str], None],
+        notify: Callable[[str], None],
         alone: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,14 +71,14 @@ class Spawning:
             spawn: Forks; gives the process id, or None where it is not to be started.
             kind: Name of the process, for the log.
             prepare: Creates the files that every start needs.
-            tell: Logs an error.
+            notify: Logs an error.
             alone: There is one of the kind at most, so that its next start tells of its end.
             clock: Monotonic seconds.
         """
         self._spawn = spawn
         self._kind = kind
         self._prepare = prepare
-        self._tell = tell
+        self._notify = notify
         self._clock = clock
         self._backoff = Backoff(clock)
         self._alone = alone
@@ -107,7 +107,7 @@ class Spawning:
     def _failed(self, how: str) -> None:
         wait_s = self._backoff.failed()
         when = f"in {wait_s:g} s" if wait_s else "now"
-        self._tell(
+        self._notify(
             f"{self._kind} {how}; the next try is {when} "
             f"({self._backoff.count} failed within {_WINDOW_S:.0f} s)"
         )

@@ -42,23 +42,25 @@ class Supervision:
     def of_master(self, server: Any) -> None:
         """Stand between gunicorn's master and the starts of its children."""
         prepare = partial(_prepare, server.cfg)
-        tell = server.log.error
+        notify = server.log.error
         spawn = partial(_spawn_holding_signals, server.spawn_worker)
-        self._web = Spawning(spawn, "a web worker", prepare=prepare, tell=tell)
+        self._web = Spawning(spawn, "a web worker", prepare=prepare, notify=notify)
         server.spawn_worker = self._web
         server.spawn_dirty_arbiter = Spawning(
             server.spawn_dirty_arbiter,
             "the model host's supervisor",
             prepare=partial(_prepare_arbiter, server.cfg),
-            tell=tell,
+            notify=notify,
             alone=True,
         )
 
     def of_arbiter(self, arbiter: Any) -> None:
         """Stand between the arbiter and the starts of the model host."""
         prepare = partial(_prepare_host, arbiter)
-        tell = arbiter.log.error
-        self._host = Spawning(arbiter.spawn_worker, "the model host", prepare=prepare, tell=tell)
+        notify = arbiter.log.error
+        self._host = Spawning(
+            arbiter.spawn_worker, "the model host", prepare=prepare, notify=notify
+        )
         arbiter.spawn_worker = self._host
 
     def begins(self, worker: Any) -> None:

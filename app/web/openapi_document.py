@@ -11,7 +11,7 @@ from app.web.api.open_inference import openapi as open_inference
 from app.web.api.open_inference import repository_openapi
 from app.web.api.ops import openapi as ops
 from app.web.api.tensorflow_serving import openapi as tensorflow_serving
-from app.web.openapi.error_responses import HEADERS, REFUSALS
+from app.web.openapi.error_responses import ERRORS, HEADERS
 from app.web.openapi.routes import ROUTES
 from app.web.openapi.schemas import STRING, VERSION, error_schema
 from app.web.openapi.security import SCHEMES, with_access
@@ -63,7 +63,7 @@ def describe(facts: Facts) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": {refusal.name: refusal.render() for refusal in REFUSALS.values()},
+            "responses": {error.name: error.render() for error in ERRORS.values()},
             "headers": HEADERS,
             "securitySchemes": _security(facts),
         },

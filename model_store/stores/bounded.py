@@ -85,12 +85,12 @@ class _Call:
 
     def __init__(self, store: Store, name: str, asked: str, at: datetime) -> None:
         when = f"{at:%Y-%m-%d %H:%M:%S} UTC"
-        self.sentence = (
+        self.message = (
             f"{store.location} does not answer: it was asked {asked} at {when}, and there is no "
             "answer yet"
         )
         if name == "change":
-            self.sentence += "; the change may be made all the same"
+            self.message += "; the change may be made all the same"
         self._method = getattr(store, name)
         self._done = threading.Event()
         self._given_up = False
@@ -127,7 +127,7 @@ class _Call:
 
         def guarded(control: Control) -> Control:
             if self._given_up:
-                raise StoreUnavailableError(self.sentence)
+                raise StoreUnavailableError(self.message)
             return edit(control)
 
         return guarded
@@ -194,7 +194,7 @@ class _BoundedStore:
             call = self._begin(name, arguments, options)
             if not call.wait(limit_s):
                 self._leave_behind(call)
-                raise StoreUnavailableError(self._stuck[0].sentence)
+                raise StoreUnavailableError(self._stuck[0].message)
             self._pause_s = _FIRST_PAUSE_S
             return call.answer()
         finally:
@@ -216,7 +216,7 @@ class _BoundedStore:
         if not self._stuck:
             return
         if len(self._stuck) >= MOST_STUCK or self._clock() < self._next_try:
-            raise StoreUnavailableError(self._stuck[0].sentence)
+            raise StoreUnavailableError(self._stuck[0].message)
 
     def _leave_behind(self, call: _Call) -> None:
         self._stuck.append(call)

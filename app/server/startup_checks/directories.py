@@ -23,8 +23,8 @@ _SCHEME_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//)")
 def check_store(location: str) -> None:
     """Check the location of the store; a store that is unreachable for now passes.
 
-    A process of its own looks, so that what an object store imports does not stay in this one, and
-    a file system that hangs does not hold the start.
+    A process of its own checks it, so that what an object store imports does not stay in this one,
+    and a file system that hangs does not hold the start.
 
     Raises:
         WrongSettingError: If there can never be a store.
@@ -32,9 +32,9 @@ def check_store(location: str) -> None:
     if _SCHEME_ALONE.match(location) or location.startswith("://"):
         expected = "expected is a path, or s3://bucket/models"
         raise WrongSettingError("store", location, f"is neither a directory nor a URL; {expected}")
-    look = _problem_of_url if "://" in location else _problem_of_path
+    check = _problem_of_url if "://" in location else _problem_of_path
     try:
-        problem = call_isolated(lambda: look(location), _PATIENCE_S)
+        problem = call_isolated(lambda: check(location), _PATIENCE_S)
     except IsolatedCallError:  # the store hangs, which may pass
         return
     if problem is not None:

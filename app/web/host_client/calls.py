@@ -130,7 +130,7 @@ class Calls:
             raise TooLargeError(f"{found}; at most {self._largest_frame} are taken")
         loop = asyncio.get_running_loop()
         call = _Call(frame, deadline, rows, model, loop.create_future())
-        connection = self.link.standing
+        connection = self.link.open_connection
         if connection is not None:
             unsent = connection.unsent
             if unsent and unsent + len(frame) > _UNSENT_LIMIT:
@@ -176,7 +176,7 @@ class Calls:
         self.model_index = ModelIndex(status)
         self.changed.set()
         self.changed = asyncio.Event()
-        connection = self.link.standing
+        connection = self.link.open_connection
         for request_id, call in list(self.open.items()):
             if not call.rows or call.posted:
                 continue
@@ -209,7 +209,7 @@ class Calls:
 
     def _abandon(self, request_id: int, call: _Call) -> None:
         """Cancel a call at the host that nobody waits for."""
-        connection = self.link.standing
+        connection = self.link.open_connection
         if connection is not None and call.posted and call.rows:
             connection.post(encode(Kind.CANCEL, request_id))
 

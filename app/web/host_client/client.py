@@ -219,7 +219,7 @@ class HostChannel:
     async def _ask_host(self, kind: Kind, deadline: float, body: bytes = b"") -> bytes:
         """Send a request that needs no version."""
         calls = self._calls
-        if calls.link.standing is None or calls.link.silent:
+        if calls.link.open_connection is None or calls.link.silent:
             raise HostLostError("the model host is away", retry_after_s=1)
         request_id = next(calls.ids)
         outcome = await calls.ask(request_id, encode(kind, request_id, body), deadline, 0, None)

@@ -26,9 +26,9 @@ _LONGEST_RECONNECT_S = 5.0
 """Between two tries after a host was not understood again and again."""
 _MOST_USELESS = 16
 """Tries that are counted; the longest pause is reached before."""
-_PULSES = 4
-"""How many looks make up the time after which a host is given up until it speaks."""
-_STARTING_PULSES = 4 * _PULSES
+_HEARTBEATS = 4
+"""How many heartbeats make up the time after which a host is given up until it speaks."""
+_STARTING_HEARTBEATS = 4 * _HEARTBEATS
 """The same for a host that does not serve yet: importing a runtime holds its loop up."""
 
 
@@ -68,13 +68,13 @@ class HostLink:
         self._connection: HostConnection | None = None
         """The last one; it may not be open yet, or not any more."""
         self._tasks: tuple[asyncio.Task[None], ...] = ()
-        self._pulse_s = silence_s / _PULSES
+        self._heartbeat_s = silence_s / _HEARTBEATS
         self.useless = 0
         """Connections in a row that ended for what came on them, or before anything came."""
         self._greeted = False
         """The host has sent its status on the open connection."""
         self._quiet = 0
-        """Pulses since anything came on the connection that stands."""
+        """Heartbeats missed since anything came on the connection that stands."""
         self.silent = False
         """The host has said nothing for too long."""
         self.status = HostStatus.away("", "the model host is being started", starting=True)
@@ -85,7 +85,7 @@ class HostLink:
     def start(self) -> None:
         """Connect, and connect again whenever the host went away; called on the event loop."""
         loop = asyncio.get_running_loop()
-        steps = self._be_connected, self._await_pulse
+        steps = self._be_connected, self._await_heartbeat
         self._tasks = tuple(loop.create_task(repeat(step, _NAME)) for step in steps)
 
     def close(self, reason: str) -> None:
@@ -97,7 +97,7 @@ class HostLink:
         self._settle(HostStatus.away(self.status.model, reason, starting=False))
 
     @property
-    def standing(self) -> HostConnection | None:
+    def open_connection(self) -> HostConnection | None:
         """The connection, if it is open."""
         connection = self._connection
         return connection if connection is not None and connection.is_open else None
@@ -133,28 +133,28 @@ class HostLink:
             self._reported = HostStatus.away(self.status.model, reason, starting=False)
             self._settle(self._reported)
 
-    async def _await_pulse(self) -> None:
+    async def _await_heartbeat(self) -> None:
         """Check for silence at every heartbeat.
 
         Heartbeats are counted, and no clock is read: time in which this process itself stood still
         must not be held against the host.
         """
-        await asyncio.sleep(self._pulse_s)
-        self._count_pulse()
+        await asyncio.sleep(self._heartbeat_s)
+        self._count_missed()
 
-    def _count_pulse(self) -> None:
+    def _count_missed(self) -> None:
         """Mark a host as lost that its silence should have replaced, until it sends again."""
-        if self.standing is None:
+        if self.open_connection is None:
             self._quiet = 0
             return
         self._quiet += 1
-        if self._quiet < (_PULSES if self._reported.ready else _STARTING_PULSES):
+        if self._quiet < (_HEARTBEATS if self._reported.ready else _STARTING_HEARTBEATS):
             return
         if not self.silent:
             log.warning("the model host is silent; %d requests wait for it", self._caller.waiting)
         self.silent = True
-        silent_s = self._quiet * self._pulse_s
-        limit_s = _PULSES * self._pulse_s
+        silent_s = self._quiet * self._heartbeat_s
+        limit_s = _HEARTBEATS * self._heartbeat_s
         reason = (
             f"the model host has been silent for {silent_s:.1f} s; "
             f"it should have been replaced after {limit_s:g} s"

@@ -195,7 +195,7 @@ class DeadlineError(ServiceError):
     default_code = ErrorCode.DEADLINE_EXCEEDED
 
 
-def error_document(sentence: str, code: ErrorCode, **details: object) -> bytes:
+def error_document(message: str, code: ErrorCode, **details: object) -> bytes:
     """Return the JSON of an error."""
-    document = {"error": sentence, "code": code, **details}
+    document = {"error": message, "code": code, **details}
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)

@@ -79,14 +79,14 @@ class WebMetrics:
             ["key"],
             registry=registry,
         )
-        self._refusals = Counter(
+        self._rejections = Counter(
             "glyph_requests_refused",
             "Requests that were not let in, by reason",
             ["reason"],
             registry=registry,
         )
         for reason in _REFUSED:
-            self._refusals.labels(reason)
+            self._rejections.labels(reason)
         self._canary_requests = Counter(
             "glyph_canary_requests",
             "Requests that could have gone to a canary, by where they went",
@@ -149,7 +149,7 @@ class WebMetrics:
         for counter, tally in (
             (self._sheds, shed),
             (self._by_key, let_in),
-            (self._refusals, refused),
+            (self._rejections, refused),
         ):
             for label, count in tally.items():
                 counter.labels(label).inc(count)

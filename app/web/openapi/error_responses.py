@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 Json = dict[str, Any]
 
 
-class Refusal(NamedTuple):
+class ErrorResponse(NamedTuple):
     """A status, and when it is given."""
 
     name: str
@@ -31,26 +31,34 @@ def headers(*names: str) -> Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-REFUSALS = {
-    400: Refusal("BadInput", "The request is malformed; the sentence says where."),
-    401: Refusal("Unauthenticated", "The caller has not said who asks.", ("WWW-Authenticate",)),
-    403: Refusal("Forbidden", "This is not for the caller, or nothing may be changed over HTTP."),
-    404: Refusal("NotFound", "There is no such model, version, label or action."),
-    406: Refusal("NotAcceptable", "The answer is wanted in no form that there is."),
-    408: Refusal("SlowBody", "The body did not arrive before the deadline."),
-    409: Refusal("Conflict", "What the store holds forbids this change; the sentence says why."),
-    413: Refusal("TooLarge", "The body is larger, or the images are more, than is taken."),
-    415: Refusal(
+ERRORS = {
+    400: ErrorResponse("BadInput", "The request is malformed; the sentence says where."),
+    401: ErrorResponse(
+        "Unauthenticated", "The caller has not said who asks.", ("WWW-Authenticate",)
+    ),
+    403: ErrorResponse(
+        "Forbidden", "This is not for the caller, or nothing may be changed over HTTP."
+    ),
+    404: ErrorResponse("NotFound", "There is no such model, version, label or action."),
+    406: ErrorResponse("NotAcceptable", "The answer is wanted in no form that there is."),
+    408: ErrorResponse("SlowBody", "The body did not arrive before the deadline."),
+    409: ErrorResponse(
+        "Conflict", "What the store holds forbids this change; the sentence says why."
+    ),
+    413: ErrorResponse("TooLarge", "The body is larger, or the images are more, than is taken."),
+    415: ErrorResponse(
         "UnsupportedMediaType", "The body is of a kind that is not read here.", ("Accept-Encoding",)
     ),
-    429: Refusal(
+    429: ErrorResponse(
         "Overloaded", "Too much is waiting, or the caller is over a limit.", ("Retry-After",)
     ),
-    500: Refusal("Failed", "The model failed on these images, or something unexpected happened."),
-    503: Refusal(
+    500: ErrorResponse(
+        "Failed", "The model failed on these images, or something unexpected happened."
+    ),
+    503: ErrorResponse(
         "NotReady", "Nothing here can answer now; the sentence says why.", ("Retry-After",)
     ),
-    504: Refusal("Deadline", "There was no answer before the deadline."),
+    504: ErrorResponse("Deadline", "There was no answer before the deadline."),
 }
 
 HEADERS: dict[str, Json] = {

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.web.openapi.error_responses import REFUSALS
+from app.web.openapi.error_responses import ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Operation:
             names: Parameter Objects of the path parameters.
         """
         in_path = [names[name] for name in re.findall(r"\{([a-z]+)\}", self.template)]
-        refused = {status: REFUSALS[status].reference for status in self.errors}
+        refused = {status: ERRORS[status].reference for status in self.errors}
         responses = sorted({**self.responses, **refused}.items())
         written: Json = {
             "operationId": self.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.web.middleware.public_paths import is_free, is_read_only
-from app.web.openapi.error_responses import REFUSALS
+from app.web.openapi.error_responses import ERRORS
 
 if TYPE_CHECKING:
     from app.web.openapi.live_values import Bounds
@@ -32,7 +32,7 @@ def with_access(operation: Operation, written: Json, bounds: Bounds) -> Json:
         return written
     by_key = bounds.keys and not operation.security
     statuses = (_BY_KEYS if by_key else ()) + (_BY_LIMITS if bounds.limits else ())
-    added = {str(status): REFUSALS[status].reference for status in statuses}
+    added = {str(status): ERRORS[status].reference for status in statuses}
     written["responses"] = dict(sorted((added | written["responses"]).items()))
     if by_key:
         written["security"] = [{name: []} for name in SCHEMES]

@@ -32,7 +32,7 @@ def make(starts, told, clock):
 
     def build(**options):
         return Spawning(
-            spawn, "a worker", prepare=lambda: None, tell=told.append, clock=clock, **options
+            spawn, "a worker", prepare=lambda: None, notify=told.append, clock=clock, **options
         )
 
     return build
@@ -128,7 +128,7 @@ def test_what_every_start_needs_may_fail_too(told, clock):
     def prepare():
         raise PermissionError(errno.EACCES, "Permission denied", "/run/glyph")
 
-    spawning = Spawning(lambda: 7, "a worker", prepare=prepare, tell=told.append, clock=clock)
+    spawning = Spawning(lambda: 7, "a worker", prepare=prepare, notify=told.append, clock=clock)
 
     assert spawning() is None
     assert "'/run/glyph'" in told[0]

@@ -695,7 +695,7 @@ def test_what_is_asked_before_the_loss_is_noted_counts_as_not_sent(
     """The connection is gone, and the status not yet taken back."""
 
     async def ask_in_between():
-        while channel._calls.link.standing:  # noqa: ASYNC110 - what is waited for is no event
+        while channel._calls.link.open_connection:  # noqa: ASYNC110 - what is waited for is no event
             await asyncio.sleep(0)
         assert channel.status.ready
         with pytest.raises(HostLostError, match=r"^the model host is away$"):
@@ -799,7 +799,7 @@ def fall_silent(channel, pulses: int = 4) -> None:
     """Let the time pass in which nothing comes."""
     channel._calls.link._quiet = 0
     for _ in range(pulses):
-        channel._calls.link._count_pulse()
+        channel._calls.link._count_missed()
 
 
 def test_a_host_that_should_have_been_replaced_is_not_asked(loop, host, channel, deadline, caplog):
@@ -808,10 +808,10 @@ def test_a_host_that_should_have_been_replaced_is_not_asked(loop, host, channel,
     loop.until(lambda: not channel.status.starting)
     channel._calls.link._quiet = 0
     for _ in range(3):
-        channel._calls.link._count_pulse()
+        channel._calls.link._count_missed()
     assert channel.status == READY
-    channel._calls.link._count_pulse()
-    channel._calls.link._count_pulse()
+    channel._calls.link._count_missed()
+    channel._calls.link._count_missed()
 
     reason = (
         "the model host has been silent for 4500.0 s; it should have been replaced after 3600 s"
@@ -895,13 +895,13 @@ def test_a_host_that_falls_silent_while_it_loads_is_not_waited_for(loop, host, c
 def test_a_host_that_never_spoke_is_not_waited_for(loop, start_host, channel, deadline):
     """The kernel connects a web worker to a frozen host; its silence counts from then on."""
     for _ in range(16):
-        channel._calls.link._count_pulse()  # while it is away, nobody is judged
+        channel._calls.link._count_missed()  # while it is away, nobody is judged
     start_host()
-    loop.until(lambda: channel._calls.link.standing)
+    loop.until(lambda: channel._calls.link.open_connection)
     for _ in range(15):
-        channel._calls.link._count_pulse()
+        channel._calls.link._count_missed()
     assert channel.status.starting
-    channel._calls.link._count_pulse()
+    channel._calls.link._count_missed()
 
     with pytest.raises(NotReadyError, match=f"^{SILENT}$"):
         loop.wait(channel.serving(deadline))

@@ -14,7 +14,7 @@ from app.ipc.status import CanaryStatus, HostStatus
 from app.web.api.native.predict import DECODERS
 from app.web.http import errors
 from app.web.http.errors import ServiceError
-from app.web.openapi.error_responses import REFUSALS
+from app.web.openapi.error_responses import ERRORS
 from app.web.prediction.query_options import FIELDS
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - made up
@@ -130,10 +130,10 @@ def test_every_refusal_is_described():
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     kinds = [kind for kind in kinds if issubclass(kind, ServiceError) and kind is not ServiceError]
 
-    assert {kind.status for kind in kinds} == set(REFUSALS)
+    assert {kind.status for kind in kinds} == set(ERRORS)
     for kind in kinds:
         headers = {name for name, _ in kind("no").headers()} - {"Content-Type"}
-        assert headers <= set(REFUSALS[kind.status].headers)
+        assert headers <= set(ERRORS[kind.status].headers)
 
 
 @pytest.mark.usefixtures("two_models")
