@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.settings import Settings
-    from app.host.batching.batch_queue import Batch
+    from app.host.batching.jobs import Batch
     from app.host.batching.reply import Reply
     from app.host.socket_server import Connection
     from app.ipc.frames import Predict

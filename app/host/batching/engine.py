@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from app.host.batching.batch_queue import BatchKey, BatchQueue, Job, OverloadedError, Piece
+from app.host.batching.admission import OverloadedError
+from app.host.batching.jobs import BatchKey, Job, Piece
 from app.host.batching.reply import deliver
 from app.host.batching.routing import RoutingTable
 from app.host.batching.statistics import Statistics
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from app.host.batching.batch_queue import Batch
+    from app.host.batching.batch_queue import BatchQueue
+    from app.host.batching.jobs import Batch
     from app.host.batching.loaded_version import LoadedVersion
     from app.host.batching.reply import Reply
 

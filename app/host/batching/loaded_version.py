@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import PlainSerializer, PlainValidator
 
-from app.host.batching.batch_queue import BatchKey
 from app.host.batching.cost_model import BatchCostModel
+from app.host.batching.jobs import BatchKey
 
 if TYPE_CHECKING:
     from app.host.runtimes.base import Model

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from app.host.batching.batch_queue import BatchKey
+from app.host.batching.jobs import BatchKey
 from app.ipc.frames import Refusal, Refused
 
 if TYPE_CHECKING:

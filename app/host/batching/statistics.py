@@ -15,7 +15,7 @@ from app.ipc.statistics import STATISTICS, Duration, VersionStatistics
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from app.host.batching.batch_queue import BatchKey, Job
+    from app.host.batching.jobs import BatchKey, Job
     from app.ipc.frames import Refused
 
 

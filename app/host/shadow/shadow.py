@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from app.host.batching.batch_queue import Job
+    from app.host.batching.jobs import Job
     from app.host.batching.loaded_version import LoadedVersion
     from app.ipc.frames import Refused
 

@@ -8,8 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from app.host.batching.batch_queue import BatchQueue, Job, OverloadedError
+from app.host.batching.admission import OverloadedError
+from app.host.batching.batch_queue import BatchQueue
 from app.host.batching.cost_model import BatchCostModel
+from app.host.batching.jobs import Job
 
 NEVER = 1e9
 """A deadline that no test reaches."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from app.host.batching.batch_queue import BatchKey, Job
+from app.host.batching.jobs import BatchKey, Job
 from app.host.shadow.metrics import ShadowMetrics
 from app.host.shadow.shadow import Shadowing
 from app.ipc.frames import Answer, Refusal, Refused
