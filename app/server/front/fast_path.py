@@ -11,7 +11,6 @@ from enum import Enum, auto
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.web.api.native.predict import usual_response
 from app.web.api.open_inference.files import FILES
 from app.web.api.open_inference.inference_request import read_request
 from app.web.api.open_inference.inference_response import write_response
@@ -24,7 +23,7 @@ from app.web.http.errors import NotFoundError, ServiceError
 from app.web.http.request_body import request_timeout_s
 from app.web.inputs.json_fast_path import read_plain
 from app.web.inputs.raw import decode_raw_pixels
-from app.web.prediction.responses import ANYTHING
+from app.web.prediction.responses import ANYTHING, predictions_response
 from app.web.prediction.routes import GLYPH, OPEN_INFERENCE, TF_SERVING
 
 if TYPE_CHECKING:
@@ -213,11 +212,11 @@ class FastPath:
         plain = read_plain(body, shape, self._max_images)
         if plain is None:
             return None
-        return DecodedImages(*plain, partial(usual_response, model=self._name(matched)))
+        return DecodedImages(*plain, partial(predictions_response, model=self._name(matched)))
 
     def _decode_raw_pixels(self, matched: PathMatch, body: bytes, shape: Shape) -> DecodedImages:
         images = decode_raw_pixels(body, shape, self._max_images)
-        render = partial(usual_response, model=self._name(matched))
+        render = partial(predictions_response, model=self._name(matched))
         return DecodedImages(images.rows, images.pixels, render)
 
     def _read_tf_serving(

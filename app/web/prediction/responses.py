@@ -11,6 +11,7 @@ import orjson
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
+from app.web.http.buffered_response import BufferedResponse
 from app.web.http.errors import NotAcceptableError
 from app.web.prediction.query_options import FIELDS
 
@@ -29,6 +30,7 @@ ANYTHING = ("*/*", "", JSON)
 """What an Accept header mostly is, if there is one: JSON will do."""
 _LONGEST_ACCEPT = 1024
 """Browsers' have some 200 letters; each takes a µs or two to read."""
+_JSON = ("Content-Type", JSON)
 _SHORT_Q = re.compile(r"\bq=\.")  # Java's own client writes q=.2
 
 
@@ -52,6 +54,16 @@ def choose_form(accept: str, *, needs_json: bool) -> str:
         there = ", ".join(forms) + (" (with top_k or fields)" if needs_json else "")
         raise NotAcceptableError(f"Accept {accept[:80]!r} is not supported; supported: {there}")
     return found
+
+
+def predictions_response(prediction: Prediction, model: str) -> BufferedResponse:
+    """Create the response to a request without options."""
+    return json_response(encode_predictions(prediction, model), prediction)
+
+
+def json_response(encoded: bytes, prediction: Prediction) -> BufferedResponse:
+    """Create the response with an encoded prediction, and its times."""
+    return BufferedResponse(encoded, [_JSON, ("Server-Timing", server_timing(prediction.answer))])
 
 
 def encode_predictions(prediction: Prediction, model: str) -> bytes:

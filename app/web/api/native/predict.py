@@ -28,7 +28,8 @@ from app.web.prediction.responses import (
     choose_form,
     encode_fields,
     encode_numbers,
-    encode_predictions,
+    json_response,
+    predictions_response,
     server_timing,
 )
 from app.web.prediction.routes import GLYPH
@@ -82,7 +83,6 @@ DECODERS: dict[str, _Decoder] = {
     "multipart/form-data": _decode_form,
 }
 """Media type -> what reads a body of it."""
-_JSON = ("Content-Type", JSON)
 
 
 def predict_blueprint(
@@ -131,8 +131,8 @@ def predict_blueprint(
         if form != JSON:
             return _numbers(prediction, name, form)
         if options is USUAL and images.notes is None:
-            return usual_response(prediction, name)
-        return _json(_chosen(prediction, name, options, images, shape), prediction)
+            return predictions_response(prediction, name)
+        return json_response(_chosen(prediction, name, options, images, shape), prediction)
 
     return blueprint
 
@@ -165,15 +165,6 @@ def read_head(environ: Environ, timeout_ms: int) -> Head:
     accept = environ.get("HTTP_ACCEPT", "")
     form = JSON if accept in ANYTHING else choose_form(accept, needs_json=options.needs_json)
     return Head(timeout_s, decode, options, form)
-
-
-def usual_response(prediction: Prediction, model: str) -> BufferedResponse:
-    """Create the response to a request without options."""
-    return _json(encode_predictions(prediction, model), prediction)
-
-
-def _json(encoded: bytes, prediction: Prediction) -> BufferedResponse:
-    return BufferedResponse(encoded, [_JSON, ("Server-Timing", server_timing(prediction.answer))])
 
 
 def _decoder(kind: str) -> _Decoder | None:
