@@ -67,7 +67,8 @@ def _drawn(ink: Ink) -> Drawing | None:
     if not ink.contrast:
         return None
     shapes = find_shapes(ink.amount > ink.enough)
-    kept = _choose(shapes)
+    edges = edges_of(shapes.labels)
+    kept = _choose(shapes, edges)
     largest = int(shapes.areas[kept].max(initial=0))
     if not largest:
         return None
@@ -78,14 +79,18 @@ def _drawn(ink: Ink) -> Drawing | None:
     if max(np.ptp(rows), np.ptp(columns)) + 1 <= _SMALLEST * max(inked.shape):
         return None
     box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-    notes = _notes(ink, shapes, kept, largest)
+    notes = _notes(ink, kept, shapes.areas / largest, cropped=bool(kept[edges].any()))
     return Drawing(soft[box[0] : box[2], box[1] : box[3]], box, notes)
 
 
-def _choose(shapes: Shapes) -> NDArray[np.bool_]:
-    """Return which shapes belong to the drawing; shape 0 is the paper."""
+def _choose(shapes: Shapes, edges: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return which shapes belong to the drawing; shape 0 is the paper.
+
+    Args:
+        shapes: All that are darker or lighter than the paper.
+        edges: The shapes at the edges of the picture, pixel by pixel.
+    """
     labels, areas = shapes.labels, shapes.areas
-    edges = edges_of(labels)
     along = np.bincount(edges, minlength=len(areas)) / len(edges)
     extent = (shapes.boxes[:, 2:] - shapes.boxes[:, :2]).max(axis=1)
     kept: NDArray[np.bool_] = (along <= _FRAME) & (extent > _SMALLEST * max(labels.shape))
@@ -113,12 +118,13 @@ def _grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     return dilate(mask.astype(np.float32), reach) > 0
 
 
-def _notes(ink: Ink, shapes: Shapes, kept: NDArray[np.bool_], largest: int) -> tuple[str, ...]:
-    areas = shapes.areas / largest
+def _notes(
+    ink: Ink, kept: NDArray[np.bool_], areas: NDArray[np.float64], *, cropped: bool
+) -> tuple[str, ...]:
     said = {
         "inverted": ink.darker,
         "specks": bool((areas[~kept] > _NOTED_SPECK).any()),
-        "cropped": bool(kept[edges_of(shapes.labels)].any()),
+        "cropped": cropped,
         "several shapes": int((areas[kept] > _OTHER).sum()) > 1,
         "low contrast": ink.contrast < max(_LOW_CONTRAST, _LOW_SIGMAS * ink.noise),
     }
