@@ -21,6 +21,7 @@ from app.web.api.pages.page import page_blueprint
 from app.web.api.pages.static_files import StaticFiles, static_blueprint
 from app.web.api.tensorflow_serving.paths import parse_request_path
 from app.web.api.tensorflow_serving.routes import tf_serving_blueprint
+from app.web.description.routes import description_blueprint, swagger_files
 from app.web.http.admin_token import check_token
 from app.web.http.error_handlers import register_errors
 from app.web.http.flask_app import FlaskApp
@@ -31,7 +32,6 @@ from app.web.middleware.gate import Gate, GatedApplication
 from app.web.middleware.request_log import RequestLog
 from app.web.middleware.stack import access_layers
 from app.web.openapi.live_values import Bounds
-from app.web.openapi_routes import description_blueprint, swagger_files
 from app.web.prediction.canary import Traffic
 from app.web.prediction.predictor import Predictor
 from app.web.prediction.routes import GLYPH, TF_SERVING

@@ -106,4 +106,8 @@ def _spread(values: list[int]) -> tuple[int, int, int]:
     if len(values) < 2:
         value = values[0] if values else 0
         return value, value, value
-    return round(median(values)), round(quantiles(values, n=10)[-1]), max(values)
+    return (
+        round(median(values)),
+        round(quantiles(values, n=10, method="inclusive")[-1]),
+        max(values),
+    )

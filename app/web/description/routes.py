@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import orjson
 from flask import Blueprint, Response, render_template, request
 
+from app.web.description.document import HERE, describe
 from app.web.http.environ import STARTED
 from app.web.openapi.live_values import Bounds, Facts
-from app.web.openapi_document import HERE, describe
 from app.web.prediction.example import EXAMPLE_TIMEOUT_S, shown_example
 
 if TYPE_CHECKING:
