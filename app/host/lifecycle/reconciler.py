@@ -8,16 +8,17 @@ the engine holds references to models in memory.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from app.host.batching.routing import NO_ROUTES, Routes
 from app.host.lifecycle.desired_state import Plan, plan
+from app.host.lifecycle.model_status import ModelFacts
 from app.host.lifecycle.quarantine import QuarantinedVersions, Records
 from app.host.loading.runtime_selection import first_line
 from app.host.loading.verdict import UnfitError
-from app.ipc.status import CanaryStatus, ModelStatus, VersionStatus
 from model_store import (
     Control,
     StoreError,
@@ -25,7 +26,7 @@ from model_store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from app.config.share import Share
     from app.host.batching.cost_model import BatchCostModel
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from app.host.lifecycle.auto_rollback import MonitoredSwap, RollbackMonitor
     from app.host.lifecycle.crash_journal import HostJournal
     from app.host.lifecycle.intake import Intake
-    from model_store import Canary, Shadow, Store
+    from app.ipc.status import ModelStatus
+    from model_store import Store
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +146,9 @@ class ModelVersions:
         self._synced = False
         self._planned = False
         self._trouble: str | None = None
-        self._published: ModelStatus | None = None
+        self.published: ModelStatus | None = None
+        """The status that was published last."""
+        self._publishing = threading.Lock()
 
     def sync(self) -> None:
         """Load the wanted versions, retire the others, and publish a changed status.
@@ -191,39 +195,32 @@ class ModelVersions:
 
     def status(self) -> ModelStatus:
         """Return the status: which versions serve, and if none does, why."""
-        loading, refused, control = self._loading, self._refused, self._control
-        routes = self._routes  # read last: a version that serves is not loading any more
-        versions = _describe(routes, loading, refused)
-        default, serving = routes.default, routes.serving
-        starting = not self._synced or any(v.state == "loading" for v in versions)
-        starting |= bool(self.awaited)
-        ready = default is not None
-        return ModelStatus(
+        return ModelFacts(
             name=self.name,
-            ready=ready,
-            starting=starting and not ready,
-            unloaded=control.unloaded,
-            reason=None if ready else self._reason_not_ready(versions, starting=starting),
-            complete=self._planned and self.awaited <= {v.version for v in versions},
-            default=default,
-            versions=versions,
-            labels={label: n for label, n in control.labels.items() if n in serving},
-            pinned=control.pinned,
-            policy=control.policy or self.policy,
-            canary=self._share(control.canary, serving),
-            shadow=self._share(control.shadow or self._shadow, serving),
-        )
+            store=self._store,
+            present=self._present,
+            control=self._control,
+            policy=self.policy,
+            shadow=self._shadow,
+            loading=self._loading,
+            refused=self._refused,
+            awaited=self.awaited,
+            synced=self._synced,
+            planned=self._planned,
+            trouble=self._trouble,
+            routes=self._routes,  # read last: a version that serves is not loading any more
+        ).status()
 
     def publish_status(self) -> None:
         """Count the versions, and notify of the status; any thread may."""
-        published = self.status()
-        states = [version.state for version in published.versions]
-        self._observer.counted(  # first: the notified thread may read the metrics
-            self.name,
-            loaded=states.count("serving") + states.count("retiring"),
-            refused=states.count("refused"),
-        )
-        self._published = published
+        with self._publishing:  # several threads publish; the newest status must be the last
+            self.published = published = self.status()
+            states = [version.state for version in published.versions]
+            self._observer.counted(  # first: the notified thread may read the metrics
+                self.name,
+                loaded=states.count("serving") + states.count("retiring"),
+                refused=states.count("refused"),
+            )
         self._notify()
 
     def _read(self) -> None:
@@ -453,57 +450,12 @@ class ModelVersions:
         self._observer.refused(self.name)
 
     def _notify_if_changed(self) -> None:
-        if self.status() != self._published:
+        if self.status() != self.published:
             self.publish_status()
 
     @property
     def _routes(self) -> Routes:
         return self._engine.routes.get(self.name, NO_ROUTES)
-
-    def _reason_not_ready(self, versions: tuple[VersionStatus, ...], *, starting: bool) -> str:
-        if starting:
-            return "the first version is being loaded"
-        if self._trouble:
-            return self._trouble
-        if self._control.unloaded:
-            return f"{self.name} was unloaded; glyph models load {self.name} takes it up again"
-        refused = [f"version {v.version}: {v.reason}" for v in versions if v.state == "refused"]
-        if refused:
-            return "every version was refused: " + "; ".join(refused)
-        if self._present:
-            policy, have = self._control.policy or self.policy, sorted(self._present)
-            return f"the version policy is {policy}; {self.name} has {', '.join(map(str, have))}"
-        where = self._store.location
-        return f"{where} holds no version of {self.name}; publish one with glyph train"
-
-    def _share(
-        self, share: Canary | Shadow | Share | None, serving: Collection[int]
-    ) -> CanaryStatus | None:
-        version = self._control.labels.get(share.label) if share else None
-        if share is None or version not in serving:
-            return None
-        return CanaryStatus(
-            version=version,
-            label=share.label,
-            percent=share.percent,
-            sticky_header=getattr(share, "sticky_header", None),
-        )
-
-
-def _describe(
-    routes: Routes, loading: int | None, refused: Mapping[int, str]
-) -> tuple[VersionStatus, ...]:
-    """Return the status of all versions, newest first."""
-    states = {
-        n: VersionStatus(version=n, state="refused", reason=reason) for n, reason in refused.items()
-    }
-    for n, version in routes.retiring.items():
-        states[n] = VersionStatus(version=n, state="retiring", loaded=version.description)
-    if loading is not None:
-        states[loading] = VersionStatus(version=loading, state="loading")
-    for n, version in routes.serving.items():
-        states[n] = VersionStatus(version=n, state="serving", loaded=version.description)
-    return tuple(states[n] for n in sorted(states, reverse=True))
 
 
 def _log(loaded: LoadedVersion) -> None:

@@ -203,8 +203,8 @@ class StoreWatcher:
         self._models[model].publish_status()
 
     def status(self) -> HostStatus:
-        """Return the status of all models."""
-        models = tuple(model.status() for model in self._models.values())
+        """Return the status of all models, as each was published."""
+        models = tuple(model.published or model.status() for model in self._models.values())
         return HostStatus(
             model=self._default,
             models=models,

@@ -28,6 +28,7 @@ class FakeModel:
         self.retries = 0
         self.ready = True
         self.awaited = frozenset()
+        self.published = None
         self.closed = False
         self.on_poll = lambda: None
 
