@@ -39,21 +39,22 @@ class Admission:
         self._capacity = capacity
         self._images = 0.0
         self._busy_s = 0.0
-        self.bulk: dict[Job, None] = {}
+        self._bulk: dict[Job, None] = {}
         """The jobs that were larger than their share of a batch on arrival, in that order."""
 
-    def check(self, images: int, left_s: float, *, waiting: int, limit: int) -> None:
-        """Check that a job may be admitted.
+    def admit(self, job: Job, now: float, *, waiting: int, limit: int) -> bool:
+        """Admit a job; return True if it is bulk work.
 
         Args:
-            images: Those of the job.
-            left_s: Seconds until its deadline.
+            job: The job.
+            now: Clock reading.
             waiting: Images that wait.
             limit: Largest batch for the job.
 
         Raises:
             OverloadedError: If the queue is full, or the deadline cannot be met.
         """
+        images, left_s = len(job.images), job.deadline - now
         if waiting + images > self._capacity:
             message = f"{waiting} images are waiting; the limit is {self._capacity}"
             raise OverloadedError(message, self.seconds(waiting))
@@ -61,6 +62,14 @@ class Admission:
         if answer_s > _PROMISED * left_s:
             message = f"an answer takes about {answer_s:.2f} s; the deadline is in {left_s:.2f} s"
             raise OverloadedError(message, self.seconds(waiting))
+        bulk = is_bulk(images, limit)
+        if bulk:
+            self._bulk[job] = None
+        return bulk
+
+    def forget(self, job: Job) -> None:
+        """Count a job no more: it is not to be computed, or has been."""
+        self._bulk.pop(job, None)
 
     def answer_s(self, images: int, *, waiting: int, limit: int) -> float:
         """Estimate when a job of so many images that arrives now is answered, in seconds from now.
@@ -70,7 +79,7 @@ class Admission:
         beside the other half. Work with another batch key counts as if it had the same.
         """
         halves = [0, 0]
-        for job in self.bulk:
+        for job in self._bulk:
             halves[halves[1] < halves[0]] += job.remaining
         small = waiting - sum(halves)
         if not is_bulk(images, limit):

@@ -67,16 +67,13 @@ class BatchQueue:
         Raises:
             OverloadedError: If the queue is full, or the job's deadline cannot be met.
         """
-        images, limit = len(job.images), self.limit(job.batch_key)
-        self._admission.check(images, job.deadline - now, waiting=self.waiting, limit=limit)
-        bulk = is_bulk(images, limit)
-        if bulk:
-            self._admission.bulk[job] = None
-        else:
+        limit = self.limit(job.batch_key)
+        bulk = self._admission.admit(job, now, waiting=self.waiting, limit=limit)
+        if not bulk:
             self._core_sparing_until = now + _CORE_SPARING_S
         self._budget.request_arrived(now)
         self._enter(job, self._foreground, bulk=bulk)
-        self.waiting += images
+        self.waiting += len(job.images)
 
     def admit_to_background(self, job: Job) -> bool:
         """Admit a background job; return False when the background queue is full.
@@ -103,7 +100,7 @@ class BatchQueue:
             if batch is not None:
                 self._budget.begun()
         for job in expired:
-            self._admission.bulk.pop(job, None)
+            self._admission.forget(job)
         return batch, expired
 
     def background_due(self, now: float) -> bool:
@@ -132,7 +129,7 @@ class BatchQueue:
             self.waiting_in_background -= job.remaining
         else:
             self.waiting -= job.remaining
-        self._admission.bulk.pop(job, None)
+        self._admission.forget(job)
         job.dropped = True
 
     def cancel(self, reply_to: Reply) -> Job | None:
@@ -150,7 +147,7 @@ class BatchQueue:
     def finish(self, job: Job) -> None:
         """Remove a job that has its answer or refusal, or will not get one."""
         self._jobs.pop(job.reply_to, None)
-        self._admission.bulk.pop(job, None)
+        self._admission.forget(job)
         self._unfinished[job.batch_key] -= 1
 
     def idle(self, key: BatchKey) -> bool:
