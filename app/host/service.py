@@ -3,7 +3,7 @@
 Two threads: one reads requests, computes batches and sends answers in turn, so that no request
 passes between threads; the other polls the store and tries new versions. Where several batches may
 be computed at the same time, each further stream is one more thread, which wakes when a full batch
-is left over.
+is left over. One thing, as every part is named here once, with all that it is connected to.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
     from app.host.batching.jobs import Batch
     from app.host.batching.reply import Reply
-    from app.host.socket_server import Connection
+    from app.host.worker_connection import WorkerConnection
     from app.ipc.frames import Predict
     from app.ipc.status import HostStatus
     from model_store import Metadata, Store
@@ -210,7 +210,7 @@ class HostService:
         """End a request that no caller waits for any more."""
         self._engine.cancel([reply_to])
 
-    def gone(self, connection: Connection) -> None:
+    def gone(self, connection: WorkerConnection) -> None:
         """End the requests of a web worker that has disconnected."""
         pending = self._engine.pending_replies()
         self._engine.cancel(reply for reply in pending if reply.receiver is connection)
@@ -305,7 +305,7 @@ class HostService:
         for thread in self._streams:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
-    def administer(self, request: bytes, connection: Connection, request_id: int) -> None:
+    def administer(self, request: bytes, connection: WorkerConnection, request_id: int) -> None:
         """Pass an operator's command to the watcher."""
 
         def reply(outcome: dict[str, Any]) -> None:

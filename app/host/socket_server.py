@@ -1,7 +1,6 @@
 """The host's end of the Unix socket: one thread reads all web workers, and works in between.
 
-Any thread writes answers, without blocking; what a slow reader does not take is kept, up to a
-bound, and written when there is room.
+One thing, as the socket's path, its connections and the pauses of its loop are of one thread.
 """
 
 from __future__ import annotations
@@ -17,37 +16,29 @@ from typing import TYPE_CHECKING, Protocol
 
 from app.config.run_dir import FRESH_SOCKET
 from app.host.batching.reply import Reply
+from app.host.worker_connection import BEHIND, WorkerConnection
 from app.ipc.frames import (
     FrameError,
-    FrameReader,
     Kind,
     Predict,
     Refusal,
     Refused,
     decode_example,
     encode,
-    encode_outcome,
     encode_refusal,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from app.ipc.frames import Answer, Frame
+    from app.ipc.frames import Frame
 
 log = logging.getLogger(__name__)
 
 _READ_BYTES = 256 * 1024
 _HEARTBEAT_S = 0.25
 """Interval of heartbeats, unless a batch takes longer."""
-_UNSENT_LIMIT = 64 * 2**20
-"""Bytes kept for a slow reader; beyond it refusals are sent instead of answers."""
-_GIVEN_UP = 4 * _UNSENT_LIMIT
-"""Beyond it the connection is closed."""
-_BEHIND = Refused(Refusal.OVERLOADED, 1.0, "earlier answers still wait to be read by this worker")
-
-
 _SPINS = 400
 """How often an idle loop polls before it sleeps: some 0.7 ms, after which a request pays 0.1 ms for
 the host to wake up."""
@@ -63,11 +54,11 @@ class Handler(Protocol):
 
     def cancel(self, reply_to: Reply) -> None: ...
 
-    def gone(self, connection: Connection) -> None:
+    def gone(self, connection: WorkerConnection) -> None:
         """Drop the requests of a web worker that has disconnected."""
         ...
 
-    def administer(self, request: bytes, connection: Connection, request_id: int) -> None:
+    def administer(self, request: bytes, connection: WorkerConnection, request_id: int) -> None:
         """Queue an operator's command (JSON), and `reply` with its result later."""
         ...
 
@@ -80,72 +71,6 @@ class Handler(Protocol):
     def work(self) -> float | None:
         """Run one step of the waiting work; return the seconds until the next one, or None."""
         ...
-
-
-class Connection:
-    """One web worker; takes the outcomes of its requests."""
-
-    def __init__(
-        self, sock: socket.socket, largest_frame: int, on_kept: Callable[[], None]
-    ) -> None:
-        """Create for a connected socket.
-
-        Args:
-            sock: The socket.
-            largest_frame: Bytes of a frame that is accepted.
-            on_kept: Called when bytes were kept, which `flush` is to write.
-        """
-        sock.setblocking(False)  # noqa: FBT003
-        self.sock = sock
-        self.reader = FrameReader(largest_frame)
-        self.unsent = bytearray()
-        self._on_kept = on_kept
-        self._lock = threading.Lock()
-
-    @property
-    def behind(self) -> bool:
-        """Whether more bytes are unsent than may be kept for a reader."""
-        return len(self.unsent) > _UNSENT_LIMIT
-
-    def receive(self, outcomes: Sequence[tuple[int, Answer | Refused]]) -> None:
-        """Send answers and refusals in one write; any thread may."""
-        behind = self.behind
-        self.send(b"".join([encode_outcome(n, _BEHIND if behind else o) for n, o in outcomes]))
-
-    def send(self, data: bytes) -> None:
-        """Write what the socket takes now and keep the rest; any thread may.
-
-        The connection of a reader that is too far behind is shut down.
-        """
-        try:
-            kept = self._write(data)
-        except OSError:
-            return  # the reading side sees the same and drops the connection
-        if kept:
-            self._on_kept()
-
-    def _write(self, data: bytes) -> bool:
-        with self._lock:
-            if not self.unsent:
-                with contextlib.suppress(BlockingIOError):
-                    data = data[self.sock.send(data) :]
-            self.unsent += data
-            if len(self.unsent) > _GIVEN_UP:
-                log.warning("closing connection: web worker is %d bytes behind", len(self.unsent))
-                self.unsent.clear()
-                self.sock.shutdown(socket.SHUT_RDWR)
-            return bool(self.unsent)
-
-    def flush(self) -> bool:
-        """Write kept bytes; return True if some are left."""
-        with self._lock, contextlib.suppress(BlockingIOError):
-            del self.unsent[: self.sock.send(self.unsent)]
-        return bool(self.unsent)
-
-    def close(self) -> None:
-        """Close the socket while no thread is sending: its file descriptor may be reused."""
-        with self._lock:
-            self.sock.close()
 
 
 class HostServer:
@@ -164,7 +89,7 @@ class HostServer:
         self.heartbeats = 0
         """Grows while the loop of `run` turns."""
         self._largest_frame = largest_frame
-        self._connections: set[Connection] = set()
+        self._connections: set[WorkerConnection] = set()
         self._status = b""
         self._lock = threading.Lock()
         self._closing = False
@@ -243,11 +168,13 @@ class HostServer:
             for connection in self._connections:
                 connection.send(encode(Kind.STATUS, 0, status))
 
-    def reply(self, connection: Connection, request_id: int, answer: bytes) -> None:
+    def reply(self, connection: WorkerConnection, request_id: int, answer: bytes) -> None:
         """Send the result of an operator's command (JSON); any thread may."""
         self._reply(connection, request_id, Kind.ADMIN, answer)
 
-    def _reply(self, connection: Connection, request_id: int, kind: Kind, body: bytes) -> None:
+    def _reply(
+        self, connection: WorkerConnection, request_id: int, kind: Kind, body: bytes
+    ) -> None:
         """Send a response other than a prediction; refuse one that does not fit into a frame."""
         frame = encode(kind, request_id, body)
         if len(frame) > self._largest_frame:
@@ -255,7 +182,7 @@ class HostServer:
             log.error("%s; at most %d do", message, self._largest_frame)
             frame = encode_refusal(request_id, Refused(Refusal.FAILED, 0.0, message))
         elif connection.behind:
-            frame = encode_refusal(request_id, _BEHIND)
+            frame = encode_refusal(request_id, BEHIND)
         connection.send(frame)
 
     def _bind(self) -> socket.socket:
@@ -318,13 +245,13 @@ class HostServer:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # gone again, or no file descriptor is free
             sock, _ = self._listener.accept()
-            connection = Connection(sock, self._largest_frame, self.wake)
+            connection = WorkerConnection(sock, self._largest_frame, self.wake)
             self._selector.register(sock, selectors.EVENT_READ, connection)
             with self._lock:
                 self._connections.add(connection)
                 connection.send(encode(Kind.STATUS, 0, self._status))
 
-    def _serve(self, connection: Connection, events: int) -> None:
+    def _serve(self, connection: WorkerConnection, events: int) -> None:
         try:
             if events & selectors.EVENT_WRITE and not connection.flush():
                 self._selector.modify(connection.sock, selectors.EVENT_READ, connection)
@@ -336,14 +263,14 @@ class HostServer:
             log.exception("frame could not be handled")
             self._drop(connection, exc)
 
-    def _read(self, connection: Connection) -> None:
+    def _read(self, connection: WorkerConnection) -> None:
         size = connection.sock.recv_into(self._space)
         if not size:
             raise ConnectionResetError("closed by the web worker")
         for frame in connection.reader.feed(bytes(self._space[:size])):
             self._handle(connection, frame)
 
-    def _handle(self, connection: Connection, frame: Frame) -> None:
+    def _handle(self, connection: WorkerConnection, frame: Frame) -> None:
         if frame.kind == Kind.PREDICT:
             reply_to = Reply(connection, frame.request_id)
             refused = self._handler.predict(Predict.decode(frame.body), reply_to)
@@ -363,7 +290,7 @@ class HostServer:
         else:
             raise FrameError(f"a frame of kind {frame.kind}, which no web worker sends")
 
-    def _send_example(self, connection: Connection, frame: Frame) -> None:
+    def _send_example(self, connection: WorkerConnection, frame: Frame) -> None:
         pixels = self._handler.example(*decode_example(frame.body))
         if pixels is None:
             gone = Refused(Refusal.NOT_FOUND, 0.0, "the version is not loaded any more")
@@ -382,7 +309,7 @@ class HostServer:
                 both = selectors.EVENT_READ | selectors.EVENT_WRITE
                 self._selector.modify(connection.sock, both, connection)
 
-    def _drop(self, connection: Connection, why: Exception) -> None:
+    def _drop(self, connection: WorkerConnection, why: Exception) -> None:
         level = logging.WARNING if isinstance(why, FrameError) else logging.DEBUG
         log.log(level, "connection of a web worker ended: %s", why)
         with self._lock:

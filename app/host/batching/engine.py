@@ -2,7 +2,8 @@
 
 Mechanism only; `batch_queue` decides which images form a batch. Every admitted job is answered
 exactly once, and `step` raises no error of a model. One thread calls it in turn with other work;
-other threads may wait in `run` and help when there is more than a batch.
+other threads may wait in `run` and help when there is more than a batch. One thing, as one lock
+guards the queue, the routes and the batches in progress.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A version is tried in a process of its own before it is loaded; one that fails is refused with a
 reason, and the others keep serving. A new default serves before the previous one is retired. Only
-the engine holds references to models in memory.
+the engine holds references to models in memory. One thing, as each step of a poll goes on from the
+state that the one before has left.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Polls the store for models, keeps each model's versions in sync, and executes commands.
 
-One thread does all of it, so that nothing here delays requests.
+One thread does all of it, so that nothing here delays requests. One thing, as a command is a change
+in the store and the poll after it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from app.host.batching.reply import deliver
-from app.host.socket_server import Connection, HostServer
+from app.host.socket_server import HostServer
+from app.host.worker_connection import WorkerConnection
 from app.ipc.frames import (
     Answer,
     Frame,
@@ -408,7 +409,7 @@ def test_a_connection_is_not_closed_under_a_thread_that_sends():
             events.append("sent")
             return len(data)
 
-    connection = Connection(Socket(), LARGEST, lambda: None)
+    connection = WorkerConnection(Socket(), LARGEST, lambda: None)
     closing = threading.Thread(target=connection.close)
     connection.send(b"answer")
     closing.join(SAFETY_S)
@@ -444,7 +445,7 @@ def test_a_slow_reader_holds_nobody_up(connect, handler):
 
 def test_a_reader_that_is_behind_gets_refusals(connect, handler, monkeypatch):
     """They take little, so that the connection and all that waits on it are kept."""
-    monkeypatch.setattr("app.host.socket_server._UNSENT_LIMIT", 2**20)
+    monkeypatch.setattr("app.host.worker_connection._UNSENT_LIMIT", 2**20)
     slow = connect()
     for request_id in range(1, 11):
         slow.predict(request_id)
@@ -490,7 +491,7 @@ def test_an_example_is_answered(connect, handler):
 
 def test_a_reader_that_never_reads_is_given_up(server, connect, handler, monkeypatch):
     """Beyond the last bound the connection is closed and what was kept for it is let go."""
-    monkeypatch.setattr("app.host.socket_server._GIVEN_UP", 2**20)
+    monkeypatch.setattr("app.host.worker_connection._GIVEN_UP", 2**20)
     stuck, other = connect(), connect()
     stuck.predict()
     _, reply_to = handler.asked.get(timeout=SAFETY_S)
