@@ -114,7 +114,7 @@ class HostService:
             threading.Thread(target=self._engine.run, name=f"stream {number}", daemon=True)
             for number in range(1, streams)
         ]
-        rollback_monitor = threading.Thread(
+        watching = threading.Thread(
             target=_seed_and_watch,
             name="watcher",
             args=(store, settings, self._watcher),
@@ -122,10 +122,10 @@ class HostService:
         )
         self._threads = [
             threading.Thread(target=self._server.run, name="server", daemon=True),
-            rollback_monitor,
+            watching,
         ]
         self._poll_watchdog = PollWatchdog(
-            self._metrics.poll_age_s, self._watcher.overdue, rollback_monitor
+            self._metrics.poll_age_s, self._watcher.overdue, watching
         )
 
     def start(self) -> None:
@@ -133,7 +133,7 @@ class HostService:
         self._server.listen()
         for thread in self._threads + self._streams:
             thread.start()
-        threading.Thread(target=self._poll_watchdog.run, name="looks", daemon=True).start()
+        threading.Thread(target=self._poll_watchdog.run, name="poll watchdog", daemon=True).start()
 
     def close(self) -> None:
         """Keep serving until the web workers have gone, or the graceful time is over; then stop.

@@ -34,7 +34,7 @@ def resident_bytes() -> int:
 
 
 def excess(limit_mib: int, resident: Callable[[], int] = resident_bytes) -> str | None:
-    """Return a sentence if this process takes more memory than it may.
+    """Return a message if this process uses more memory than it may.
 
     Args:
         limit_mib: Bound; 0 is none.

@@ -71,15 +71,13 @@ class Selection:
             if model is not None:
                 return model, like
         if self._passed_over:
-            log.info(
-                "measuring version %d again: %s", self._metadata.version, self._sentences()[-1]
-            )
+            log.info("measuring version %d again: %s", self._metadata.version, self._messages()[-1])
             self._passed_over.clear()
         for candidate in runtimes:
             best = self._attempt(candidate)
             if best is not None:
                 return self._choose(candidate, best)
-        reason = "; ".join(self._sentences()) or "no runtime is installed"
+        reason = "; ".join(self._messages()) or "no runtime is installed"
         raise self._failure(reason, lasting=self._is_lasting())
 
     def follow(
@@ -97,7 +95,7 @@ class Selection:
         model = self._follow(runtime_plan, candidates)
         if model is None:
             reason = (
-                "; ".join(self._sentences()) or f"{runtime_plan.candidate} is not available here"
+                "; ".join(self._messages()) or f"{runtime_plan.candidate} is not available here"
             )
             raise self._failure(reason, lasting=False)
         return model, runtime_plan
@@ -125,7 +123,7 @@ class Selection:
             version=self._metadata.version,
             candidate=chosen.name,
             costs=costs,
-            passed_over=self._sentences(),
+            passed_over=self._messages(),
             parameter_count=self._metadata.parameter_count,
             input_shape=self._metadata.input.shape,
             may_differ=any(issubclass(e, TrialFailedError) for _, e in self._passed_over),
@@ -173,8 +171,8 @@ class Selection:
         images = self._golden.images
         return partial(model.predict, [images[np.arange(size) % len(images)]])
 
-    def _sentences(self) -> tuple[str, ...]:
-        return tuple(sentence for sentence, _ in self._passed_over)
+    def _messages(self) -> tuple[str, ...]:
+        return tuple(message for message, _ in self._passed_over)
 
     def _is_lasting(self) -> bool:
         """Return True if the version is at fault: it failed in a runtime that is available."""
