@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
+from werkzeug.routing import Rule
 
 from app.config.settings import Settings
 from app.ipc.frames import Answer
@@ -292,6 +293,26 @@ def serving(version: int, **changes) -> VersionStatus:
         "input_shape": SHAPE,
     }
     return VersionStatus(version=version, state="serving", loaded=LoadedModel(**known | changes))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def routes_compiled_once():
+    """Compile what builds a route's URLs once, not for each test's application.
+
+    That is most of what an application takes to be created, and the same for the same route.
+    """
+    compiled = {}
+    compile_builder = Rule._compile_builder
+
+    def compile_once(rule, *kind):
+        key = (rule.rule, rule.subdomain, rule.host, repr(rule.defaults), *kind)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, *kind)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
 
 
 @pytest.fixture(autouse=True)
