@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
+from app.telemetry.build_info import glyph_version
 from app.web.api.open_inference.inference_request import OUTPUT
 from app.web.api.open_inference.readiness import check_model, check_version
 from app.web.api.open_inference.tensors import INPUT
@@ -36,11 +36,12 @@ def metadata_blueprint(channel: BlockingHost) -> Blueprint:
         channel: Knows what the model host has announced.
     """
     blueprint = Blueprint("metadata", __name__, url_prefix="/v2")
-    version = installed_version("glyph")
 
     @blueprint.get("", strict_slashes=False)  # one text of the protocol has a slash behind it
     def of_server() -> Response:
-        return json_response({"name": "glyph", "version": version, "extensions": EXTENSIONS})
+        return json_response(
+            {"name": "glyph", "version": glyph_version(), "extensions": EXTENSIONS}
+        )
 
     @blueprint.get("/models/<name>")
     def of_model(name: str) -> Response:
