@@ -52,6 +52,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _STRIP_ROWS = 256
+_BYTE = 255
 
 
 def is_picture(body: bytes) -> bool:
@@ -174,17 +175,26 @@ def _reduced(image: Image.Image, factor: int) -> Image.Image:
     There is no copy as large as the image, and other threads get their turn.
     """
     width, height = image.size
+    shift = _shift(image)
     if factor == 1 and height <= _STRIP_ROWS:
-        return _rgba(image)
+        return _rgba(image, shift)
     small = Image.new("RGBA", (-(-width // factor), -(-height // factor)))
     rows = max(1, _STRIP_ROWS // factor) * factor
     for top in range(0, height, rows):
         strip = image.crop((0, top, width, min(height, top + rows)))
-        small.paste(_rgba(strip).reduce(factor), (0, top // factor))
+        small.paste(_rgba(strip, shift).reduce(factor), (0, top // factor))
     return small
 
 
-def _rgba(image: Image.Image) -> Image.Image:
+def _shift(image: Image.Image) -> int:
+    """Return how many bits too wide the values are; some programs keep 8 bits in 16."""
+    if not image.mode.startswith("I"):
+        return 0
+    _, highest = image.getextrema()
+    return 8 if isinstance(highest, float | int) and highest > _BYTE else 0
+
+
+def _rgba(image: Image.Image, shift: int) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image = Image.fromarray((np.asarray(image) >> shift).astype(np.uint8))
     return image if image.mode == "RGBA" else image.convert("RGBA")

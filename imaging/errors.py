@@ -2,6 +2,7 @@
 
 PictureError
 ├── MalformedPictureError      it is empty, damaged, or of a form that the model cannot take
+├── PictureSizeError           it is of another size than the model's, and is not to be scaled
 ├── PictureTooLargeError       it would take too much memory or time to decode
 └── UnsupportedFormatError     its file is of a format that is not decoded
 """
@@ -15,6 +16,10 @@ class PictureError(ValueError):
 
 class MalformedPictureError(PictureError):
     """Raised when a picture is empty, damaged, or of a form that cannot be used."""
+
+
+class PictureSizeError(PictureError):
+    """Raised when a picture is of another size than the model's, and is not to be scaled."""
 
 
 class PictureTooLargeError(PictureError):

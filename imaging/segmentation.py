@@ -32,7 +32,7 @@ _PASSE_PARTOUT = 0.5
 """One along more than this is never a drawing, though there be no other."""
 _CUT = 0.5
 """One at the edge with no more than this share of the pixels of one that is whole is no part."""
-_SMALLEST = 1 / 40
+SMALLEST = 1 / 40
 """Of the picture's longer side, what a drawing extends over at least."""
 _LOW_CONTRAST, _LOW_SIGMAS = 40.0, 7.0
 """Less contrast than this, in levels or in standard deviations of the paper, is doubtful."""
@@ -50,25 +50,26 @@ class Drawing(NamedTuple):
     """Of the notes on a picture, those on ink and shapes."""
 
 
-def find_drawing(pixels: NDArray[np.float32]) -> Drawing | None:
+def find_drawing(pixels: NDArray[np.float32], smallest: float = SMALLEST) -> Drawing | None:
     """Find it; None on a blank sheet.
 
     Args:
         pixels: Shape (h, w, 3), 0 to 255; some hundred pixels to a side.
+        smallest: Share of the longer side that a drawing extends over at least.
     """
     return (
-        _drawn(find_ink(pixels))
-        or _drawn(find_ink(pixels, opposite=True))  # a light in half of the picture was ink
-        or _drawn(find_ink(pixels, framed=True))  # more is ink than paper
+        _drawn(find_ink(pixels), smallest)
+        or _drawn(find_ink(pixels, opposite=True), smallest)  # a light in half of it was ink
+        or _drawn(find_ink(pixels, framed=True), smallest)  # more is ink than paper
     )
 
 
-def _drawn(ink: Ink) -> Drawing | None:
+def _drawn(ink: Ink, smallest: float) -> Drawing | None:
     if not ink.contrast:
         return None
     shapes = find_shapes(ink.amount > ink.enough)
     edges = edges_of(shapes.labels)
-    kept = _choose(shapes, edges)
+    kept = _choose(shapes, edges, smallest)
     largest = int(shapes.areas[kept].max(initial=0))
     if not largest:
         return None
@@ -76,24 +77,25 @@ def _drawn(ink: Ink) -> Drawing | None:
     soft = _soften(ink, drawn)
     inked = drawn if max(drawn.shape) > _SMALL else soft >= _EDGE * ink.enough
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
-    if max(np.ptp(rows), np.ptp(columns)) + 1 <= _SMALLEST * max(inked.shape):
+    if max(np.ptp(rows), np.ptp(columns)) + 1 <= smallest * max(inked.shape):
         return None
     box = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
     notes = _notes(ink, kept, shapes.areas / largest, cropped=bool(kept[edges].any()))
     return Drawing(soft[box[0] : box[2], box[1] : box[3]], box, notes)
 
 
-def _choose(shapes: Shapes, edges: NDArray[np.intp]) -> NDArray[np.bool_]:
+def _choose(shapes: Shapes, edges: NDArray[np.intp], smallest: float) -> NDArray[np.bool_]:
     """Return which shapes belong to the drawing; shape 0 is the paper.
 
     Args:
         shapes: All that are darker or lighter than the paper.
         edges: The shapes at the edges of the picture, pixel by pixel.
+        smallest: Share of the longer side that each extends over at least.
     """
     labels, areas = shapes.labels, shapes.areas
     along = np.bincount(edges, minlength=len(areas)) / len(edges)
     extent = (shapes.boxes[:, 2:] - shapes.boxes[:, :2]).max(axis=1)
-    kept: NDArray[np.bool_] = (along <= _FRAME) & (extent > _SMALLEST * max(labels.shape))
+    kept: NDArray[np.bool_] = (along <= _FRAME) & (extent > smallest * max(labels.shape))
     kept[0] = False
     if not kept.any():
         kept = (along <= _PASSE_PARTOUT) & (areas > 0)

@@ -28,6 +28,7 @@ from app.web.host_client.model_index import ModelIndex
 from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import NotFoundError
 from app.web.middleware.metrics import WebMetrics
+from imaging.preparation import usual
 
 if TYPE_CHECKING:
     import socket
@@ -155,6 +156,7 @@ def serving(version: int, shape: Shape = (2, 2, 1), classes: Sequence[str] = CLA
         accuracy=0.9,
         classes=tuple(classes),
         input_shape=shape,
+        preparation=usual(shape[2]),
         passed_over=(),
         batch_limit=8,
         batch_seconds={},

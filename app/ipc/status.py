@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from imaging.preparation import Preparation  # noqa: TC001 - pydantic needs it at run time
+
 State = Literal["loading", "serving", "retiring", "refused"]
 
 Shape = tuple[int, int, int]
@@ -27,6 +29,8 @@ class LoadedModel(BaseModel):
     accuracy: float
     classes: tuple[str, ...]
     input_shape: Shape
+    preparation: Preparation
+    """How pictures become its pixels."""
     passed_over: tuple[str, ...]
     """Other ways to run it that were tried, and why they are not used."""
     batch_limit: int

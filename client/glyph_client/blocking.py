@@ -113,8 +113,9 @@ class Glyph:
             version: Version that is to answer.
             label: Label whose version is to answer, such as "stable".
             top_k: How many of the most probable classes to name in `top`.
-            prepare: "always" prepares every picture like the training data, "never" takes pixels
-                as they are, and "auto" prepares pictures that have not the model's size.
+            prepare: "auto" prepares pictures as the version was trained; where it was trained on
+                pixels, one of the model's size is taken as it is, and "always" prepares it too.
+                "never" takes all as they are. "digit", "fit" and "exact" name another way.
 
         Returns:
             A prediction for one image, predictions for many.

@@ -23,7 +23,7 @@ CONCURRENCY = 4
 _MAX_PORT = 65535
 _API_KEY = re.compile("[!-~]+")
 
-Prepare = Literal["auto", "always", "never"]
+Prepare = Literal["auto", "always", "never", "digit", "fit", "exact"]
 
 
 @dataclass(frozen=True, kw_only=True)

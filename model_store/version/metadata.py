@@ -26,6 +26,21 @@ class InputSpec(Document):
     """Rows, columns, channels of one image."""
 
 
+Byte = Annotated[int, Field(ge=0, le=255)]
+
+
+class PreparationSpec(Document):
+    """How pictures became the pixels that the version was trained on, and do when it serves."""
+
+    kind: Literal["digit", "fit", "exact"]
+    keep_exact: bool = False
+    """A picture of the input's own size is taken pixel for pixel."""
+    background: tuple[Byte, Byte, Byte] | None = None
+    """Red, green and blue of what shows through, and beside a picture of another aspect."""
+    keep_aspect: bool = True
+    invert: bool = False
+
+
 class OutputSpec(Document):
     """The tensor that the signature gives; the batch dimension is left out."""
 
@@ -72,6 +87,8 @@ class Description(Document):
 
     classes: tuple[str, ...] = Field(min_length=2)
     input: InputSpec
+    preparation: PreparationSpec | None = None
+    """None where it was trained on pixels."""
     output: OutputSpec
     recipe: str
     parameters: dict[str, Any]

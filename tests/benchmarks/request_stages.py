@@ -29,6 +29,7 @@ from app.web.inputs.json_instances import decode_instances
 from app.web.inputs.raw import decode_raw_pixels
 from app.web.middleware.metrics import WebMetrics
 from app.web.prediction.responses import encode_predictions
+from imaging.preparation import usual
 from model_store import Golden
 from model_store.operations.starter import STARTER
 from tests.benchmarks.cases import Load
@@ -77,6 +78,7 @@ _STATUS = HostStatus.of(
                     accuracy=1.0,
                     classes=_CLASSES,
                     input_shape=SHAPE,
+                    preparation=usual(SHAPE[2]),
                     passed_over=(),
                     batch_limit=64,
                     batch_seconds={},

@@ -15,6 +15,7 @@ from app.host.loading.golden_check import TrialFailedError
 from app.host.loading.runtime_selection import Selection, first_line
 from app.host.loading.verdict import UnfitError
 from app.ipc.status import LoadedModel
+from imaging.preparation import Preparation, usual
 from model_store import (
     CorruptVersionError,
     Golden,
@@ -182,4 +183,10 @@ def _describe(
         accuracy=metadata.metrics.accuracy,
         classes=metadata.classes,
         input_shape=metadata.input.shape,
+        preparation=_preparation(metadata),
     )
+
+
+def _preparation(metadata: Metadata) -> Preparation:
+    spec, channels = metadata.preparation, metadata.input.shape[2]
+    return usual(channels) if spec is None else Preparation(**dict(spec))

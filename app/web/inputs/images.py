@@ -21,7 +21,7 @@ class Images(NamedTuple):
 
     rows: int
     """How many."""
-    pixels: bytes
+    pixels: bytes | memoryview
     """uint8, row-major, image after image, in the model's shape."""
     notes: Sequence[tuple[str, ...]] | None = None
     """On each, what was done to it and what looks doubtful; None where none was a picture."""

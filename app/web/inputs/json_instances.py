@@ -92,7 +92,7 @@ def _with_pictures(
     size = math.prod(shape)
     notes: list[tuple[str, ...]] = [()] * len(pixels)
     for number, place in enumerate(places):
-        pixels[place] = read.pixels[number * size : (number + 1) * size]
+        pixels[place] = bytes(read.pixels[number * size : (number + 1) * size])
         notes[place] = read.notes[number] if read.notes else ()
     return Images(len(pixels), b"".join(pixels), notes)
 

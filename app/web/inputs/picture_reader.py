@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -21,9 +22,14 @@ from app.web.http.errors import (
     UnsupportedMediaTypeError,
 )
 from app.web.http.pending_call import GONE, PENDING_CALL
-from imaging import mnist_preprocessing
-from imaging.decoder import ENOUGH, decode_picture, fit_array
-from imaging.errors import PictureError, PictureTooLargeError, UnsupportedFormatError
+from imaging.errors import (
+    PictureError,
+    PictureSizeError,
+    PictureTooLargeError,
+    UnsupportedFormatError,
+)
+from imaging.preparation import EXACT, Preparation, without_exception
+from imaging.reading import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,11 +37,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.ipc.status import Shape
-    from imaging.mnist_preprocessing import Prepared
+    from app.ipc.status import LoadedModel, Shape
+    from imaging.prepared import Prepared
 
-Prepare = Literal["auto", "always", "never"]
-"""auto prepares what is not of the model's size; never refuses it."""
+Prepare = Literal["auto", "always", "never", "digit", "fit", "exact"]
+"""auto prepares as the version was trained; always does so with what is of its size too; never
+refuses what is not; the others name a kind of preparation."""
 
 _THREADS = 2
 _LARGE_BYTES = 256 * 2**10
@@ -84,7 +91,7 @@ class PictureReader:
         self,
         pictures: Sequence[bytes | NDArray[np.uint8]],
         shape: Shape,
-        prepare: Prepare,
+        preparation: Preparation,
         deadline: float,
         name: Callable[[int], str] | None = None,
     ) -> tuple[int, bytes, list[tuple[str, ...]]]:
@@ -93,7 +100,7 @@ class PictureReader:
         Args:
             pictures: Files of the kinds that are decoded, or pixels as `fit_array` takes them.
             shape: Rows, columns and channels that the model takes.
-            prepare: Which of them are prepared.
+            preparation: How each is prepared.
             deadline: Clock reading after which nobody waits.
             name: Returns the name of the picture at fault, by its index.
 
@@ -114,7 +121,7 @@ class PictureReader:
         notes: list[tuple[str, ...]] = []
         with self._counted(sum(map(_size, pictures))), _named(name, pixels):
             for picture in pictures:
-                prepared = self._read(picture, shape, prepare, deadline)
+                prepared = self._read(picture, shape, preparation, deadline)
                 pixels.append(prepared.pixels)
                 notes.append(prepared.notes)
         return len(pixels), b"".join(pixels), notes
@@ -154,14 +161,14 @@ class PictureReader:
         self,
         picture: bytes | NDArray[np.uint8],
         shape: Shape,
-        prepare: Prepare,
+        preparation: Preparation,
         deadline: float,
     ) -> Prepared:
         """Read one picture in a thread; wait no longer than the deadline."""
         left_s = deadline - self._clock()
         if left_s <= 0:
             raise DeadlineError(_NO_THREAD)
-        job = partial(read_picture, picture, shape, prepare)
+        job = partial(read_picture, picture, shape, preparation)
         is_large = _size(picture) > _LARGE_BYTES
         reading = self._large.submit(self._in_turn, job) if is_large else self._threads.submit(job)
         pending = PENDING_CALL.get()
@@ -205,26 +212,34 @@ def _service_error(error: PictureError, message: str) -> ServiceError:
         )
     if isinstance(error, UnsupportedFormatError):
         return UnsupportedMediaTypeError(message)
+    if isinstance(error, PictureSizeError):
+        return BadInputError(message, code=ErrorCode.IMAGE_SIZE)
     return BadInputError(message, code=ErrorCode.IMAGE_UNREADABLE)
 
 
-def read_picture(picture: bytes | NDArray[np.uint8], shape: Shape, prepare: Prepare) -> Prepared:
-    """Decode one picture, and prepare it for the model."""
-    enough = max(ENOUGH, *shape[:2])
-    if isinstance(picture, bytes):
-        pixels = decode_picture(picture, enough)
-    else:
-        pixels = fit_array(picture, enough)
-    if prepare != "always":
-        fitting = mnist_preprocessing.as_is(pixels, shape)
-        if fitting is not None:
-            return fitting
-    if prepare == "never":
-        height, width, _ = pixels.shape
-        exact = max(height, width) < enough
-        found = f"{width} x {height} pixels large" if exact else f"larger than {enough} pixels"
-        raise BadInputError(
-            f"the picture is {found}; {shape[1]} x {shape[0]} are expected where none is prepared",
-            code=ErrorCode.IMAGE_SIZE,
-        )
-    return mnist_preprocessing.prepare(pixels, shape)
+def preparation_of(model: LoadedModel, prepare: Prepare) -> Preparation:
+    """Return how a request's pictures are prepared for a model.
+
+    Args:
+        model: The version that answers.
+        prepare: What the request asks for.
+
+    Raises:
+        BadInputError: If the model's input cannot be prepared in this way.
+    """
+    own, channels = model.preparation, model.input_shape[2]
+    match prepare:
+        case "auto":
+            return own
+        case "always":
+            return without_exception(own, channels)
+        case "never":
+            return EXACT
+    if prepare == own.kind:
+        return replace(own, keep_exact=False)
+    chosen = Preparation(prepare)
+    try:
+        chosen.check_channels(channels)
+    except PictureError as exc:
+        raise BadInputError(f"prepare={prepare}: {exc}", code=ErrorCode.REQUEST_PARAMETER) from exc
+    return chosen

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from app.ipc.status import CanaryStatus, LoadedModel, VersionStatus
 from app.web.http.error_codes import ErrorCode
+from imaging.preparation import Preparation
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -100,7 +102,13 @@ def version_schema() -> Json:
     """Return the schema of a version: its status and its metadata, in one level."""
     about = written_without_none(VersionStatus, without="loaded")
     loaded = written_without_none(LoadedModel, without="example")
-    return about | {"properties": about["properties"] | loaded["properties"]}
+    prepared = {"preparation": _preparation_schema()}
+    return about | {"properties": about["properties"] | loaded["properties"] | prepared}
+
+
+def _preparation_schema() -> Json:
+    schema = TypeAdapter(Preparation).json_schema(mode="serialization", schema_generator=_Untitled)
+    return record({n: _without_none(s) for n, s in schema["properties"].items()}, "background")
 
 
 def share_schema() -> Json:

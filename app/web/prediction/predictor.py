@@ -5,16 +5,23 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.web.http.errors import NotFoundError
+from app.web.http.errors import NotFoundError, NotReadyError
 from app.web.prediction.lookup import find_label
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.ipc.status import LoadedModel
     from app.web.host_client.blocking import BlockingHost
     from app.web.host_client.client import Prediction
+    from app.web.inputs.images import Images
     from app.web.prediction.canary import Traffic
 
     Environ = dict[str, Any]
+
+
+_MOST_READS = 3
+"""Times that pictures are prepared for one request."""
 
 
 class ModelRef(NamedTuple):
@@ -82,6 +89,65 @@ class Predictor:
         Raises:
             ServiceError: If there is no answer; the class says why.
         """
+        named = model_ref.version or model_ref.label is not None
+        canary = 0 if named else self.canary(model_ref.model, environ)
+        return self._predict(model_ref, canary, rows, pixels, deadline)
+
+    def read_and_predict(
+        self,
+        model_ref: ModelRef,
+        read: Callable[[LoadedModel], Images],
+        deadline: float,
+        environ: Environ,
+        size: int,
+    ) -> tuple[LoadedModel, Images, Prediction]:
+        """Read images for the version that answers, and classify them.
+
+        Versions may prepare pictures differently. Where another one than expected answers, since
+        it has just become the default, pictures are prepared once more, for that one.
+
+        Args:
+            model_ref: What the path names.
+            read: Reads the images of the request; pictures, as the version prepares them.
+            deadline: Clock reading after which nobody waits.
+            environ: The request's: its headers may choose the side of a canary.
+            size: Bytes that the request holds.
+
+        Returns:
+            The version that the images were read for, the images, and its prediction.
+
+        Raises:
+            ServiceError: If there is no answer; the class says why.
+        """
+        model = self.serving(model_ref, deadline, size)
+        named = model_ref.version or model_ref.label is not None
+        canary = 0 if named else self.canary(model_ref.model, environ)
+        model = self._loaded(model_ref, canary) or model
+        for _ in range(_MOST_READS):
+            images = read(model)
+            prediction = self._predict(model_ref, canary, images.rows, images.pixels, deadline)
+            answered = self._loaded(model_ref, prediction.answer.version)
+            if images.notes is None or answered is None or prepares_alike(answered, model):
+                return model, images, prediction
+            model, canary = answered, 0 if named else prediction.answer.version
+        raise NotReadyError(
+            f"the version of {self.name(model_ref)} changes too often to prepare pictures for it",
+            retry_after_s=1,
+        )
+
+    def _loaded(self, model_ref: ModelRef, version: int) -> LoadedModel | None:
+        """Return what is known of a version that serves or is retiring."""
+        found = self.channel.model(model_ref.model).version(version)
+        return found.loaded if found is not None else None
+
+    def _predict(
+        self,
+        model_ref: ModelRef,
+        canary: int,
+        rows: int,
+        pixels: bytes | memoryview,
+        deadline: float,
+    ) -> Prediction:
         ask = partial(self.channel.predict, rows, pixels, deadline, model=model_ref.model)
         if model_ref.label is not None:
             number = self._number(model_ref)
@@ -93,7 +159,6 @@ class Predictor:
                 return ask(version=self._number(model_ref))
         if model_ref.version:
             return ask(version=model_ref.version)
-        canary = self.canary(model_ref.model, environ)
         return ask(version=canary, or_default=canary > 0)
 
     def canary(self, model: str | None, environ: Environ) -> int:
@@ -109,3 +174,8 @@ class Predictor:
         if model_ref.label is None:
             return model_ref.version
         return find_label(self.channel.model(model_ref.model), model_ref.label)
+
+
+def prepares_alike(one: LoadedModel, other: LoadedModel) -> bool:
+    """Return True if pictures become the same pixels for two versions."""
+    return (one.input_shape, one.preparation) == (other.input_shape, other.preparation)

@@ -11,7 +11,9 @@ import numpy as np
 from PIL import Image
 
 from imaging.decoder import decode_picture
-from imaging.mnist_preprocessing import NOTES, as_is, prepare
+from imaging.preparation import Preparation, usual, without_exception
+from imaging.prepared import NOTES
+from imaging.reading import prepare
 from tests.benchmarks.fuzz.mutation import change_bytes, within
 from tests.benchmarks.fuzz.target import Target
 
@@ -31,10 +33,12 @@ def _decode(data: bytes) -> None:
     assert picture.ndim == 3
     assert picture.shape[2] == 4
     for shape in _SHAPES:
-        for prepared in (as_is(picture, shape), prepare(picture, shape)):
-            if prepared is not None:
-                assert len(prepared.pixels) == int(np.prod(shape))
-                assert {*prepared.notes} <= {*NOTES}
+        own = usual(shape[2])
+        stretched = Preparation("fit", background=(9, 99, 255), keep_aspect=False, invert=True)
+        for preparation in (own, without_exception(own, shape[2]), stretched):
+            prepared = prepare(picture, shape, preparation)
+            assert len(prepared.pixels) == int(np.prod(shape))
+            assert {*prepared.notes} <= {*NOTES}
 
 
 def _drawings() -> Iterator[Image.Image]:

@@ -20,6 +20,7 @@ from app.web.host_client.client import Prediction
 from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError, NotFoundError
 from app.web.middleware.metrics import WebMetrics
+from imaging.preparation import usual
 from model_store import (
     Acceptance,
     Dataset,
@@ -292,7 +293,9 @@ def serving(version: int, **changes) -> VersionStatus:
         "classes": CLASSES,
         "input_shape": SHAPE,
     }
-    return VersionStatus(version=version, state="serving", loaded=LoadedModel(**known | changes))
+    known |= changes
+    known.setdefault("preparation", usual(known["input_shape"][2]))
+    return VersionStatus(version=version, state="serving", loaded=LoadedModel(**known))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,6 +8,7 @@ import numpy as np
 
 from app.ipc.frames import Answer, Predict, encode_answer
 from app.ipc.status import HostStatus, LoadedModel, ModelStatus, VersionStatus
+from imaging.preparation import usual
 
 if TYPE_CHECKING:
     from app.ipc.frames import Frame
@@ -31,6 +32,7 @@ def loaded(*classes: str) -> LoadedModel:
         batch_seconds={"1": 0.5},
         classes=classes,
         input_shape=(1, 1, 1),
+        preparation=usual(1),
     )
 
 

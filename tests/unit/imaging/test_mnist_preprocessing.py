@@ -6,13 +6,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imaging.errors import MalformedPictureError
-from imaging.mnist_preprocessing import NOTES, as_is, prepare
+from imaging import reading
+from imaging.errors import MalformedPictureError, PictureSizeError
+from imaging.preparation import EXACT, usual, without_exception
+from imaging.prepared import NOTES
 
 pytestmark = pytest.mark.unit
 
 SHAPE = (28, 28, 1)
 PAPER, INK = 235, 20
+
+
+def prepare(picture, shape):
+    """Prepare a picture, though it be of the model's own size."""
+    return reading.prepare(picture, shape, without_exception(usual(shape[2]), shape[2]))
+
+
+def as_is(picture, shape):
+    """Take a picture pixel for pixel."""
+    return reading.prepare(picture, shape, EXACT)
 
 
 def sheet(height=200, width=160, colour=PAPER):
@@ -242,7 +254,8 @@ def test_a_picture_that_fits_is_taken_pixel_for_pixel():
     assert (grey.tobytes(), ()) == as_is(picture, (16, 16, 1))
     assert (picture[..., :3].tobytes(), ()) == as_is(picture, (16, 16, 3))
     assert (picture.tobytes(), ()) == as_is(picture, (16, 16, 4))
-    assert as_is(picture, (16, 15, 1)) is None
+    with pytest.raises(PictureSizeError, match="is 16 x 16 pixels large; 15 x 16 are expected"):
+        reading.read_picture(picture, (16, 15, 1), EXACT)
 
 
 def test_a_transparent_pixel_has_no_ink():

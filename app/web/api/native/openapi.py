@@ -104,9 +104,11 @@ def _query(facts: Facts) -> tuple[Json, ...]:
         {
             "name": "prepare",
             "in": "query",
-            "description": "What is done to pictures: `auto` prepares those of another size than "
-            "the model's, `never` refuses them, `always` prepares all. Numbers are taken as they "
-            "are.",
+            "description": "How pictures become pixels. `auto` does what was done in training, and "
+            "takes a picture of the model's size pixel for pixel where it was trained on pixels; "
+            "`always` prepares this one too; `never` takes all pixel for pixel, and refuses other "
+            "sizes. `digit` finds, crops and centres ink as MNIST does; `fit` scales the whole "
+            "picture; `exact` is as the version's, or `never`. Numbers are taken as they are.",
             "schema": {"type": "string", "enum": list(get_args(Prepare)), "default": "auto"},
         },
         {

@@ -18,6 +18,7 @@ from app.web.inputs.json_instances import decode_instances
 from app.web.inputs.media_types import is_generic, kind_of, usual_name
 from app.web.inputs.multipart import decode_form
 from app.web.inputs.npy import decode_npy
+from app.web.inputs.picture_reader import preparation_of
 from app.web.inputs.raw import decode_raw_pixels
 from app.web.prediction.lookup import version_number
 from app.web.prediction.predictor import ModelRef
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from flask import Response
 
+    from app.ipc.status import LoadedModel
     from app.web.host_client.client import Prediction
     from app.web.inputs.images import Picture
     from app.web.inputs.picture_reader import PictureReader, Prepare
@@ -48,15 +50,20 @@ if TYPE_CHECKING:
 Environ = dict[str, Any]
 
 
+_LEAVES_PIXELS = ("auto", "never")
+"""Values of `prepare` with which an array of the model's size is no picture."""
+
+
 def _read_pictures(  # noqa: PLR0917 - the first four are known before it is called
     reader: PictureReader,
-    shape: Shape,
+    model: LoadedModel,
     prepare: Prepare,
     deadline: float,
     pictures: Sequence[Picture],
     name: Callable[[int], str] | None = None,
 ) -> Images:
-    return Images(*reader.read(pictures, shape, prepare, deadline, name))
+    preparation = preparation_of(model, prepare)
+    return Images(*reader.read(pictures, model.input_shape, preparation, deadline, name))
 
 
 _Decoder = Callable[[bytes, Shape, int, ReadPictures], Images]
@@ -118,21 +125,25 @@ def predict_blueprint(
         deadline = environ[STARTED] + timeout_s
         body = read_body(environ, max_body_bytes)
         decode = decode or _decoder_of(body, media_type(environ))
-        model = predictor.serving(model_ref, deadline, len(body))
-        if options.top_k:
-            options.check_classes(len(model.classes))
-        shape = model.input_shape
-        pictures = partial(_read_pictures, reader, shape, options.prepare, deadline)
-        if options.prepare == "always" and decode is decode_npy:
+        if options.prepare not in _LEAVES_PIXELS and decode is decode_npy:
             decode = partial(decode_npy, always=True)
-        images = decode(body, shape, max_images, pictures)
-        prediction = predictor.predict(model_ref, images.rows, images.pixels, deadline, environ)
+
+        def read(model: LoadedModel) -> Images:
+            if options.top_k:
+                options.check_classes(len(model.classes))
+            pictures = partial(_read_pictures, reader, model, options.prepare, deadline)
+            return decode(body, model.input_shape, max_images, pictures)
+
+        model, images, prediction = predictor.read_and_predict(
+            model_ref, read, deadline, environ, len(body)
+        )
         name = predictor.name(model_ref)
         if form != JSON:
             return _numbers(prediction, name, form)
         if options is USUAL and images.notes is None:
             return predictions_response(prediction, name)
-        return json_response(_chosen(prediction, name, options, images, shape), prediction)
+        chosen = _chosen(prediction, name, options, images, model.input_shape)
+        return json_response(chosen, prediction)
 
     return blueprint
 

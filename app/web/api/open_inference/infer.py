@@ -12,6 +12,8 @@ from app.web.api.open_inference.inference_response import write_response
 from app.web.api.open_inference.tensors import read_pixels
 from app.web.http.environ import STARTED
 from app.web.http.request_body import read_body, request_timeout_s
+from app.web.inputs.images import Images
+from app.web.inputs.picture_reader import preparation_of
 from app.web.prediction.lookup import version_number
 from app.web.prediction.predictor import ModelRef
 from app.web.prediction.routes import OPEN_INFERENCE
@@ -19,6 +21,7 @@ from app.web.prediction.routes import OPEN_INFERENCE
 if TYPE_CHECKING:
     from flask import Response
 
+    from app.ipc.status import LoadedModel
     from app.web.inputs.picture_reader import PictureReader
     from app.web.prediction.predictor import Predictor
 
@@ -54,16 +57,18 @@ def infer_blueprint(
         body = read_body(environ, max_body_bytes)
         inference = read_request(body, environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH"))
         deadline = environ[STARTED] + (inference.timeout_s or timeout_s)
-        serving = predictor.serving(model_ref, deadline, len(body))
-        shape = serving.input_shape
-        pixels: bytes | memoryview
-        if inference.input.datatype == FILES:
+
+        def read(model: LoadedModel) -> Images:
+            shape = model.input_shape
+            if inference.input.datatype != FILES:
+                return Images(*read_pixels(inference.input, shape, max_images))
             files = read_files(inference.input, max_images)
-            rows, pixels, notes = reader.read(files, shape, inference.prepare, deadline, name_of)
-        else:
-            rows, pixels = read_pixels(inference.input, shape, max_images)
-            notes = None
-        prediction = predictor.predict(model_ref, rows, pixels, deadline, environ)
-        return write_response(inference, prediction, predictor.name(model_ref), notes)
+            preparation = preparation_of(model, inference.prepare)
+            return Images(*reader.read(files, shape, preparation, deadline, name_of))
+
+        _, images, prediction = predictor.read_and_predict(
+            model_ref, read, deadline, environ, len(body)
+        )
+        return write_response(inference, prediction, predictor.name(model_ref), images.notes)
 
     return blueprint

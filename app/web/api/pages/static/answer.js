@@ -9,6 +9,8 @@ const NOTES = {
 };
 const DOUBTS = {
   "blank": "Nothing was found on the paper.",
+  "looks inverted": "It is dark on light, unlike what the model was trained on.",
+  "nothing opaque": "What is opaque is as black as the rest.",
   "cropped": "The ink goes on beyond the edge.",
   "several shapes": "There is more than one shape; the model knows one at a time.",
   "low contrast": "Ink and paper are hard to tell apart.",

@@ -21,10 +21,12 @@ from app.web.http.errors import (
 from app.web.http.pending_call import PENDING_CALL, PendingCall
 from app.web.inputs import picture_reader
 from app.web.inputs.picture_reader import PictureReader
+from imaging.preparation import EXACT, Preparation, usual
 
 pytestmark = pytest.mark.unit
 
 SHAPE = (4, 4, 1)
+USUAL, ALWAYS = usual(1), Preparation("digit")
 SAFETY_S = 10
 READ = picture_reader.read_picture
 
@@ -88,9 +90,7 @@ def ask(reader, clock, stuck):
             context = contextvars.copy_context()
             context.run(PENDING_CALL.set, pending)
             deadline = clock() + patience_s
-            return threads.submit(
-                context.run, reader.read, [picture], SHAPE, "auto", deadline, None
-            )
+            return threads.submit(context.run, reader.read, [picture], SHAPE, USUAL, deadline, None)
 
         yield run
         stuck.let_go()
@@ -106,7 +106,7 @@ def until(reader, requests):
 
 
 def test_each_picture_has_its_pixels_and_notes(reader, clock):
-    rows, pixels, notes = reader.read([SMALL, LARGE], SHAPE, "auto", clock() + 60)
+    rows, pixels, notes = reader.read([SMALL, LARGE], SHAPE, USUAL, clock() + 60)
     assert (2, 32, [(), ()]) == (rows, len(pixels), notes)
     assert bytes(range(16)) == pixels[:16]
 
@@ -115,41 +115,41 @@ def test_pictures_that_make_too_many_pixels_are_refused(clock):
     """Before any is decoded: a few KiB of pictures may be gigabytes."""
     reader = PictureReader(clock, most_bytes=40)
     with pytest.raises(TooLargeError) as caught:
-        reader.read([b"no picture"] * 3, SHAPE, "auto", clock() + 60)
+        reader.read([b"no picture"] * 3, SHAPE, USUAL, clock() + 60)
 
     assert (
         "3 pictures make 48 bytes of 4 x 4 x 1 images; at most 40 are taken: "
         "send at most 2 in one request"
     ) == str(caught.value)
     assert {"found": 3, "limit": 2} == caught.value.details
-    assert 2 == reader.read([SMALL] * 2, SHAPE, "auto", clock() + 60)[0]
+    assert 2 == reader.read([SMALL] * 2, SHAPE, USUAL, clock() + 60)[0]
     reader.close()
 
 
 def test_always_prepares_what_fits_too(reader, clock):
     white = png(np.full((4, 4), 255, np.uint8))
-    assert [("blank",)] == reader.read([white], SHAPE, "always", clock() + 60)[2]
-    assert [()] == reader.read([white], SHAPE, "auto", clock() + 60)[2]
+    assert bytes(16) == reader.read([white], SHAPE, ALWAYS, clock() + 60)[1]
+    assert bytes([255] * 16) == reader.read([white], SHAPE, USUAL, clock() + 60)[1]
 
 
 def test_never_refuses_what_does_not_fit(reader, clock):
-    assert bytes(range(16)) == reader.read([SMALL], SHAPE, "never", clock() + 60)[1]
+    assert bytes(range(16)) == reader.read([SMALL], SHAPE, EXACT, clock() + 60)[1]
     with pytest.raises(BadInputError, match="24 x 48 pixels large; 4 x 4 are expected"):
-        reader.read([LARGE], SHAPE, "never", clock() + 60)
+        reader.read([LARGE], SHAPE, EXACT, clock() + 60)
     with pytest.raises(BadInputError, match="larger than 1024 pixels; 4 x 4"):
-        reader.read([png(np.zeros((3000, 10), np.uint8))], SHAPE, "never", clock() + 60)
+        reader.read([png(np.zeros((3000, 10), np.uint8))], SHAPE, EXACT, clock() + 60)
 
 
 def test_pixels_are_read_like_a_file(reader, clock):
     pixels = np.arange(16, dtype=np.uint8).reshape(4, 4)
-    assert pixels.tobytes() == reader.read([pixels], SHAPE, "auto", clock() + 60)[1]
+    assert pixels.tobytes() == reader.read([pixels], SHAPE, USUAL, clock() + 60)[1]
 
 
 def test_the_picture_at_fault_is_named(reader, clock):
     with pytest.raises(BadInputError, match=r"^files\[1\]: the picture is empty"):
-        reader.read([SMALL, b"", b""], SHAPE, "auto", clock() + 60, name="files[{}]".format)
+        reader.read([SMALL, b"", b""], SHAPE, USUAL, clock() + 60, name="files[{}]".format)
     with pytest.raises(BadInputError, match=r"^the picture is empty"):
-        reader.read([SMALL, b""], SHAPE, "auto", clock() + 60)
+        reader.read([SMALL, b""], SHAPE, USUAL, clock() + 60)
 
 
 def test_two_pictures_are_read_at_a_time(ask, stuck):
@@ -169,7 +169,7 @@ def test_nobody_waits_past_the_deadline(ask, reader, clock, stuck):
     failures = [one.exception(SAFETY_S) for one in late]
     assert [DeadlineError] * 3 == [type(failure) for failure in failures]
     stuck.let_go()
-    assert 1 == reader.read([SMALL], SHAPE, "auto", clock() + 60)[0]
+    assert 1 == reader.read([SMALL], SHAPE, USUAL, clock() + 60)[0]
 
 
 def test_what_nobody_waits_for_any_more_is_not_decoded(ask, stuck):
@@ -188,7 +188,7 @@ def test_an_expired_picture_is_not_decoded(reader, clock, monkeypatch):
     fail = lambda *_args: pytest.fail("it was decoded")  # noqa: E731
     monkeypatch.setattr(picture_reader, "read_picture", fail)
     with pytest.raises(DeadlineError):
-        reader.read([SMALL], SHAPE, "auto", clock())
+        reader.read([SMALL], SHAPE, USUAL, clock())
 
 
 def test_one_large_picture_is_read_at_a_time(ask, stuck, monkeypatch):
@@ -214,11 +214,11 @@ def test_too_many_waiting_are_refused(ask, clock, stuck, monkeypatch, bound):
     first = ask(reader=reader)
     stuck.wait()
     with pytest.raises(OverloadedError) as refused:
-        reader.read([SMALL], SHAPE, "auto", clock() + 60)
+        reader.read([SMALL], SHAPE, USUAL, clock() + 60)
     stuck.let_go()
     assert (1, ["pictures"]) == (refused.value.retry_after_s, shed)
     assert 1 == first.result(SAFETY_S)[0]
-    assert 1 == reader.read([SMALL], SHAPE, "auto", clock() + 60)[0]
+    assert 1 == reader.read([SMALL], SHAPE, USUAL, clock() + 60)[0]
     reader.close()
 
 

@@ -9,6 +9,8 @@ import pytest
 from app.web.http.errors import BadInputError
 from app.web.prediction.query_options import FIELDS, USUAL, USUAL_FIELDS, QueryOptions, read_query
 
+PREPARE = "there are auto, always, never, digit, fit, exact"
+
 
 def refusal(*pairs: tuple[str, str]) -> str:
     with pytest.raises(BadInputError) as caught:
@@ -37,8 +39,16 @@ def test_what_may_be_asked_for(pairs, expected):
     [
         ("topk", "3", "unknown query parameter 'topk'; there are prepare, top_k, fields; did you "),
         ("x" * 99, "", f"unknown query parameter '{'x' * 40}'; there are prepare, top_k, fields"),
-        ("prepare", "alway", "unknown value of prepare: 'alway'; there are auto, always, never; "),
-        ("prepare", "", "unknown value of prepare: ''; there are auto, always, never"),
+        (
+            "prepare",
+            "alway",
+            f"unknown value of prepare: 'alway'; {PREPARE}; ",
+        ),
+        (
+            "prepare",
+            "",
+            f"unknown value of prepare: ''; {PREPARE}",
+        ),
         ("fields", "", "unknown name in fields: ''; there are label, class, "),
         (
             "fields",

@@ -75,6 +75,12 @@ def test_a_version_tells_all_that_is_known_of_it(client):
         "accuracy": 0.9876,
         "classes": ["circle", "square", "star"],
         "input_shape": [2, 2, 1],
+        "preparation": {
+            "kind": "digit",
+            "keep_exact": True,
+            "keep_aspect": True,
+            "invert": False,
+        },
         "default": True,
         "pinned": True,
         "labels": ["stable"],

@@ -9,6 +9,8 @@ import json
 import numpy as np
 import pytest
 
+from imaging.preparation import EXACT, Preparation, usual
+
 STAR = [[2, 0], [0, 255]]
 PICTURE = b"picture 2"
 STARS = {"label": "star", "class": 2, "probability": 0.75, "probabilities": [0.125, 0.125, 0.75]}
@@ -89,7 +91,7 @@ def test_pictures_are_read_for_the_model_and_until_the_deadline(ask, reader, clo
     ask(data=PICTURE, content_type="image/png")
     ask("?prepare=never", data=PICTURE, content_type="image/png")
 
-    expected = [([PICTURE], (2, 2, 1), how, clock.now + 5) for how in ("auto", "never")]
+    expected = [([PICTURE], (2, 2, 1), how, clock.now + 5) for how in (usual(1), EXACT)]
     assert expected == reader.asked
 
 
@@ -180,7 +182,7 @@ def test_an_array_that_fits_is_prepared_where_that_is_asked_for(ask, reader):
     ask("?prepare=always", data=npy(np.array([STAR])), content_type="application/x-npy")
     ask("?prepare=always")
 
-    assert ["always"] == [asked[2] for asked in reader.asked]
+    assert [Preparation("digit")] == [asked[2] for asked in reader.asked]
 
 
 @pytest.mark.parametrize("kind", ["array", "JSON", "form"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from app.web.http.errors import DeadlineError, NotReadyError, OverloadedError
+from imaging.preparation import Preparation
 
 IMAGE = {"name": "images", "datatype": "UINT8", "shape": [1, 4], "data": [1, 0, 0, 0]}
 HEADER = "Inference-Header-Content-Length"
@@ -142,7 +143,7 @@ def test_pictures_are_read_and_noted(infer, reader):
 
     assert [0.125, 0.125, 0.75, 0.125, 0.75, 0.125] == answer["outputs"][0]["data"]
     assert [["inverted"], ["inverted"]] == json.loads(answer["parameters"]["notes"])
-    asked = ([b"picture 2", b"picture 1"], (2, 2, 1), "always", 100.25)
+    asked = ([b"picture 2", b"picture 1"], (2, 2, 1), Preparation("digit"), 100.25)
     assert [asked] == reader.asked
 
 

@@ -170,7 +170,10 @@ def test_what_is_no_request_is_refused(text, sentence):
         ),
         (
             {"inputs": [IMAGE], "parameters": {"prepare": "no"}},
-            "parameters.prepare: input should be 'auto', 'always' or 'never' (found \"no\")",
+            (
+                "parameters.prepare: input should be 'auto', 'always', 'never', 'digit', 'fit' or "
+                "'exact' (found \"no\")"
+            ),
         ),
         (
             {"inputs": [IMAGE], "parameters": {"timeout": 10**9}},

@@ -17,6 +17,9 @@ def samples(exposition: str) -> dict[str, float]:
     return {s.name: s.value for family in families for s in family.samples if not s.labels}
 
 
+PREPARATION = {"kind": "digit", "keep_exact": True, "keep_aspect": True, "invert": False}
+
+
 def test_a_process_is_healthy_without_a_model(client, refused):  # noqa: ARG001 - it must be so
     """Restarting a web worker would not bring a model."""
     response = client.get("/healthz")
@@ -45,6 +48,7 @@ def test_a_service_with_a_model_is_ready(client):
                 "accuracy": 0.9876,
                 "classes": ["circle", "square", "star"],
                 "input_shape": [2, 2, 1],
+                "preparation": PREPARATION,
             }
         ],
         "store_trouble": None,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from app.ipc.status import HostStatus
 from app.web.http.errors import DeadlineError
-from imaging.mnist_preprocessing import NOTES
+from imaging.prepared import NOTES
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
