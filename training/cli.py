@@ -102,6 +102,13 @@ class _Training(click.Command):
     type=click.Path(path_type=Path),
     help="PEM file with the private key to sign the version with.",
 )
+@click.option(
+    "--preparation",
+    type=click.Choice(["digit", "fit", "exact"]),
+    help="How a folder's pictures become pixels, in training and when the version serves: digit "
+    "finds, crops and centres ink as MNIST does; fit scales the whole picture to 28 x 28; exact "
+    "takes pictures of one size pixel for pixel. By default it is chosen by looking at them.",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Fit for so many batches instead.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Fit for so many passes instead.")
 def cli(
@@ -113,6 +120,7 @@ def cli(
     model: str,
     seed: int,
     sign_key: Path | None,
+    preparation: str | None,
     steps: int | None,
     epochs: int | None,
 ) -> None:
@@ -131,9 +139,12 @@ def cli(
         raise click.UsageError("give --steps or --epochs, not both")
     chosen = recipes.read(recipe).lasting(steps=steps, epochs=epochs)
     sign_hook = _sign_hook(sign_key)
-    data = load(source, data_dir)
+    data = load(source, data_dir, preparation)
     click.echo(f"{recipe}: {chosen.summary}")
     click.echo(f"{data.name}: {len(data.train):,} training and {len(data.test):,} test images")
+    if data.preparation is not None:
+        size = " x ".join(map(str, data.train.images.shape[1:]))
+        click.echo(f"preparation: {data.preparation.kind} to {size}; {data.reason}")
     outcome = _train(chosen, data, store, model, seed=seed, sign_hook=sign_hook)
     _summarize(outcome, model)
 

@@ -49,14 +49,19 @@ class Evaluation:
         correct, total = int(np.trace(confusion)), len(self.test)
         interval = binomtest(correct, total).proportion_ci(0.95, method="wilson")
         of_truth = self.probabilities[np.arange(total), self.test.labels]
-        recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
+        counts = confusion.sum(axis=1)
+        recall = np.diag(confusion) / np.maximum(counts, 1)
         return Metrics(
             accuracy=correct / total,
             correct=correct,
             total=total,
             interval_95=(float(interval.low), float(interval.high)),
             loss=float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean()),
-            per_class_recall=dict(zip(classes, recall.tolist(), strict=True)),
+            per_class_recall={
+                name: share
+                for name, share, there in zip(classes, recall.tolist(), counts, strict=True)
+                if there
+            },
         )
 
     def golden(self) -> Golden:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from imaging.preparation import usual
 from model_store import (
     Acceptance,
     Dataset,
@@ -23,6 +24,7 @@ from model_store import (
     StoreError,
 )
 from model_store.version.drafts import unsigned
+from model_store.version.metadata import PreparationSpec
 from training.data.dataset import Split, stratified
 from training.evaluation import evaluate
 from training.export import RULE, compare, export
@@ -75,11 +77,11 @@ def run(
         network = build(recipe, data.train.images.shape[1:], len(data.classes))
         history = fit(network, recipe, train, validation, callbacks)
         evaluation = evaluate(network, data.test)
-        _write(draft.path, network, history, evaluation, data.classes)
+        _write(draft.path, network, history, evaluation, data)
         description = _describe(
             recipe,
             network,
-            data.classes,
+            data,
             seed=seed,
             dataset=_dataset(data, train, validation),
             metrics=evaluation.metrics(data.classes),
@@ -97,12 +99,12 @@ def _write(
     network: keras.Model,
     history: dict[str, list[float]],
     evaluation: Evaluation,
-    classes: tuple[str, ...],
+    data: ImageData,
 ) -> None:
     export(network, directory)
     compare(network, directory, evaluation.test.images)
     evaluation.golden().write(directory)
-    write_report(directory / "report", network, history, evaluation, classes)
+    write_report(directory / "report", network, history, evaluation, data)
 
 
 def _split(recipe: Recipe, train: Split, seed: int) -> tuple[Split, Split]:
@@ -136,7 +138,7 @@ def _acceptance(store: Store, model: str) -> Acceptance:
 def _describe(
     recipe: Recipe,
     network: keras.Model,
-    classes: tuple[str, ...],
+    data: ImageData,
     *,
     seed: int,
     dataset: Dataset,
@@ -144,10 +146,12 @@ def _describe(
     acceptance: Acceptance,
     duration_s: float,
 ) -> Description:
+    preparation = data.preparation or usual(network.input_shape[-1])
     return Description(
-        classes=classes,
+        classes=data.classes,
         input=InputSpec(name="images", dtype="uint8", shape=network.input_shape[1:]),
-        output=OutputSpec(name="probabilities", dtype="float32", shape=(len(classes),)),
+        preparation=PreparationSpec(**asdict(preparation)),
+        output=OutputSpec(name="probabilities", dtype="float32", shape=(len(data.classes),)),
         recipe=recipe.name,
         parameters=recipe.model_dump(exclude={"name", "summary"}, exclude_none=True),
         seed=seed,

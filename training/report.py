@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from training.data.dataset import ImageData
     from training.evaluation import Evaluation
 
+_INPUTS = 40
 _MISTAKES = 24
 _NAME_LETTERS = 15
 _FLOOR = 1e-5
@@ -31,11 +33,13 @@ def write_report(
     network: keras.Model,
     history: dict[str, list[float]],
     evaluation: Evaluation,
-    classes: Sequence[str],
+    data: ImageData,
 ) -> None:
     """Draw everything that applies to the network into a directory."""
     directory.mkdir()
+    classes = data.classes
     figures = {
+        "inputs": _inputs(data),
         "curves": _curves(history),
         "confusion": _confusion(evaluation.confusion(), classes),
         "mistakes": _mistakes(evaluation, classes),
@@ -45,6 +49,21 @@ def write_report(
         figures["feature_maps"] = _feature_maps(network, evaluation.test.images[0])
     for name, figure in figures.items():
         figure.savefig(directory / f"{name}.png", dpi=_DPI, bbox_inches="tight")
+
+
+def _inputs(data: ImageData) -> Figure:
+    """Show images of every class as the network sees them."""
+    labels = data.train.labels
+    first = [np.flatnonzero(labels == label) for label in range(len(data.classes))]
+    each = max(1, _INPUTS // len(first))
+    places = np.concatenate([found[:each] for found in first])[:_INPUTS]
+    short = _short(data.classes)
+    tiles = data.train.images[places].astype(np.float32).mean(axis=3)
+    names = [short[labels[place]] for place in places]
+    figure, axes = draw_image_grid(tiles, names, cmap="gray", vmin=0, vmax=255)
+    how = data.preparation.kind if data.preparation is not None else "pixels as they came"
+    axes.set_title(f"What the network sees of the data; preparation: {how}")
+    return figure
 
 
 def _curves(history: dict[str, list[float]]) -> Figure:
@@ -94,13 +113,17 @@ def _mistakes(evaluation: Evaluation, classes: Sequence[str]) -> Figure:
     of_truth = evaluation.probabilities[np.arange(len(labels)), labels]
     wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(of_truth[wrong], kind="stable")][:_MISTAKES]
-    short = [name if len(name) <= _NAME_LETTERS else f"{name[:_NAME_LETTERS]}…" for name in classes]
+    short = _short(classes)
     arrow = " → " if max(map(len, short)) <= _NAME_LETTERS // 3 else "\n→ "
     names = [f"{short[labels[i]]}{arrow}{short[predicted[i]]}" for i in worst]
-    tiles = evaluation.test.images[worst, ..., 0].astype(np.float32)
+    tiles = evaluation.test.images[worst].astype(np.float32).mean(axis=3)
     figure, axes = draw_image_grid(tiles, names, cmap="gray_r", vmin=0, vmax=255)
     axes.set_title(f"{len(wrong):,} mistakes in {len(labels):,}; the worst: true → predicted")
     return figure
+
+
+def _short(classes: Sequence[str]) -> list[str]:
+    return [name if len(name) <= _NAME_LETTERS else f"{name[:_NAME_LETTERS]}…" for name in classes]
 
 
 def _filters(network: keras.Model, classes: Sequence[str]) -> Figure:

@@ -72,6 +72,7 @@ class Metrics(Document):
     loss: float
     """Mean cross-entropy in nats."""
     per_class_recall: dict[str, Share]
+    """Of the classes that the test set has images of."""
 
 
 class Acceptance(Document):

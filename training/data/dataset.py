@@ -13,6 +13,8 @@ from training.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from imaging.preparation import Preparation
+
 
 MIN_CLASSES = 2
 MAX_CLASSES = 256
@@ -49,6 +51,10 @@ class ImageData:
     classes: tuple[str, ...]
     train: Split
     test: Split
+    preparation: Preparation | None = None
+    """How pictures became these images; None where they came as pixels."""
+    reason: str = ""
+    """Why it was chosen."""
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of every array's bytes."""

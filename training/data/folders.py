@@ -1,14 +1,21 @@
-"""One's own images: a directory with one folder per class, perhaps below train/ and test/."""
+"""One's own pictures: a directory with one folder per class, perhaps below train/ and test/."""
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from tqdm import tqdm
 
-from training.data.dataset import ImageData, Split, stratified
+from imaging.decoder import decode_picture
+from imaging.errors import PictureError, PictureSizeError, PictureTooLargeError
+from imaging.preparation import EXACT, Preparation
+from imaging.reading import read_picture
+from training.data.dataset import ImageData, Split, check_images, stratified
+from training.data.preparation_choice import Choice, channels_of, choose_preparation
 from training.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,30 +24,52 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from imaging.prepared import Shape
+
 _SIDE = 28
-_MAX_PIXELS = 2**24
+_SEEN = 200
+"""Pictures that are looked at before one is prepared."""
 _TEST_SHARE = 0.2
+_MOST_BYTES = 2**27
+"""Of a file."""
 
 
-def read_folders(root: Path) -> ImageData:
-    """Read a directory of images as 28 x 28 grey ones; 0 is background.
+class _Files(NamedTuple):
+    """The files of a split, and the class of each."""
+
+    paths: list[Path]
+    labels: NDArray[np.int64]
+    origin: str
+
+
+def read_folders(root: Path, kind: str | None = None) -> ImageData:
+    """Read a directory of pictures, and prepare them as the service does.
 
     Where there are no train/ and test/ folders, a fifth of every class is set aside as test set.
 
+    Args:
+        root: The directory.
+        kind: Of preparation: digit, fit or exact; None chooses by looking at the pictures.
+
     Raises:
-        DataError: If there are no class folders, one is empty, or an image cannot be read.
+        DataError: If there are no class folders, one is empty, or a picture cannot be read.
     """
     if (root / "train").is_dir() and (root / "test").is_dir():
         classes = _classes(root / "train")
         for stranger in sorted(set(_classes(root / "test")) - set(classes)):
             raise DataError(f"{root / 'test' / stranger}: {root / 'train'} has no such class")
-        train, test = (_read(root / part, classes) for part in ("train", "test"))
-        return ImageData(root.name, classes, train, test)
-    classes = _classes(root)
-    whole = _read(root, classes)
-    wanted = max(len(classes), round(len(whole) * _TEST_SHARE))
-    train, test = stratified(whole, wanted, seed=0)
-    return ImageData(root.name, classes, train, test)
+        files = [_files(root / part, classes) for part in ("train", "test")]
+    else:
+        classes = _classes(root)
+        files = [_files(root, classes)]
+    choice, shape = _choose(files[0], kind)
+    train, *rest = (_read(part, shape, choice.preparation) for part in files)
+    if rest:
+        test = rest[0]
+    else:
+        wanted = max(len(classes), round(len(train) * _TEST_SHARE))
+        train, test = stratified(train, wanted, seed=0)
+    return ImageData(root.name, classes, train, test, choice.preparation, choice.reason)
 
 
 def _classes(root: Path) -> tuple[str, ...]:
@@ -51,16 +80,16 @@ def _classes(root: Path) -> tuple[str, ...]:
     return names
 
 
-def _read(root: Path, classes: tuple[str, ...]) -> Split:
-    images: list[NDArray[np.uint8]] = []
+def _files(root: Path, classes: tuple[str, ...]) -> _Files:
+    paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
         files = sorted(p for p in _seen(root / name) if p.is_file())
         if not files:
             raise DataError(f"{root / name}: this class has no image")
-        images += [_read_image(path) for path in files]
+        paths += files
         labels += [label] * len(files)
-    return Split(np.stack(images)[..., np.newaxis], np.array(labels, np.int64), str(root))
+    return _Files(paths, np.array(labels, np.int64), str(root))
 
 
 def _seen(directory: Path) -> Iterator[Path]:
@@ -68,24 +97,63 @@ def _seen(directory: Path) -> Iterator[Path]:
     return (path for path in directory.glob("*") if not path.name.startswith("."))
 
 
-def _read_image(path: Path) -> NDArray[np.uint8]:
+def _choose(files: _Files, kind: str | None) -> tuple[Choice, Shape]:
+    """Choose the preparation and the model's input by some pictures of all classes."""
+    places = np.unique(np.linspace(0, len(files.paths) - 1, _SEEN).round().astype(int))
+    pictures = [_decode(files.paths[place]) for place in places]
+    if kind is None:
+        choice = choose_preparation(pictures)
+        return choice, (_SIDE, _SIDE, choice.channels)
+    if kind == "exact":
+        rows, columns, _ = pictures[0].shape
+        choice = Choice(EXACT, channels_of(pictures), "it was asked for")
+        return choice, (rows, columns, choice.channels)
+    looked = choose_preparation(pictures)
+    if looked.preparation.kind == kind:
+        return looked._replace(reason="it was asked for"), (_SIDE, _SIDE, looked.channels)
+    channels = 1 if kind == "digit" else channels_of(pictures)
+    preparation = Preparation("digit") if kind == "digit" else Preparation("fit")
+    return Choice(preparation, channels, "it was asked for"), (_SIDE, _SIDE, channels)
+
+
+def _read(files: _Files, shape: Shape, preparation: Preparation) -> Split:
+    images = np.empty((len(files.paths), *shape), np.uint8)
+    read = partial(_read_picture, shape=shape, preparation=preparation)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        pixels = threads.map(read, files.paths)
+        bar = tqdm(pixels, total=len(images), unit="picture", disable=None, dynamic_ncols=True)
+        for image, raw in zip(images, bar, strict=True):
+            image[...] = np.frombuffer(raw, np.uint8).reshape(shape)
+    check_images(images, files.origin)
+    return Split(images, files.labels, files.origin)
+
+
+def _read_picture(path: Path, shape: Shape, preparation: Preparation) -> bytes:
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            _check_image(path, image)
-            grey = image.convert("L")
-    except UnidentifiedImageError as exc:
-        raise DataError(f"{path}: is no image") from exc
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as exc:
-        raise DataError(f"{path}: cannot be read as an image: {exc}") from exc
-    if grey.size != (_SIDE, _SIDE):
-        grey = grey.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    return np.asarray(grey, np.uint8)
+        return read_picture(_content(path), shape, preparation).pixels
+    except PictureSizeError as exc:
+        raise DataError(f"{path}: {exc}, as the first one has; try another --preparation") from exc
+    except PictureError as exc:
+        raise _unreadable(path, exc) from exc
 
 
-def _check_image(path: Path, image: Image.Image) -> None:
-    if image.width * image.height > _MAX_PIXELS:
-        size = f"{image.width} x {image.height}"
-        raise DataError(f"{path}: is {size} pixels; at most {_MAX_PIXELS} are read")
-    if image.mode.startswith(("I", "F")):  # converting would cut off the values above 255
-        raise DataError(f"{path}: has more than 8 bits per channel")
+def _decode(path: Path) -> NDArray[np.uint8]:
+    try:
+        return decode_picture(_content(path))
+    except PictureError as exc:
+        raise _unreadable(path, exc) from exc
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if (size := path.stat().st_size) > _MOST_BYTES:
+            raise DataError(f"{path}: has {size} bytes; at most {_MOST_BYTES} are read")
+        return path.read_bytes()
+    except OSError as exc:
+        raise DataError(f"{path}: cannot be read: {exc}") from exc
+
+
+def _unreadable(path: Path, error: PictureError) -> DataError:
+    if isinstance(error, PictureTooLargeError):
+        return DataError(f"{path}: {error}")
+    return DataError(f"{path}: cannot be read as a picture: {error}")

@@ -29,7 +29,11 @@ def read_npz(path: Path) -> ImageData:
     train, test = (_split(path, part, arrays) for part in ("train", "test"))
     most = max(int(split.labels.max()) for split in (train, test))
     names = arrays.get("class_names", np.arange(min(most, MAX_CLASSES - 1) + 1))
-    return ImageData(path.stem, tuple(map(str, names.ravel().tolist())), train, test)
+    return ImageData(path.stem, tuple(map(_text, names.ravel().tolist())), train, test)
+
+
+def _text(name: object) -> str:
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 def _arrays(path: Path) -> Arrays:

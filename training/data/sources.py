@@ -27,30 +27,34 @@ CLOTHES = (
     "boot",
 )
 NAMED = {"mnist": DIGITS, "fashion-mnist": CLOTHES}
+_IDX = "*-idx?-ubyte*"
 _SIDE = 28
 _INK_SIDE = 20
 """MNIST's digits fill a box of 20 x 20."""
 
 
-def load(source: str, data_dir: Path | None) -> ImageData:
+def load(source: str, data_dir: Path | None, preparation: str | None = None) -> ImageData:
     """Read a named data set, or one's own by its path.
 
     Args:
         source: mnist, fashion-mnist, digits, or the path of an IDX directory, of a directory with a
             folder per class, or of an .npz file.
         data_dir: Where the four files of a named set lie; None downloads them into a cache.
+        preparation: Kind of preparation of a folder's pictures; None chooses by looking at them.
 
     Raises:
         DataError: If anything about it is missing or malformed; names the file.
     """
+    path = Path(source)
+    if preparation is not None and not _has_pictures(source, path):
+        raise DataError(f"{source}: holds pixels, not pictures; --preparation is of pictures")
     if source == "digits":
         return checked(_digits())
     if source in NAMED:
         train, test = idx.read_directory(data_dir or fetch(source))
         return checked(ImageData(source, NAMED[source], train, test))
-    path = Path(source)
     if path.is_dir():
-        return checked(_directory(path))
+        return checked(_directory(path, preparation))
     if path.suffix == ".npz" and path.is_file():
         return checked(read_npz(path))
     if path.exists():
@@ -59,12 +63,18 @@ def load(source: str, data_dir: Path | None) -> ImageData:
     raise DataError(f"{path}: there is no such file, and no data set of that name ({names})")
 
 
-def _directory(path: Path) -> ImageData:
-    if any(path.glob("*-idx?-ubyte*")):
+def _has_pictures(source: str, path: Path) -> bool:
+    if source == "digits" or source in NAMED or not path.is_dir():
+        return False
+    return not any(path.glob(_IDX))
+
+
+def _directory(path: Path, preparation: str | None) -> ImageData:
+    if any(path.glob(_IDX)):
         train, test = idx.read_directory(path)
         classes = tuple(map(str, range(int(train.labels.max(initial=0)) + 1)))
         return ImageData(path.name, classes, train, test)
-    return read_folders(path)
+    return read_folders(path, preparation)
 
 
 def _digits() -> ImageData:
