@@ -124,9 +124,12 @@ class Service:
         return [self.process.pid, *self._family()]
 
     def host_pid(self):
-        """Find the model host: it holds the runtime, and its parent does not, unlike a trial's."""
-        holders = [pid for pid in self._family() if b"openvino" in _maps(pid)]
-        return next(pid for pid in holders if _parent(pid) not in holders)
+        """Find the model host: the arbiter's child, which holds the runtime once it has a model.
+
+        A trial's process, which is the host's child, holds it before.
+        """
+        below = (pid for child in _children(self.process.pid) for pid in _children(child))
+        return next(pid for pid in below if b"openvino" in _maps(pid))
 
     def arbiter_pid(self):
         """Find gunicorn's dirty arbiter, which supervises the host."""
