@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from app.host.batching.cost_model import BatchCostModel
 from app.host.batching.loaded_version import LoadedVersion, RuntimePlan
 from app.ipc.status import LoadedModel
+from imaging.preparation import Preparation, usual
 
 if TYPE_CHECKING:
     from app.ipc.status import Shape
@@ -19,6 +20,7 @@ def loaded_version(  # noqa: PLR0917 - the facts of a version
     costs: BatchCostModel | None,
     classes: tuple[str, ...],
     shape: Shape,
+    preparation: Preparation | None = None,
 ) -> LoadedVersion:
     """Make a version that serves with a model; without costs it computes nothing."""
     plan = RuntimePlan(
@@ -40,5 +42,6 @@ def loaded_version(  # noqa: PLR0917 - the facts of a version
         batch_seconds={},
         classes=classes,
         input_shape=shape,
+        preparation=preparation or usual(shape[2]),
     )
     return LoadedVersion(name, version, model, plan, description)

@@ -40,6 +40,10 @@ class LoadedModel(BaseModel):
     measured_with: int | None = None
     """The version alike that was measured in place of this one."""
 
+    def takes_pixels_of(self, other: LoadedModel) -> bool:
+        """Return True if pictures become the same pixels for both."""
+        return (self.input_shape, self.preparation) == (other.input_shape, other.preparation)
+
 
 class VersionStatus(BaseModel):
     """One version, as the host sees it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +16,9 @@ from tests.service import PATIENT, Service
 from training import recipes
 from training.data.sources import load
 from training.pipeline import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TRAIN, TEST = 600, 60
 CHOSEN = dict.fromkeys(KINDS, "digit") | {"coloured": "fit", "photographs": "fit"}

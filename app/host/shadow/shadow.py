@@ -151,7 +151,7 @@ class Shadowing:
             self._observer.skipped(model, len(images))
             return
         facts, shadow_facts = primary.description, shadow.description
-        if shadow_facts.input_shape != facts.input_shape:
+        if not shadow_facts.takes_pixels_of(facts):
             self._observer.failed(model, len(images))
             return
         sample = Sample(self, model, version, answer, facts.classes, shadow_facts.classes)

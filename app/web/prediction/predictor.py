@@ -127,7 +127,7 @@ class Predictor:
             images = read(model)
             prediction = self._predict(model_ref, canary, images.rows, images.pixels, deadline)
             answered = self._loaded(model_ref, prediction.answer.version)
-            if images.notes is None or answered is None or prepares_alike(answered, model):
+            if images.notes is None or answered is None or answered.takes_pixels_of(model):
                 return model, images, prediction
             model, canary = answered, 0 if named else prediction.answer.version
         raise NotReadyError(
@@ -174,8 +174,3 @@ class Predictor:
         if model_ref.label is None:
             return model_ref.version
         return find_label(self.channel.model(model_ref.model), model_ref.label)
-
-
-def prepares_alike(one: LoadedModel, other: LoadedModel) -> bool:
-    """Return True if pictures become the same pixels for two versions."""
-    return (one.input_shape, one.preparation) == (other.input_shape, other.preparation)

@@ -55,9 +55,10 @@ def test_a_run_publishes_a_version_that_verifies(published, data):
     assert data.digests() == metadata.dataset.digests
     assert ("softmax", 2) == (metadata.recipe, metadata.parameters["epochs"])
     assert (30, None) == (metadata.metrics.total, metadata.acceptance.parent)
-    assert {"curves.png", "confusion.png", "mistakes.png", "filters.png"} == {
+    assert {"inputs.png", "curves.png", "confusion.png", "mistakes.png", "filters.png"} == {
         path.name for path in (outcome.path / "report").iterdir()
     }
+    assert PreparationSpec(kind="digit", keep_exact=True) == metadata.preparation
 
 
 def test_the_golden_answers_are_those_of_the_version(published, data):

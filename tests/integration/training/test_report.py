@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data.dataset import Split
+from training.data.dataset import ImageData, Split
 from training.evaluation import Evaluation
 from training.networks import build
 from training.report import write_report
 
-FOUR = {"curves", "confusion", "mistakes", "filters"}
+FIVE = {"inputs", "curves", "confusion", "mistakes", "filters"}
 HISTORY = {"loss": [2.0, 1.0], "accuracy": [0.2, 0.6], "val_loss": [2.1, 1.2]}
 
 
@@ -25,8 +25,9 @@ def evaluation(right: int, wrong: int, classes: int) -> Evaluation:
     return Evaluation(Split(images, labels, "a test"), answers)
 
 
-def names(classes: int) -> list[str]:
-    return [f"class {index}" for index in range(classes)]
+def data(classes: int) -> ImageData:
+    split = evaluation(2 * classes, 0, classes).test
+    return ImageData("noise", tuple(f"class {index}" for index in range(classes)), split, split)
 
 
 def pictures(directory) -> set[str]:
@@ -37,22 +38,22 @@ def pictures(directory) -> set[str]:
     return {path.stem for path in directory.iterdir()}
 
 
-def test_a_network_without_convolutions_has_four(recipe, tmp_path):
-    """Curves, confusion, mistakes and the first layer's weights apply to any network."""
+def test_a_network_without_convolutions_has_five(recipe, tmp_path):
+    """Inputs, curves, confusion, mistakes and the first layer's weights apply to any network."""
     network = build(recipe("softmax"), (28, 28, 1), 3)
 
-    write_report(tmp_path / "report", network, HISTORY, evaluation(20, 10, 3), names(3))
+    write_report(tmp_path / "report", network, HISTORY, evaluation(20, 10, 3), data(3))
 
-    assert FOUR == pictures(tmp_path / "report")
+    assert FIVE == pictures(tmp_path / "report")
 
 
 def test_a_network_with_convolutions_shows_what_it_sees(recipe, tmp_path):
     """The first layer's feature maps are there as well."""
     network = build(recipe("compact"), (28, 28, 1), 3)
 
-    write_report(tmp_path / "report", network, HISTORY, evaluation(20, 10, 3), names(3))
+    write_report(tmp_path / "report", network, HISTORY, evaluation(20, 10, 3), data(3))
 
-    assert FOUR | {"feature_maps"} == pictures(tmp_path / "report")
+    assert FIVE | {"feature_maps"} == pictures(tmp_path / "report")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_every_result_can_be_drawn(recipe, tmp_path, right, wrong, classes):
         network,
         {"loss": [0.0], "accuracy": [1.0]},
         evaluation(right, wrong, classes),
-        names(classes),
+        data(classes),
     )
 
-    assert FOUR == pictures(tmp_path / "report")
+    assert FIVE == pictures(tmp_path / "report")

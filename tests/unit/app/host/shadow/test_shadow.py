@@ -12,6 +12,7 @@ from app.host.batching.jobs import BatchKey, Job
 from app.host.shadow.metrics import ShadowMetrics
 from app.host.shadow.shadow import Shadowing
 from app.ipc.frames import Answer, Refusal, Refused
+from imaging.preparation import Preparation
 from tests.loaded_versions import loaded_version
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class Host:
 
 def loaded(version: int, **changes) -> LoadedVersion:
     """Make a version in memory that nobody computes with."""
-    facts = {"classes": CLASSES, "input_shape": SHAPE} | changes
-    return loaded_version("shapes", version, None, None, facts["classes"], facts["input_shape"])
+    facts = {"classes": CLASSES, "shape": SHAPE} | changes
+    return loaded_version("shapes", version, None, None, **facts)
 
 
 @pytest.fixture
@@ -290,9 +291,14 @@ def test_what_has_no_version_any_more_is_skipped(host, gone):
     assert ([], {"skipped": 1}) == (host.submitted, host.counts)
 
 
-def test_a_shadow_that_takes_other_images_fails(host):
-    """It is not troubled with those that it has no input for."""
-    host.versions[SHADOW] = loaded(SHADOW, input_shape=(3, 3, 1))
+@pytest.mark.parametrize(
+    "other",
+    [{"shape": (3, 3, 1)}, {"preparation": Preparation("fit")}],
+    ids=["size", "preparation"],
+)
+def test_a_shadow_that_takes_other_images_fails(host, other):
+    """It is not asked about those that it has no input for, or that were not prepared for it."""
+    host.versions[SHADOW] = loaded(SHADOW, **other)
     host.shadowing.configure("shapes", SHADOW, 100)
     host.answer()
 
