@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from model_store import Golden, ModelStore, StoreError
+from model_store.version.metadata import PreparationSpec
 from training import pipeline, recipes
 from training.data.dataset import ImageData
 from training.errors import ComparisonError, DataError
