@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --no-header -
 LOCKED := --constraint constraints.txt --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help serve train test coverage lowest lint format check bench lock clean
+.PHONY: help serve train test coverage lowest lint docs format check bench lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,10 @@ lint: $(VENV)/.dev ## Check format, style, types and import rules
 	$(BIN)/lint-imports
 	cd client && ../$(BIN)/lint-imports
 	$(BIN)/typos
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+docs: $(VENV)/.dev ## Build the documents as a site in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .

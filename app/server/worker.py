@@ -1,6 +1,6 @@
 """The web workers' class: gunicorn's ASGI worker, and what it lacks.
 
-Each addition says why it is here; docs/front.md describes them for gunicorn.
+Each addition says why it is here; docs/explanation/front.md describes them for gunicorn.
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ from PIL import Image
 from glyph_client import Glyph, RefusedError
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("## From Python\n")[2].partition("\n## ")[0]
+SECTION = (ROOT / "docs" / "guides" / "python-client.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
 
 

@@ -95,9 +95,9 @@ def is_untouched(model):
     return states == {1: "serving", 2: "serving"} and not changed
 
 
-def test_the_commands_of_the_readme_work(two_versions):
+def test_the_commands_of_the_guide_work(two_versions):
     """As they stand there, but for the port; each change is in the audit trail, by whom and why."""
-    (commands,) = COMMANDS.findall((ROOT / "README.md").read_text())
+    (commands,) = COMMANDS.findall((ROOT / "docs" / "guides" / "operating.md").read_text())
     lines = commands.replace("http://127.0.0.1:8000", two_versions.service.url).splitlines()
     asked = [line for line in lines if line.startswith(("curl ", "order "))]
     head = "\n".join(line for line in lines if line and line not in asked)

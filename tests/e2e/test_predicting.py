@@ -16,7 +16,7 @@ import requests
 
 from training.data import idx
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 
 
 def test_the_example_is_answered_right(service):
@@ -107,7 +107,7 @@ def test_100_000_brackets_are_refused_and_the_service_lives(service):
 
 def test_the_readmes_requests_run_as_written(service, tmp_path):
     """Pictures by curl: alone, in a form, compressed, and answered in numbers."""
-    section = README.partition("## Predicting\n")[2].partition("\n## ")[0]
+    section = (GUIDES / "predicting.md").read_text(encoding="utf-8")
     script = re.search(r"```sh\n(.*?)```", section, re.DOTALL)[1]
     script = script.replace("http://127.0.0.1:8000", service.url)
     script = script.replace(".venv/bin/python", sys.executable)

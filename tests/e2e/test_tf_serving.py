@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import requests
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("## TensorFlow Serving's REST API\n")[2].partition("\n## ")[0]
+GUIDES = Path(__file__).parents[2] / "docs" / "guides"
+SECTION = (GUIDES / "tensorflow-serving.md").read_text(encoding="utf-8")
 COMMANDS = SECTION.partition("```sh\n")[2].partition("```")[0]
 
 

@@ -10,7 +10,7 @@ from tests.benchmarks.scenarios.chaos.invariants import Invariant
 from tests.benchmarks.scenarios.chaos.judging import REFUSALS
 
 ROOT = Path(__file__).parents[2]
-FAILURES = (ROOT / "docs" / "failures.md").read_text(encoding="utf-8")
+FAILURES = (ROOT / "docs" / "explanation" / "failures.md").read_text(encoding="utf-8")
 
 
 def test_every_invariant_is_written_down():
@@ -36,8 +36,8 @@ def test_metrics_alerts_and_settings_exist():
     alerts = set(re.findall(r"`(Glyph[A-Z][A-Za-z]+)`", FAILURES))
     settings = set(re.findall(rf"`({PREFIX}[A-Z_]+)`", FAILURES))
 
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    reference = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
     rules = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
-    assert set() == {name for name in metrics if f"`{name}" not in readme}
+    assert set() == {name for name in metrics if f"`{name}" not in reference}
     assert set() == {name for name in alerts if f"alert: {name}\n" not in rules}
     assert set() == settings - {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}

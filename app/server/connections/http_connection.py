@@ -2,7 +2,7 @@
 
 gunicorn parses, frames and writes. This class bounds what a client may use: time for its
 head, time to read its answer, chunks of its body, a turn of the event loop; and has an answer
-arrive even where the body was not read (RFC 9112, section 9.6). See docs/front.md.
+arrive even where the body was not read (RFC 9112, section 9.6). See docs/explanation/front.md.
 
 It is long because gunicorn's protocol is one class, whose methods are overridden here one by one.
 """

@@ -59,7 +59,8 @@ def chaos(
 
     Kills, stops and reloads processes, publishes versions good and bad, takes away the store, the
     disks, the time and the cores, and sends slow and rude clients. What must hold is written down
-    in docs/failures.md; the exit code is 1 where it does not. The same seed makes the same events.
+    in docs/explanation/failures.md; the exit code is 1 where it does not. The same seed makes the
+    same events.
 
     Small disks and mounts take root, jumps of the clock take libfaketime (Debian: faketime); events
     that cannot be made here are skipped, and the report says so.

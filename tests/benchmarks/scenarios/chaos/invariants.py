@@ -1,6 +1,6 @@
 """What must hold whatever happens, and where it was broken.
 
-docs/failures.md has the same list for people.
+docs/explanation/failures.md has the same list for people.
 """
 
 from __future__ import annotations

@@ -276,12 +276,12 @@ def test_every_command_shows_examples(models, command):
     assert (0, True) == (code, f"Examples:\n    glyph models {command}" in out)
 
 
-def test_the_readmes_commands_work(publish, trial, models):
+def test_the_guides_commands_work(publish, trial, models):
     """They are tried in their order, on four versions that passed their trial."""
     for _ in range(4):
         trial(publish())
-    readme = Path(__file__).parents[4] / "README.md"
-    chapter = readme.read_text("utf-8").partition("## A version's life")[2].partition("\n## ")[0]
+    guide = Path(__file__).parents[4] / "docs" / "guides" / "versions.md"
+    chapter = guide.read_text("utf-8").partition("\n## ")[0]
     lines = [line for line in chapter.splitlines() if line.startswith("glyph models ")]
 
     codes = {line: models(*shlex.split(line, comments=True)[2:])[0] for line in lines}
