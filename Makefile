@@ -21,7 +21,7 @@ help: ## Show this help
 serve: $(VENV)/.serve ## Start the service with the starter model on http://127.0.0.1:8000
 	$(BIN)/glyph serve
 
-train: $(VENV)/.train ## Train and publish a version: make train ARGS="--recipe softmax --data digits"
+train: $(VENV)/.train ## Train and publish a version: make train ARGS="--recipe softmax --data digits --model digits"
 	$(BIN)/glyph train $(or $(ARGS),--recipe compact)
 
 test: $(VENV)/.dev ## Run all tests; more at a time than there are cores, since many of them wait

@@ -131,7 +131,7 @@ def cli(
 
     \b
     Examples:
-      glyph train --recipe softmax --data digits       # seconds, no network
+      glyph train --recipe softmax --data digits --model digits   # seconds, no network
       glyph train --recipe compact                     # the starter model's recipe
       glyph train --recipe cnn --data ./my-images --model letters
     """  # noqa: D301 - to click, the backspace character keeps the lines below apart

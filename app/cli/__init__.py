@@ -36,7 +36,7 @@ def cli() -> None:
     \b
     Examples:
       glyph serve
-      glyph train --recipe softmax --data digits
+      glyph train --recipe softmax --data digits --model digits
       glyph models list
     """  # noqa: D301 - to click, the backspace character keeps the lines below apart
 
