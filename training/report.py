@@ -132,9 +132,9 @@ def _filters(network: keras.Model, classes: Sequence[str]) -> Figure:
     if convolution is not None:
         names: Sequence[str] = ()
         tiles = np.moveaxis(convolution.kernel.numpy()[:, :, 0, :], -1, 0)
-    else:  # softmax regression: one image per class
+    else:  # of softmax regression, one image per class
         kernel = _first(network, keras.layers.Dense).kernel.numpy()
-        names = classes
+        names = classes if kernel.shape[1] == len(classes) else ()
         tiles = kernel.T.reshape(-1, *network.input_shape[1:])[..., 0]
     reach = float(np.abs(tiles).max())
     figure, axes = draw_image_grid(tiles, names, cmap="RdBu", vmin=-reach, vmax=reach)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -54,6 +55,17 @@ def test_a_network_with_convolutions_shows_what_it_sees(recipe, tmp_path):
     write_report(tmp_path / "report", network, HISTORY, evaluation(20, 10, 3), data(3))
 
     assert FIVE | {"feature_maps"} == pictures(tmp_path / "report")
+
+
+def test_a_network_with_a_hidden_layer_shows_its_units(tmp_path):
+    """They are no classes, and more or fewer than these."""
+    images = keras.Input((28, 28, 1), dtype="uint8")
+    hidden = keras.layers.Dense(5, "relu")(keras.layers.Flatten()(images))
+    network = keras.Model(images, keras.layers.Dense(3)(hidden))
+
+    write_report(tmp_path / "report", network, HISTORY, evaluation(20, 10, 3), data(3))
+
+    assert FIVE == pictures(tmp_path / "report")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from glyph_client import (
     RefusedError,
     UnavailableError,
 )
+from imaging.preparation import Preparation, usual
 
 IMAGE = stack(3)[2]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -83,7 +84,8 @@ def test_pictures_are_answered_like_arrays(ask, tmp_path, reader):
 
     assert ("star", ("inverted",)) == (alone.label, alone.notes)
     assert ["circle", "star", "star", "square"] == mixed.labels
-    assert ["always", "auto", "auto"] == [prepare for *_, prepare, _ in reader.asked]
+    expected = [Preparation("digit"), usual(1), usual(1)]
+    assert expected == [preparation for *_, preparation, _ in reader.asked]
 
 
 def test_the_top_classes_are_named(ask):
