@@ -417,7 +417,7 @@ def test_settings_are_checked(ask, settings, sentence):
     ("question", "sentence"),
     [
         ({"version": 1, "label": "stable"}, "a version and a label are both given"),
-        ({"prepare": "yes"}, "prepare is 'yes'; one of ('auto', 'always', 'never') is expected"),
+        ({"prepare": "yes"}, "prepare is 'yes'; one of ('auto', 'always', 'never', 'digit', "),
     ],
 )
 def test_questions_are_checked(ask, question, sentence):

@@ -20,7 +20,7 @@ from gunicorn.config import Config
 from app.server.front.asgi_types import RECEIVED
 from app.server.worker import WebWorker
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 """How long anything may take before a test gives up; nothing takes that long."""
 tcp = pytest.mark.parametrize("way", ["TCP"], indirect=True)
 """For what does not depend on what a connection goes over."""
