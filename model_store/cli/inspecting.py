@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from model_store.stores.protocol import Store
 
 DAMAGED = 1
+_TRAIN = "glyph train --recipe softmax --data digits"
 
 
 @click.command("list", epilog=examples("list", "list --store s3://bucket/models --json"))
@@ -39,6 +41,12 @@ DAMAGED = 1
 @json_option
 def list_versions(store: Store, service_policy: str, *, as_json: bool) -> None:
     """List every version of every model, with its accuracy and what is decided about it."""
+    location = str(store.location)
+    if "://" not in location and not Path(location).is_dir():
+        raise click.ClickException(
+            f"there is no directory {location}; --store or GLYPH_STORE names the models' place, "
+            f"and training makes it: {_TRAIN}"
+        )
     rows = [
         row
         for model in store.models()
@@ -47,8 +55,7 @@ def list_versions(store: Store, service_policy: str, *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif not rows:
-        train = "glyph train --recipe softmax --data digits"
-        click.echo(f"No versions in {store.location}. Train one: {train}")
+        click.echo(f"No versions in {location}. Train one: {_TRAIN}")
     else:
         print_table([HEADINGS, *map(_cells, rows)], NUMERIC)
 

@@ -82,11 +82,22 @@ def test_list_for_programs(store, publish, models):
     ("arguments", "expected"),
     [(("list",), "No versions in "), (("list", "--json"), "[]")],
 )
-def test_list_of_an_empty_store_says_what_to_do(models, arguments, expected):
+def test_list_of_an_empty_store_says_what_to_do(store, models, arguments, expected):
     """It is no error."""
+    store.root.mkdir(exist_ok=True)
+
     code, out, _ = models(*arguments)
 
     assert (0, expected) == (code, out[: len(expected)])
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json")])
+def test_list_of_a_store_that_is_not_there_is_an_error(store, models, arguments):
+    """An empty list would hide a wrong path."""
+    code, out, err = models(*arguments)
+
+    assert (1, "") == (code, out)
+    assert f"there is no directory {store.root}; --store or GLYPH_STORE names" in err
 
 
 def test_show_prints_a_line_per_field(publish, models):
