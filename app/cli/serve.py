@@ -10,6 +10,7 @@ import click
 
 from app.config.settings import PREFIX, Settings
 from app.config.wrong_settings import exit_on_wrong_value
+from app.server.interrupts import hold_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,7 @@ def cli(**options: Any) -> None:
     with exit_on_wrong_value():
         Settings()
     gunicorn = [sys.executable, "-m", "gunicorn"]
+    hold_interrupts()  # until gunicorn's master handles them
     os.execv(  # noqa: S606 - no shell is involved
         sys.executable, [*gunicorn, "-c", "python:app.server.gunicorn_config", "app.wsgi:app"]
     )

@@ -88,6 +88,11 @@ class WebParts:
         writing = repeat(self._write_metrics, "writing metrics")
         self._writing = asyncio.get_running_loop().create_task(writing)
 
+    @property
+    def ready(self) -> bool:
+        """Whether a version serves."""
+        return self._channel.status.ready
+
     def stop(self) -> None:
         """Fail the requests that wait for the model host, and stop; likewise called there."""
         self._writing.cancel()

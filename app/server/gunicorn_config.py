@@ -12,7 +12,8 @@ from app.config.cpu import usable_cores
 from app.config.host_trouble import end_host_trouble, note_host_trouble
 from app.config.loading import keep_settings, load_settings, misspelt, reload_settings
 from app.config.run_dir import current_run_dir, make_run_dir_or_exit, remove_run_dir
-from app.server.greeting import greeting
+from app.server.announcement import Announcement
+from app.server.interrupts import heed_interrupts, hold_interrupts
 from app.server.memory_allocator import return_large_blocks
 from app.server.startup_checks.access import warning_of_open_door
 from app.server.startup_checks.checks import check_start
@@ -79,10 +80,12 @@ _BOOT_ERROR = 3
 """gunicorn's exit code of a process that could not start."""
 _masters: list[Any] = []
 _supervision = Supervision()
+_announcement = Announcement(_settings.binds, tls=certfile is not None)
 
 
 def on_starting(server: Any) -> None:
     """Set the memory allocator, and warn of misspelt settings and of an open door."""
+    hold_interrupts()
     return_large_blocks()
     _masters.append(server)
     _supervision.of_master(server)
@@ -115,8 +118,9 @@ def post_fork(_server: Any, worker: Any) -> None:
     _supervision.starts(worker)
 
 
-def post_worker_init(_worker: Any) -> None:
-    """Record that a web worker can serve."""
+def post_worker_init(worker: Any) -> None:
+    """Record that a web worker can serve, and have it announce that a version does."""
+    worker.announce = _announcement.ready
     _supervision.serves()
 
 
@@ -170,11 +174,12 @@ def dirty_worker_init(worker: Any) -> None:
 
 
 def when_ready(_server: Any) -> None:
-    """Greet the user of a terminal."""
-    if sys.stdout.isatty():
-        print(greeting(_settings.binds, tls=certfile is not None), flush=True)  # noqa: T201
+    """Heed Ctrl-C from now on: the master handles it, and the model host was started before."""
+    heed_interrupts()
+    _announcement.starting()
 
 
 def on_exit(_server: Any) -> None:
     """Remove the socket and the counters."""
     remove_run_dir()
+    _announcement.ended()

@@ -19,6 +19,7 @@ from app.config.writable_directories import (
     first_writable,
     usual_places,
 )
+from app.server.interrupts import spawn_without_interrupts
 from app.server.spawning import Spawning
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Supervision:
         self._web = Spawning(spawn, "a web worker", prepare=prepare, notify=notify)
         server.spawn_worker = self._web
         server.spawn_dirty_arbiter = Spawning(
-            server.spawn_dirty_arbiter,
+            partial(spawn_without_interrupts, server.spawn_dirty_arbiter),
             "the model host's supervisor",
             prepare=partial(_prepare_arbiter, server.cfg),
             notify=notify,

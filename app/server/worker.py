@@ -23,6 +23,7 @@ from app.server.supervision import END_SIGNALS
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 _HEARTBEAT_S = 1.0
 _UNREADY_S = 0.5
@@ -42,6 +43,8 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self.connections = ConnectionTable(self.worker_connections, self.cfg.keepalive)
         self.bad_requests = BadRequests(time.monotonic, self.cfg)
         self._ending = asyncio.Event()
+        self.announce: Callable[[], None] | None = None
+        """Called once a version serves."""
 
     def load_wsgi(self) -> None:
         """Put the front together; `app.wsgi:app` names the Flask application behind it."""
@@ -127,3 +130,6 @@ class WebWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     def _close_overdue(self) -> None:
         self.loop.call_later(_CHECK_EVERY_S, self._close_overdue)
         self.connections.close_overdue(self.loop.time(), draining=not self.alive)
+        if self.announce is not None and self._parts.ready:
+            self.announce()
+            self.announce = None

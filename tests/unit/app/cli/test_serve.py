@@ -30,6 +30,7 @@ class FakeExec:
 def execv(monkeypatch) -> FakeExec:
     fake = FakeExec()
     monkeypatch.setattr(os, "execv", fake)
+    monkeypatch.setattr("app.cli.serve.hold_interrupts", lambda: None)
     monkeypatch.setattr(os, "environ", os.environ | {"COLUMNS": "80"})
     return fake
 
