@@ -13,7 +13,7 @@ from app.config.host_trouble import end_host_trouble, note_host_trouble
 from app.config.loading import keep_settings, load_settings, misspelt, reload_settings
 from app.config.run_dir import current_run_dir, make_run_dir_or_exit, remove_run_dir
 from app.server.announcement import Announcement
-from app.server.interrupts import heed_interrupts, hold_interrupts
+from app.server.interrupts import heed_interrupts, hold_interrupts, obey_early_end
 from app.server.memory_allocator import return_large_blocks
 from app.server.startup_checks.access import warning_of_open_door
 from app.server.startup_checks.checks import check_start
@@ -142,6 +142,7 @@ def on_dirty_starting(arbiter: Any) -> None:
     Connections would go on to be taken in when no web worker is left to serve them.
     """
     _supervision.of_arbiter(arbiter)
+    obey_early_end(arbiter)
     for server in _masters:
         for listener in server.LISTENERS:
             listener.close()
@@ -161,6 +162,7 @@ def dirty_worker_exit(arbiter: Any, worker: Any) -> None:
 def dirty_worker_init(worker: Any) -> None:
     """Start the host, in its own process."""
     settle_temporary_files()
+    obey_early_end(worker)
     try:
         for host in worker.apps.values():
             host.begin(worker.notify, worker.ppid)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 
 import pytest
 
-from app.server.interrupts import heed_interrupts, hold_interrupts, spawn_without_interrupts
+from app.server.interrupts import (
+    heed_interrupts,
+    hold_interrupts,
+    obey_early_end,
+    spawn_without_interrupts,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +61,27 @@ def test_a_forked_process_keeps_holding_them_to_its_end():
         spawn_without_interrupts(lambda: (_ for _ in ()).throw(SystemExit))
 
     assert held()
+
+
+class Process:
+    """Runs as gunicorn's arbiter does, and was told to end before."""
+
+    alive = False
+    _server: asyncio.Event | None = None
+
+    async def _run_async(self):
+        await asyncio.sleep(0)
+        self._server = asyncio.Event()
+        async with asyncio.timeout(10):
+            await self._server.wait()
+
+    def _shutdown(self):
+        self._server.set()
+
+
+def test_a_process_that_was_told_to_end_before_its_loop_ran_ends():
+    """The master would kill it only after the grace period."""
+    process = Process()
+    obey_early_end(process)
+
+    asyncio.run(process._run_async())
