@@ -61,7 +61,7 @@ def obey_early_end(process: Any) -> None:
 
 
 async def _end_if_told(process: Any) -> None:
-    while process._server is None:  # noqa: SLF001 - likewise
+    while process._server is None:  # noqa: ASYNC110, SLF001 - likewise
         await asyncio.sleep(_LOOK_EVERY_S)
     if not process.alive:
         process._shutdown()  # noqa: SLF001 - likewise
