@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _OWN = ("app", "imaging", "model_store", "training")
 """Packages that are always installed: that one of them lacks a module is a bug."""
@@ -59,7 +61,8 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = self._lazy[cmd_name].target.partition(":")
         try:
-            command: click.Command = getattr(import_module(module), attribute)
+            with _uninterrupted():
+                command: click.Command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as exc:
             raise _explained(exc, self._lazy[cmd_name]) from exc
         return command
@@ -84,6 +87,16 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except ModuleNotFoundError as exc:
             raise _explained(exc, self._lazy.get(ctx.invoked_subcommand or "")) from exc
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait: while modules are imported, Python may turn it into any other error."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _explained(exc: ModuleNotFoundError, command: Subcommand | None) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -111,6 +112,23 @@ def test_a_missing_extra_is_one_line(run, monkeypatch, missing):
 
     line = "training needs the extra 'train'; install it with: pip install 'glyph[train]'"
     assert (2, "", f"glyph: {line}\n") == run("train", "--help")
+
+
+def test_ctrl_c_waits_for_the_end_of_an_import(run, monkeypatch):
+    """It would be a traceback in the middle of one."""
+    finished = []
+
+    def import_module(_name):
+        signal.raise_signal(signal.SIGINT)
+        finished.append(True)
+        raise AssertionError
+
+    monkeypatch.setattr("app.cli.lazy_group.import_module", import_module)
+
+    code, out, err = run("models", "list")
+
+    assert (130, "", "glyph: interrupted") == (code, out, err.strip())
+    assert finished
 
 
 def test_a_missing_package_is_named_also_once_a_subcommand_runs(run, monkeypatch):

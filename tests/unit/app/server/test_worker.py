@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from gunicorn.asgi.parser import CallbackRequest, PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver, _RequestHeaderPolicy
+from gunicorn.dirty.arbiter import DirtyArbiter
+from gunicorn.dirty.worker import DirtyWorker
 from gunicorn.workers.gasgi import ASGIWorker
 
 import app.server.connections.http_connection
@@ -423,6 +425,8 @@ PARTS = {
     BodyReceiver: "_body_finished _body_wait_expired _buffered _chunks _complete _wake_waiter",
     PythonProtocol: "_buffer _chunk_remaining _state feed headers http_version is_chunked "
     "remaining",
+    DirtyArbiter: "_run_async _server _shutdown alive",
+    DirtyWorker: "_run_async _server _shutdown alive",
     ASGIWorker: "_quick_shutdown _serve handle_exit_signal handle_quit_signal load_wsgi loop",
 }
 """Those that the subclasses stand on; one that has moved fails here, and not in service."""
@@ -435,7 +439,7 @@ def test_gunicorn_has_the_parts_that_are_used(owner, name):
     """By the name that it has in the version this was written for."""
     assert hasattr(owner, name) or f"self.{name}" in inspect.getsource(owner), (
         f"gunicorn's {owner.__name__} has no {name} any more: "
-        "app.server.connections.http_connection or "
+        "app.server.connections.http_connection, app.server.interrupts or "
         "app.server.worker is to be changed with it"
     )
 
