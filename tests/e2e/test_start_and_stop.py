@@ -51,6 +51,11 @@ def test_on_a_terminal_it_tells_when_it_is_ready_and_what_to_try(environment):
     assert f"\nGlyph is ready at {url}\n\n  Page  {url}/\n  Docs  {url}/docs\n  Try " in text
 
 
+def heed():
+    """Take Ctrl-C: what a shell starts in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("moment_s", [0.3, 0.6, 1, 1.5, 2.5, 4])
 def test_ctrl_c_ends_it_at_any_moment(environment, moment_s):
     """Within the grace period, and without a traceback."""
@@ -62,7 +67,7 @@ def test_ctrl_c_ends_it_at_any_moment(environment, moment_s):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=heed,  # noqa: PLW1509 - no threads run here
     )
     time.sleep(moment_s)
     os.killpg(process.pid, signal.SIGINT)
