@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.config.admin_token import check_token, read_token
 from app.config.bind import Bind, parse_binds
+from app.config.memory import SMALLEST_HOST_MIB, default_host_memory_mib
 from app.config.networks import parse_networks
 from app.config.origins import parse_origins
 from app.config.rates import Rate  # noqa: TC001 - pydantic needs it at run time
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MOST_MIB = 2**24
-_SMALLEST_HOST_MIB = 128
-"""A host without a version is larger."""
 _MOST_WEB_WORKERS = 4
 _MOST_STREAMS = 4
 _POLL_S, _POLL_URL_S = 0.2, 5.0
@@ -163,11 +162,12 @@ class Settings(BaseSettings):
     host_timeout_s: int = Field(
         default=10, ge=2, le=600, description="A model host silent for this long is replaced"
     )
-    host_memory_mib: int = Field(
-        default=4096,
+    host_memory_mib: int | None = Field(
+        default=None,
         ge=0,
         le=_MOST_MIB,
-        description="A model host larger than this is replaced; 0 is no limit",
+        description="A model host larger than this is replaced; 0 is no limit; "
+        "by default three quarters of the control group's memory, at most 4096",
     )
     trial_timeout_s: float = Field(
         default=60,
@@ -272,10 +272,10 @@ class Settings(BaseSettings):
                 f"{PREFIX}MAX_IMAGES={self.max_images} is more than "
                 f"{PREFIX}QUEUE_LIMIT={self.queue_limit}: the largest request could never be queued"
             )
-        if 0 < self.host_memory_mib < _SMALLEST_HOST_MIB:
+        if 0 < (self.host_memory_mib or 0) < SMALLEST_HOST_MIB:
             raise ValueError(
                 f"{PREFIX}HOST_MEMORY_MIB={self.host_memory_mib} is less than any host takes; "
-                f"0 for no limit, or at least {_SMALLEST_HOST_MIB} is expected"
+                f"0 for no limit, or at least {SMALLEST_HOST_MIB} is expected"
             )
         names = self.model_names
         if names and self.model not in names:
@@ -336,6 +336,13 @@ class Settings(BaseSettings):
     def poll_every_s(self) -> float:
         """The poll interval of the store: a poll of an object store costs requests, and money."""
         return self.poll_interval_s or (_POLL_URL_S if "://" in self.store else _POLL_S)
+
+    @property
+    def host_limit_mib(self) -> int:
+        """The bound on the model host's memory; 0 is none."""
+        if self.host_memory_mib is not None:
+            return self.host_memory_mib
+        return default_host_memory_mib()
 
     def count_streams(self, cores: int) -> int:
         """Return the number of batches to compute at the same time on so many cores."""

@@ -63,7 +63,7 @@ class ModelHost(DirtyApp):  # type: ignore[misc]  # gunicorn has no types
         watchdog = Watchdog(
             self._service.heartbeats,
             stuck_s=settings.host_timeout_s,
-            limit_mib=settings.host_memory_mib,
+            limit_mib=settings.host_limit_mib,
             waited=self._service.waited_for_core_s,
         )
         watch = (arbiter, watchdog, self._service.give_up, self._closing)

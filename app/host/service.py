@@ -279,7 +279,7 @@ class HostService:
                     trials=trials,
                     journal=self.journal,
                 ),
-                excess=partial(excess, settings.host_memory_mib),
+                excess=partial(excess, settings.host_limit_mib),
                 journal=self.journal,
                 engine=engine,
                 notify=notify,
