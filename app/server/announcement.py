@@ -40,7 +40,7 @@ class Announcement:
             log.info("ready at %s", addresses(self._binds, tls=self._tls))
 
     def starting(self) -> None:
-        """Say on a terminal that the service starts."""
+        """Print on a terminal that the service starts."""
         if sys.stdout.isatty():
             where = addresses(self._binds, tls=self._tls)
             print(f"Glyph is starting at {where} ...", flush=True)  # noqa: T201
