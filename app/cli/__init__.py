@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     ),
     "models": Subcommand("model_store.cli:cli", "Look at versions, and decide which serve."),
     "keys": Subcommand("app.auth.cli:cli", "Create, list and revoke API keys."),
+    "predict": Subcommand("app.cli.predict:cli", "Ask a running service about pictures."),
     "doctor": Subcommand("app.cli.doctor:cli", "Check what a service needs here, and what to do."),
     "completion": Subcommand("app.cli.completion:cli", "Print the completion script of a shell."),
 }
