@@ -341,8 +341,7 @@ class Engine:
         size = sum(map(len, parts))
         try:
             probabilities = loaded.model.predict(parts)
-            if probabilities.shape != (size, len(loaded.description.classes)):
-                raise ValueError(f"the model gave {probabilities.shape} for {size} images")  # noqa: TRY301
+            _check_probabilities(probabilities, size, len(loaded.description.classes))
         except Exception as exc:
             if len(pieces) == 1:
                 pieces[0].job.out_of_memory = isinstance(exc, MemoryError)
@@ -415,3 +414,15 @@ class Engine:
 
     def _idle(self, key: BatchKey) -> bool:
         return self._queue.idle(key) and all(b.batch_key != key for b in self._computing)
+
+
+def _check_probabilities(probabilities: NDArray[np.float32], images: int, classes: int) -> None:
+    """Check the output of a model.
+
+    Raises:
+        ValueError: If it has another shape, or values that are no numbers.
+    """
+    if probabilities.shape != (images, classes):
+        raise ValueError(f"the model gave {probabilities.shape} for {images} images")
+    if not np.isfinite(probabilities).all():
+        raise ValueError("the model gave NaN or infinity")

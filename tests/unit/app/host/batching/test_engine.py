@@ -268,6 +268,28 @@ def test_an_answer_of_the_wrong_shape_is_a_failure(bench, caplog):
     assert "the model gave (1, 2) for 1 images" in caplog.text
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_answer_without_numbers_is_a_failure(bench, caplog, value):
+    """Of the request alone; it would be an answer with the first class and no probability."""
+    model = bench.serve()
+    compute = model.predict
+
+    def spoil(parts):
+        probabilities = compute(parts).copy()
+        marks = [int(image.flat[0]) for part in parts for image in part]
+        probabilities[np.array(marks) == 3] = value
+        return probabilities
+
+    model.predict = spoil
+    for mark in (1, 3, 4):
+        bench.ask(f"job {mark}", mark)
+    bench.steps(1)
+
+    assert {"job 1": [1], "job 3": Refusal.FAILED, "job 4": [4]} == bench.outcomes
+    assert ("failed", "shapes", 1) in bench.observer.events
+    assert "the model gave NaN or infinity" in caplog.text
+
+
 def test_expired_jobs_are_refused_and_never_run(bench):
     """Work whose deadline passed in the queue costs the model nothing."""
     model = bench.serve()
