@@ -17,7 +17,7 @@ _WIDTH = 100
 
 def cli_reference() -> str:
     """Return the help of every command as one page."""
-    with click.Context(cli, info_name="glyph") as context:
+    with click.Context(cli, info_name="glyph", **cli.context_settings) as context:
         pages = "\n".join(_sections(cli, context))
     return f"# Commands\n\nEvery option of `glyph serve` is a [setting](settings.md).\n\n{pages}"
 
@@ -29,7 +29,9 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             assert below is not None
-            with click.Context(below, info_name=name, parent=context) as inner:
+            with click.Context(
+                below, info_name=name, parent=context, **below.context_settings
+            ) as inner:
                 yield from _sections(below, inner)
 
 
