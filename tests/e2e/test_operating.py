@@ -17,7 +17,7 @@ from tests.starter_store import MODEL, StarterStore
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - made up
 COMMANDS = re.compile(
-    r"^## Operate it over HTTP\n.*?```sh\n.*?```sh\n(.*?)```", re.DOTALL | re.MULTILINE
+    r"^# Operate it over HTTP\n.*?```sh\n.*?```sh\n(.*?)```", re.DOTALL | re.MULTILINE
 )
 
 
