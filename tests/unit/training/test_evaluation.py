@@ -49,6 +49,15 @@ def test_metrics_follow_from_the_confusion(evaluation):
     assert pytest.approx(-(5 * np.log(0.8) + 3 * np.log(0.1)) / 8) == metrics.loss
 
 
+def test_a_class_that_the_test_set_lacks_has_no_recall(evaluation):
+    """It would be 0, as if every image of it were wrong."""
+    probabilities = np.pad(evaluation.probabilities, ((0, 0), (0, 1)))
+
+    metrics = Evaluation(evaluation.test, probabilities).metrics(["zero", "one", "two", "three"])
+
+    assert {"zero": 1.0, "one": 0.5, "two": 0.0} == metrics.per_class_recall
+
+
 def test_the_interval_is_wilsons():
     """81 right in 100 give the interval that textbooks print: 0.722 to 0.875."""
     right = np.eye(2, dtype=np.float32)[[0] * 81 + [1] * 19]

@@ -41,6 +41,13 @@ def test_class_names_may_be_given(path, arrays):
     assert ("line", "ring", "dot") == load(str(path), None).classes
 
 
+def test_class_names_may_be_bytes(path, arrays):
+    """As NumPy keeps text of other programs."""
+    np.savez(path, class_names=np.array([b"line", b"ring", "dût".encode()]), **arrays)
+
+    assert ("line", "ring", "dût") == load(str(path), None).classes
+
+
 @pytest.mark.parametrize("key", ["x_train", "y_train", "x_test", "y_test"])
 def test_a_missing_array_is_named(path, arrays, key):
     """The sentence says what is missing and what is there."""
