@@ -9,10 +9,11 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 import click
 
+from imaging.preparation import Kind
 from model_store import StoreError
 from model_store.cli.options import store_option
 from model_store.signing.signatures import sign_with
@@ -104,7 +105,7 @@ class _Training(click.Command):
 )
 @click.option(
     "--preparation",
-    type=click.Choice(["digit", "fit", "exact"]),
+    type=click.Choice(get_args(Kind)),
     help="How a folder's pictures become pixels, in training and when the version serves: digit "
     "finds, crops and centres ink as MNIST does; fit scales the whole picture to 28 x 28; exact "
     "takes pictures of one size pixel for pixel. By default it is chosen by looking at them.",
@@ -120,7 +121,7 @@ def cli(
     model: str,
     seed: int,
     sign_key: Path | None,
-    preparation: str | None,
+    preparation: Kind | None,
     steps: int | None,
     epochs: int | None,
 ) -> None:

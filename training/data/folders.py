@@ -12,10 +12,9 @@ from tqdm import tqdm
 
 from imaging.decoder import decode_picture
 from imaging.errors import PictureError, PictureSizeError, PictureTooLargeError
-from imaging.preparation import EXACT, Preparation
 from imaging.reading import read_picture
 from training.data.dataset import ImageData, Split, check_images, stratified
-from training.data.preparation_choice import Choice, channels_of, choose_preparation
+from training.data.preparation_choice import choose_preparation
 from training.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from imaging.preparation import Kind, Preparation
     from imaging.prepared import Shape
+    from training.data.preparation_choice import Choice
 
 _SIDE = 28
 _SEEN = 200
@@ -42,7 +43,7 @@ class _Files(NamedTuple):
     origin: str
 
 
-def read_folders(root: Path, kind: str | None = None) -> ImageData:
+def read_folders(root: Path, kind: Kind | None = None) -> ImageData:
     """Read a directory of pictures, and prepare them as the service does.
 
     Where there are no train/ and test/ folders, a fifth of every class is set aside as test set.
@@ -97,23 +98,13 @@ def _seen(directory: Path) -> Iterator[Path]:
     return (path for path in directory.glob("*") if not path.name.startswith("."))
 
 
-def _choose(files: _Files, kind: str | None) -> tuple[Choice, Shape]:
+def _choose(files: _Files, kind: Kind | None) -> tuple[Choice, Shape]:
     """Choose the preparation and the model's input by some pictures of all classes."""
     places = np.unique(np.linspace(0, len(files.paths) - 1, _SEEN).round().astype(int))
     pictures = [_decode(files.paths[place]) for place in places]
-    if kind is None:
-        choice = choose_preparation(pictures)
-        return choice, (_SIDE, _SIDE, choice.channels)
-    if kind == "exact":
-        rows, columns, _ = pictures[0].shape
-        choice = Choice(EXACT, channels_of(pictures), "it was asked for")
-        return choice, (rows, columns, choice.channels)
-    looked = choose_preparation(pictures)
-    if looked.preparation.kind == kind:
-        return looked._replace(reason="it was asked for"), (_SIDE, _SIDE, looked.channels)
-    channels = 1 if kind == "digit" else channels_of(pictures)
-    preparation = Preparation("digit") if kind == "digit" else Preparation("fit")
-    return Choice(preparation, channels, "it was asked for"), (_SIDE, _SIDE, channels)
+    choice = choose_preparation(pictures, kind)
+    rows, columns = pictures[0].shape[:2] if kind == "exact" else (_SIDE, _SIDE)
+    return choice, (rows, columns, choice.channels)
 
 
 def _read(files: _Files, shape: Shape, preparation: Preparation) -> Split:

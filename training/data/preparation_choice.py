@@ -8,7 +8,7 @@ import numpy as np
 
 from imaging.alpha import without_opacity
 from imaging.ink import LUMINANCE, edges_of, find_ink
-from imaging.preparation import Preparation
+from imaging.preparation import EXACT, Preparation
 from imaging.segmentation import find_drawing
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from imaging.preparation import Colour
+    from imaging.preparation import Colour, Kind
 
 _COLOURFUL = 12.0
 """Mean difference of a coloured picture's strongest and weakest channel, in levels of 255."""
@@ -52,32 +52,37 @@ class _Look(NamedTuple):
     light_edges: bool
 
 
-def choose_preparation(pictures: Sequence[NDArray[np.uint8]]) -> Choice:
+def choose_preparation(pictures: Sequence[NDArray[np.uint8]], kind: Kind | None = None) -> Choice:
     """Choose for pictures of which these are an honest sample.
 
     Args:
         pictures: Each of shape (h, w, 4): red, green, blue, opacity.
+        kind: The kind that was asked for; only its parameters are chosen then.
     """
     looks = [_look(picture) for picture in pictures]
     n = len(looks)
     coloured = sum(look.coloured for look in looks)
     drawn = sum(look.drawn for look in looks)
-    if drawn >= _DRAWN_SHARE * n and coloured <= _COLOURED_SHARE * n:
-        return Choice(Preparation("digit"), 1, f"{drawn} of {n} pictures seen are drawn on paper")
-    background = _background(looks)
-    if coloured > _COLOURED_SHARE * n:
-        preparation = Preparation("fit", background=background)
-        return Choice(preparation, 3, f"{coloured} of {n} pictures seen are coloured")
-    light = sum(look.light_edges for look in looks)
-    preparation = Preparation("fit", background=background, invert=light > n / 2)
-    reason = f"{drawn} of {n} pictures seen are drawn on paper, and {coloured} are coloured"
-    return Choice(preparation, 1, reason)
-
-
-def channels_of(pictures: Sequence[NDArray[np.uint8]]) -> int:
-    """Return 3 where more than some pictures are coloured, else 1."""
-    coloured = sum(_is_coloured(picture) for picture in pictures)
-    return 3 if coloured > _COLOURED_SHARE * len(pictures) else 1
+    is_coloured = coloured > _COLOURED_SHARE * n
+    if kind is not None:
+        reason = "it was asked for"
+    elif drawn >= _DRAWN_SHARE * n and not is_coloured:
+        kind, reason = "digit", f"{drawn} of {n} pictures seen are drawn on paper"
+    elif is_coloured:
+        kind, reason = "fit", f"{coloured} of {n} pictures seen are coloured"
+    else:
+        kind = "fit"
+        reason = f"{drawn} of {n} pictures seen are drawn on paper, and {coloured} are coloured"
+    if kind == "digit":
+        return Choice(Preparation("digit"), 1, reason)
+    channels = 3 if is_coloured else 1
+    if kind == "exact":
+        return Choice(EXACT, channels, reason)
+    light = sum(look.light_edges for look in looks) > n / 2
+    invert = light and not is_coloured
+    return Choice(
+        Preparation("fit", background=_background(looks), invert=invert), channels, reason
+    )
 
 
 def _background(looks: Sequence[_Look]) -> Colour | None:

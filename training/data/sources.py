@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from training.data.download import fetch
 from training.data.folders import read_folders
 from training.data.npz import read_npz
 from training.errors import DataError
+
+if TYPE_CHECKING:
+    from imaging.preparation import Kind
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
@@ -33,7 +37,7 @@ _INK_SIDE = 20
 """MNIST's digits fill a box of 20 x 20."""
 
 
-def load(source: str, data_dir: Path | None, preparation: str | None = None) -> ImageData:
+def load(source: str, data_dir: Path | None, preparation: Kind | None = None) -> ImageData:
     """Read a named data set, or one's own by its path.
 
     Args:
@@ -69,7 +73,7 @@ def _has_pictures(source: str, path: Path) -> bool:
     return not any(path.glob(_IDX))
 
 
-def _directory(path: Path, preparation: str | None) -> ImageData:
+def _directory(path: Path, preparation: Kind | None) -> ImageData:
     if any(path.glob(_IDX)):
         train, test = idx.read_directory(path)
         classes = tuple(map(str, range(int(train.labels.max(initial=0)) + 1)))

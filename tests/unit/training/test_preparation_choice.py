@@ -79,6 +79,14 @@ def test_a_kind_that_was_asked_for_is_taken(make_folders):
         assert (kind, "it was asked for") == (data.preparation.kind, data.reason)
 
 
+def test_fit_contrasts_though_digits_were_chosen_otherwise(digits, tmp_path):
+    """Ink on a clear canvas would be black on black, and black on white would not be inverted."""
+    clear = choose_preparation(pictures(digits, "clear-canvas", tmp_path), "fit")
+    paper = choose_preparation(pictures(digits, "black-on-white", tmp_path), "fit")
+    assert (WHITE, 1) == (clear.preparation.background, clear.channels)
+    assert (Preparation("fit", invert=True), 1, "it was asked for") == paper
+
+
 def test_exact_pictures_have_one_size(folders):
     Image.new("L", (30, 20)).save(folders.path / "circle" / "0.png")
     with pytest.raises(DataError, match=r"the picture is .* pixels large; .* as the first one has"):
