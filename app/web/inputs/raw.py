@@ -15,14 +15,19 @@ from app.web.inputs.pixels import check_count
 if TYPE_CHECKING:
     from app.ipc.status import Shape
 
-_FILES = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "a PNG file", "image/png"),
-    (re.compile(rb"\xff\xd8\xff[\xc0-\xff]"), "a JPEG file", "image/jpeg"),
-    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "a WebP file", "image/webp"),
-    (re.compile(rb"GIF8[79]a"), "a GIF file", "image/gif"),
-    (re.compile(rb"\x93NUMPY"), "a NumPy file", "application/x-npy"),
+_FILE = re.compile(
+    rb"(?P<PNG>\x89PNG\r\n\x1a\n)|(?P<JPEG>\xff\xd8\xff[\xc0-\xff])|(?P<WebP>RIFF.{4}WEBP)"
+    rb"|(?P<GIF>GIF8[79]a)|(?P<NumPy>\x93NUMPY)",
+    re.DOTALL,
 )
-"""First bytes that hardly any pixels have, the kind of file, and its media type."""
+"""First bytes of files, which hardly any pixels have."""
+_MEDIA_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WebP": "image/webp",
+    "GIF": "image/gif",
+    "NumPy": "application/x-npy",
+}
 
 
 def decode_raw_pixels(body: bytes, shape: Shape, max_images: int) -> Images:
@@ -46,10 +51,11 @@ def decode_raw_pixels(body: bytes, shape: Shape, max_images: int) -> Images:
             code=ErrorCode.IMAGE_SIZE,
         )
     check_count(images, max_images)
-    for beginning, name, media_type in _FILES:
-        if beginning.match(body):
-            raise BadInputError(
-                f"the body begins as {name}; pixels are expected: send it as {media_type}",
-                code=ErrorCode.IMAGE_UNREADABLE,
-            )
+    if file := _FILE.match(body):
+        kind = str(file.lastgroup)
+        raise BadInputError(
+            f"the body begins as a {kind} file; pixels are expected: send it as "
+            f"{_MEDIA_TYPES[kind]}",
+            code=ErrorCode.IMAGE_UNREADABLE,
+        )
     return Images(images, body)
