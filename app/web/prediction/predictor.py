@@ -122,12 +122,15 @@ class Predictor:
         model = self.serving(model_ref, deadline, size)
         named = model_ref.version or model_ref.label is not None
         canary = 0 if named else self.canary(model_ref.model, environ)
-        model = self._loaded(model_ref, canary) or model
+        if canary:
+            model = self._loaded(model_ref, canary) or model
         for _ in range(_MOST_READS):
             images = read(model)
             prediction = self._predict(model_ref, canary, images.rows, images.pixels, deadline)
+            if images.notes is None:
+                return model, images, prediction
             answered = self._loaded(model_ref, prediction.answer.version)
-            if images.notes is None or answered is None or answered.takes_pixels_of(model):
+            if answered is None or answered.takes_pixels_of(model):
                 return model, images, prediction
             model, canary = answered, 0 if named else prediction.answer.version
         raise NotReadyError(
