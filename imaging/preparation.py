@@ -12,6 +12,10 @@ from imaging.errors import MalformedPictureError
 
 Kind = Literal["digit", "fit", "exact"]
 
+Prepare = Literal["auto", "always", "never", "digit", "fit", "exact"]
+"""What a request may ask for. auto prepares as the version was trained; always does so with what is
+of its size too; never refuses what is not; the others name a kind of preparation."""
+
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255 each."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
+
+from imaging.preparation import Prepare
 
 if TYPE_CHECKING:
     from glyph_client import Prediction
@@ -28,7 +30,7 @@ _ADVICE = "start it with glyph serve, or name it with --url or GLYPH_URL"
 @click.option("--version", type=click.IntRange(min=1), help="Version to ask.")
 @click.option(
     "--prepare",
-    type=click.Choice(("auto", "always", "never", "digit", "fit", "exact")),
+    type=click.Choice(get_args(Prepare)),
     default="auto",
     show_default=True,
     help="How pictures become pixels.",

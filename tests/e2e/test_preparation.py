@@ -62,22 +62,22 @@ class Front:
 
     def __init__(self, service, kind: str, classes: tuple[str, ...]) -> None:
         self._url, self._kind, self._classes = service.url, kind, classes
+        self._predict = f"{service.url}/models/{kind}/predict"
 
     def body(self, file: Path) -> str:
         kind = "image/jpeg" if file.suffix == ".jpg" else "image/png"
-        url = f"{self._url}/models/{self._kind}/predict"
-        answer = requests.post(url, file.read_bytes(), headers={"Content-Type": kind}, timeout=60)
+        answer = requests.post(
+            self._predict, file.read_bytes(), headers={"Content-Type": kind}, timeout=60
+        )
         return self._label(answer)
 
     def form(self, file: Path) -> str:
-        url = f"{self._url}/models/{self._kind}/predict"
         with file.open("rb") as opened:
-            return self._label(requests.post(url, files={"image": opened}, timeout=60))
+            return self._label(requests.post(self._predict, files={"image": opened}, timeout=60))
 
     def base64(self, file: Path) -> str:
-        url = f"{self._url}/models/{self._kind}/predict"
         image = {"b64": base64.b64encode(file.read_bytes()).decode()}
-        return self._label(requests.post(url, json={"instances": [image]}, timeout=60))
+        return self._label(requests.post(self._predict, json={"instances": [image]}, timeout=60))
 
     def open_inference(self, file: Path) -> str:
         url = f"{self._url}/v2/models/{self._kind}/infer"

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import (
@@ -38,11 +38,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.ipc.status import LoadedModel, Shape
+    from imaging.preparation import Prepare
     from imaging.prepared import Prepared
-
-Prepare = Literal["auto", "always", "never", "digit", "fit", "exact"]
-"""auto prepares as the version was trained; always does so with what is of its size too; never
-refuses what is not; the others name a kind of preparation."""
 
 _THREADS = 2
 _LARGE_BYTES = 256 * 2**10

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
-from app.web.inputs.picture_reader import Prepare
+from imaging.preparation import Prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

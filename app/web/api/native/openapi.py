@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, get_args
 
-from app.web.inputs.picture_reader import Prepare
 from app.web.openapi.common import REFUSED, REQUEST_ID, TIMEOUT, example_of, image_forms
 from app.web.openapi.error_responses import headers
 from app.web.openapi.operation import Operation, component, json_of, response
 from app.web.openapi.schemas import NUMBER, STRING, VERSION, either, list_of, nothing_else, record
 from app.web.prediction.query_options import FIELDS, USUAL_FIELDS
 from app.web.prediction.responses import NPY, RAW
+from imaging.preparation import Prepare
 
 if TYPE_CHECKING:
     from app.web.openapi.live_values import Facts, Shape

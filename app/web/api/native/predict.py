@@ -43,9 +43,10 @@ if TYPE_CHECKING:
     from app.ipc.status import LoadedModel
     from app.web.host_client.client import Prediction
     from app.web.inputs.images import Picture
-    from app.web.inputs.picture_reader import PictureReader, Prepare
+    from app.web.inputs.picture_reader import PictureReader
     from app.web.prediction.predictor import Predictor
     from app.web.prediction.query_options import QueryOptions
+    from imaging.preparation import Prepare
 
 Environ = dict[str, Any]
 

@@ -13,7 +13,7 @@ from app.web.http.error_codes import ErrorCode
 from app.web.http.errors import BadInputError
 from app.web.http.json_parsing import describe_fault, parse_json
 from app.web.http.request_body import LONGEST_TIMEOUT_MS
-from app.web.inputs.picture_reader import Prepare  # noqa: TC001 - pydantic needs it at run time
+from imaging.preparation import Prepare  # noqa: TC001 - pydantic needs it at run time
 from model_store.base.integral_float import INTEGRAL_FLOAT
 from model_store.base.validation import first_error
 

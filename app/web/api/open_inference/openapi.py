@@ -10,11 +10,11 @@ from app.web.api.open_inference.metadata import EXTENSIONS, PLATFORM
 from app.web.api.open_inference.tensors import DATATYPES, INPUT
 from app.web.http.request_body import LONGEST_TIMEOUT_MS
 from app.web.inputs.layout import layouts
-from app.web.inputs.picture_reader import Prepare
 from app.web.openapi.common import REFUSED, REQUEST_ID, TIMEOUT
 from app.web.openapi.error_responses import headers
 from app.web.openapi.operation import Operation, component, json_of, response
 from app.web.openapi.schemas import NULL, STRING, either, list_of, record
+from imaging.preparation import Prepare
 
 if TYPE_CHECKING:
     from app.web.openapi.live_values import Facts
