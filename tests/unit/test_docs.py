@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
+import click
 import pytest
 
+from app.cli import cli
 from app.config.settings import PREFIX, Settings
 from app.web.openapi.routes import ROUTES
 from tests.cli_reference import cli_reference
@@ -63,6 +66,29 @@ def test_every_recipe_is_described():
 def test_the_commands_are_as_their_help_says():
     """Made anew by `python -m tests.cli_reference > docs/reference/cli.md`."""
     assert cli_reference() == read("reference/cli.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_have_the_options_that_are_written(page):
+    """Each `glyph` command in a block of a page is one that there is, with options that it has."""
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL):
+        for line in block.splitlines():
+            command = re.match(r"(?:\.venv/bin/)?glyph ([^#|>]*)", line)
+            if command:
+                check_options(shlex.split(command[1]))
+
+
+def check_options(arguments: list[str]) -> None:
+    """Fail if a command or one of its options is not there."""
+    command, context = cli, click.Context(cli)
+    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
+        found = command.get_command(context, arguments[0])
+        assert found is not None, arguments
+        command, arguments = found, arguments[1:]
+    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    known |= {"--help", "-h", "--version"}
+    asked = {word.partition("=")[0] for word in arguments if re.match("--?[a-z]", word)}
+    assert asked <= known, (command.name, asked - known)
 
 
 def test_the_readme_is_short():
